@@ -1,0 +1,34 @@
+#pragma once
+// The few things asked of the operating system: sleeping on a word, waking its sleepers, the time.
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+
+namespace gotorch::runtime {
+
+// Nanoseconds since some fixed point; never goes back.
+inline int64_t now_ns() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * int64_t{1000000000} + t.tv_nsec;
+}
+
+inline constexpr int64_t kForever = INT64_MAX;
+
+// Sleeps while word == expected, for at most timeout_ns. Returns early for no reason at times, so
+// callers loop. The word must stay mapped for as long as anybody might wake it.
+inline void futex_wait(std::atomic<uint32_t>& word, uint32_t expected, int64_t timeout_ns) {
+  timespec t{timeout_ns / 1000000000, timeout_ns % 1000000000};
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, timeout_ns == kForever ? nullptr : &t,
+          nullptr, 0);
+}
+
+inline void futex_wake(std::atomic<uint32_t>& word, int count) {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+}
+
+}  // namespace gotorch::runtime
