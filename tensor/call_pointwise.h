@@ -1,0 +1,14 @@
+#pragma once
+// How a pointwise op runs: at once on small tensors, deferred on large ones, or into given memory.
+#include "tensor/op.h"
+#include "tensor/promote.h"
+
+namespace gotorch {
+
+Tensor call_pointwise(const Op& op, const Args& args);
+// Writes to `out`. In place: the shape must fit. `out=`: `out` is resized to the result's shape.
+void call_pointwise_into(const Op& op, const Args& args, const Tensor& out, bool inplace);
+// Gives an `out=` tensor the shape of the result; its memory grows if it must.
+void resize_output(const Tensor& out, Dims shape);
+
+}  // namespace gotorch

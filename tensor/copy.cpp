@@ -1,0 +1,109 @@
+#include "tensor/copy.h"
+
+#include <cstring>
+
+#include "runtime/parallel.h"
+#include "tensor/program.h"
+
+namespace gotorch {
+namespace {
+
+constexpr int64_t kChunk = 32 * kTile;
+
+template <class T>
+void scatter(T* y, const T* x, int64_t n, int64_t stride) {
+  for (int64_t i = 0; i < n; i++) y[i * stride] = x[i];
+}
+
+// Writes n elements from row-major index `begin` to a strided layout: the mirror of StridedAccess::read.
+void write(const StridedAccess& to, int64_t begin, int64_t n, const void* from) {
+  const size_t dims = to.shape.size();
+  const auto* x = static_cast<const std::byte*>(from);
+  auto* base = const_cast<std::byte*>(to.base);
+  if (dims == 0) {
+    std::memcpy(base, x, to.item);
+    return;
+  }
+  SmallVector<int64_t, 8> at(dims, 0);
+  int64_t offset = 0;
+  for (size_t d = dims; d-- > 0; begin /= to.shape[d]) {
+    at[d] = begin % to.shape[d];
+    offset += at[d] * to.strides[d];
+  }
+  const int64_t row = to.shape[dims - 1];
+  const int64_t stride = to.strides[dims - 1];
+  while (n > 0) {
+    const int64_t run = std::min(n, row - at[dims - 1]);
+    std::byte* y = base + offset * to.item;
+    if (stride == 1) std::memcpy(y, x, run * to.item);
+    else if (to.item == 1) scatter(reinterpret_cast<uint8_t*>(y), reinterpret_cast<const uint8_t*>(x), run, stride);
+    else if (to.item == 2) scatter(reinterpret_cast<uint16_t*>(y), reinterpret_cast<const uint16_t*>(x), run, stride);
+    else if (to.item == 4) scatter(reinterpret_cast<uint32_t*>(y), reinterpret_cast<const uint32_t*>(x), run, stride);
+    else scatter(reinterpret_cast<uint64_t*>(y), reinterpret_cast<const uint64_t*>(x), run, stride);
+    x += run * to.item;
+    n -= run;
+    offset += run * stride;
+    at[dims - 1] += run;
+    for (size_t d = dims - 1; d > 0 && at[d] == to.shape[d]; d--) {
+      offset += to.strides[d - 1] - at[d] * to.strides[d];
+      at[d] = 0;
+      at[d - 1]++;
+    }
+  }
+}
+
+void copy_same_shape(const Tensor& dst, const Tensor& src) {
+  TileReader reader(src, dst.dtype());
+  const int64_t item = dst.item_size();
+  const bool plain = dst.is_contiguous();
+  auto* y = static_cast<std::byte*>(dst.raw());
+  const StridedAccess to = plain ? StridedAccess{} : access(dst, dst.shape());
+  runtime::parallel_for(dst.numel(), kChunk, [&](int64_t begin, int64_t end) {
+    alignas(64) std::byte buffer[kTile * 8];
+    for (int64_t at = begin; at < end; at += kTile) {
+      const int64_t n = std::min(kTile, end - at);
+      void* room = plain ? y + at * item : buffer;
+      const void* tile = reader.read(at, n, room);
+      if (!plain) write(to, at, n, tile);
+      else if (tile != room) std::memcpy(room, tile, n * item);
+    }
+  });
+  reader.finish();
+}
+
+bool overlap(const Tensor& a, const Tensor& b) {
+  if (!(a.storage() == b.storage())) return false;
+  return !(a.offset() == b.offset() && same(a.shape(), b.shape()) && same(a.strides(), b.strides()) &&
+           a.dtype() == b.dtype());
+}
+
+}  // namespace
+
+void copy_elements(const Tensor& dst, const Tensor& src) {
+  if (dst.numel() == 0) return;
+  Tensor from = src;
+  if (!same(src.shape(), dst.shape())) {
+    const DimVector shape = broadcast_shapes(src.shape(), dst.shape());
+    check(same(shape, dst.shape()), "output with shape ", dst.shape(), " doesn't match the broadcast shape ",
+          Dims(shape));
+    from = alias(src, dst.shape(), broadcast_strides(src.shape(), src.strides(), dst.shape()), src.offset());
+  }
+  if (!from.is_pending() && overlap(dst, from)) from = copy_of(from, from.dtype());
+  copy_same_shape(dst, from);
+}
+
+Tensor contiguous(const Tensor& x) {
+  if (x.is_contiguous()) {
+    x.evaluate();
+    return x;
+  }
+  return copy_of(x, x.dtype());
+}
+
+Tensor copy_of(const Tensor& x, Dtype dtype) {
+  Tensor out = empty(x.shape(), dtype);
+  copy_elements(out, x);
+  return out;
+}
+
+}  // namespace gotorch

@@ -1,0 +1,218 @@
+#include "tensor/op.h"
+
+#include <unordered_map>
+
+#include "tensor/call_pointwise.h"
+#include "tensor/copy.h"
+
+namespace gotorch {
+namespace {
+
+std::vector<const Op*>& mutable_table() {
+  static auto* table = new std::vector<const Op*>;
+  return *table;
+}
+
+std::vector<std::string_view> words(std::string_view s) {
+  std::vector<std::string_view> out;
+  while (!s.empty()) {
+    const size_t space = std::min(s.find(' '), s.size());
+    if (space) out.push_back(s.substr(0, space));
+    s.remove_prefix(std::min(space + 1, s.size()));
+  }
+  return out;
+}
+
+bool any_requires_grad(std::span<const Value> values) {
+  for (const Value& v : values) {
+    if (v.kind() == Value::Kind::Tensor && v.tensor().requires_grad()) return true;
+    if (v.kind() == Value::Kind::Tensors)
+      for (const Tensor& t : v.tensors())
+        if (t.requires_grad()) return true;
+  }
+  return false;
+}
+
+bool records(const Op& op, std::span<const Value> values) {
+  return grad_mode().enabled && !op.def().grad.empty() && any_requires_grad(values);
+}
+
+void check_dtypes(const Op& op, const Args& args) {
+  if (op.def().dtypes == kAll) return;
+  for (size_t i = 0; i < args.size(); i++) {
+    const Value& v = args.value(i);
+    if (!v.is_tensor()) continue;
+    check<NotImplementedError>(contains(op.def().dtypes, v.tensor().dtype()), "not implemented for ", v.tensor().dtype());
+    return;  // further tensors (indices, masks, targets) are the kernel's to check
+  }
+}
+
+Tensors run(const Op& op, const Args& args) {
+  if (op.def().validate) op.def().validate(args);
+  if (op.kind() == Kernel::Kind::Pointwise) return Tensors{call_pointwise(op, args)};
+  check_dtypes(op, args);
+  return op.def().kernel.function(args);
+}
+
+// Runs f; an Error that leaves it gets the op's name.
+template <class F>
+decltype(auto) named(const Op& op, F&& f) {
+  try {
+    return f();
+  } catch (Error& e) {
+    e.in_op(op.name());
+    throw;
+  }
+}
+
+SampleArg random_arg(double low, double high, std::vector<int64_t> shape, Dtype dtype) {
+  SampleArg a(SampleArg::Kind::Random);
+  a.low = low;
+  a.high = high;
+  a.integers = std::move(shape);
+  a.dtype = dtype;
+  return a;
+}
+
+}  // namespace
+
+Recorder* recorder = nullptr;
+
+// Never inlined: a goroutine may continue on another thread, where a cached address would be wrong.
+[[gnu::noinline]] GradMode& grad_mode() {
+  static thread_local GradMode mode;
+  return mode;
+}
+
+SampleArg in(double low, double high, std::vector<int64_t> shape) {
+  return random_arg(low, high, std::move(shape), Dtype::Float);
+}
+SampleArg indices(int64_t low, int64_t high, std::vector<int64_t> shape) {
+  return random_arg(static_cast<double>(low), static_cast<double>(high), std::move(shape), Dtype::Int64);
+}
+SampleArg bools(std::vector<int64_t> shape) { return random_arg(0, 2, std::move(shape), Dtype::Bool); }
+SampleArg dims(std::vector<int64_t> values) {
+  SampleArg a(SampleArg::Kind::Integers);
+  a.integers = std::move(values);
+  return a;
+}
+SampleArg tensors(std::vector<SampleArg> values) {
+  SampleArg a(SampleArg::Kind::List);
+  a.list = std::move(values);
+  return a;
+}
+
+Op::Op(OpDef def) : def_(std::move(def)), signature_(def_.sig) {
+  for (const Gradient& g : def_.grad) {
+    Saves s;
+    for (std::string_view name : words(g.wrt)) {
+      const int i = signature_.index_of(name);
+      check<ValueError>(i >= 0, "op '", def_.sig, "' has a gradient of '", name, "', which it does not take");
+      s.wrt |= 1u << i;
+    }
+    for (std::string_view name : words(g.saves)) {
+      if (const int i = signature_.index_of(name); i >= 0) {
+        s.args |= 1u << i;
+        continue;
+      }
+      bool found = name == "result" && signature_.results.size() == 1;
+      if (found) s.results |= 1;
+      for (size_t r = 0; r < signature_.results.size(); r++) {
+        if (signature_.results[r] != name) continue;
+        s.results |= 1u << r;
+        found = true;
+      }
+      check<ValueError>(found, "op '", def_.sig, "' saves '", name, "', which it neither takes nor returns");
+    }
+    saves_.push_back(s);
+  }
+  mutable_table().push_back(this);
+}
+
+Tensors Op::call_with(std::span<const Value> given) const {
+  const auto& params = signature_.params;
+  check<TypeError>(given.size() <= params.size(), name(), " takes ", params.size(), " arguments, got ", given.size());
+  Value values[kMaxParams];
+  for (size_t i = 0; i < params.size(); i++) {
+    values[i] = i < given.size() ? given[i] : params[i].default_value;
+    check<TypeError>(i < given.size() || params[i].has_default, name(), ": missing argument '", params[i].name, "'");
+  }
+  return call(*this, std::span<const Value>(values, params.size()));
+}
+
+const std::vector<const Op*>& op_table() { return mutable_table(); }
+
+const Op* find_op(std::string_view name, std::string_view overload) {
+  for (const Op* op : op_table())
+    if (op->signature().name == name && op->signature().overload == overload) return op;
+  return nullptr;
+}
+
+Tensors call(const Op& op, std::span<const Value> values) {
+  return named(op, [&] {
+    const Args args(values);
+    Tensors results = run(op, args);
+    if (records(op, values)) recorder->record(op, args, results);
+    return results;
+  });
+}
+
+Tensor call_inplace(const Op& op, std::span<const Value> values) {
+  return named(op, [&] {
+    const Tensor& self = values[0].tensor();
+    const Args args(values);
+    const bool recording = op.kind() != Kernel::Kind::Compose && records(op, values);
+    recorder->before_inplace(op, self, recording || (grad_mode().enabled && any_requires_grad(values)));
+    if (op.kind() == Kernel::Kind::Compose) {
+      static const Op& copy = *find_op("copy");
+      const Tensors results = op.def().kernel.function(args);
+      const Value copied[] = {self, results[0], false};
+      return call_inplace(copy, copied);
+    }
+    // Formulas that read the old value get a copy of it: the memory is about to change.
+    Tensor old = self;
+    uint32_t reads = 0;
+    if (recording)
+      for (const Op::Saves& s : op.saves()) reads |= s.args;
+    if (reads & 1) old = copy_of(self, self.dtype());
+    SmallVector<Value, kMaxParams> original(values);
+    original[0] = Value(old);
+    if (op.def().validate) op.def().validate(args);
+    if (op.kind() == Kernel::Kind::Pointwise) {
+      call_pointwise_into(op, args, self, /*inplace=*/true);
+    } else {
+      check_dtypes(op, args);
+      const Tensors results = op.def().kernel.function(args);
+      check(same(results[0].shape(), self.shape()), "the result has shape ", results[0].shape(),
+            ", which an in-place call cannot write to shape ", self.shape());
+      self.before_write();
+      copy_elements(self, results[0]);
+    }
+    if (recording) recorder->record_inplace(op, Args(original), self);
+    return self;
+  });
+}
+
+void call_out(const Op& op, std::span<const Value> values, std::span<const Tensor> out) {
+  named(op, [&] {
+    for (const Tensor& o : out)
+      check(!(grad_mode().enabled && (o.requires_grad() || any_requires_grad(values))),
+            "functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad");
+    const Args args(values);
+    if (op.kind() == Kernel::Kind::Pointwise) {
+      if (op.def().validate) op.def().validate(args);
+      call_pointwise_into(op, args, out[0], /*inplace=*/false);
+      return;
+    }
+    const Tensors results = run(op, args);
+    for (size_t i = 0; i < out.size() && i < results.size(); i++) {
+      check(can_cast(results[i].dtype(), out[i].dtype()), "result type ", results[i].dtype(),
+            " can't be cast to the desired output type ", out[i].dtype());
+      resize_output(out[i], results[i].shape());
+      out[i].before_write();
+      copy_elements(out[i], results[i]);
+    }
+  });
+}
+
+}  // namespace gotorch

@@ -1,0 +1,217 @@
+#pragma once
+// An op: one value that says everything about it. The C++ and Python functions, the method, the in-place and `out=`
+// forms, the documentation and the tests derive from it. docs/add_an_op.md shows how to write one.
+//
+//   const Op leaky_relu{{
+//       .sig = "leaky_relu(Tensor input, float negative_slope=0.01) -> Tensor",
+//       .doc = "x where positive, negative_slope * x elsewhere. The gradient at 0 is negative_slope.",
+//       .kernel = pointwise<kFloats>([](auto x, auto a) { return x > 0 ? x : x * a; }),
+//       .grad = {wrt("input", "input", [](auto& s) { return where(s[0] > 0, s.g(), s.g() * s.scalar(1)); })},
+//       .samples = {{in(-4, 4)}, {in(-1, 1), 0.2}},
+//   }};
+#include <string>
+#include <vector>
+
+#include "tensor/pointwise.h"
+#include "tensor/signature.h"
+
+namespace gotorch {
+
+// A kernel that is not pointwise: takes the arguments, returns new tensors.
+using Function = Tensors (*)(const Args&);
+
+struct Kernel {
+  enum class Kind : uint8_t {
+    Pointwise,  // deferred and fused when large
+    Function,   // computes new tensors
+    View,       // returns views of its first argument
+    Random,     // computes new tensors with a generator
+    Compose,    // calls other ops, which are recorded instead of it
+  };
+  Kernel() = default;
+  Kernel(PointwiseKernel k) : pointwise(k) {}
+  Kernel(Kind kind, Function f) : kind(kind), function(f) {}
+
+  Kind kind = Kind::Pointwise;
+  PointwiseKernel pointwise;
+  Function function = nullptr;
+};
+
+// What a gradient formula sees: the arguments by position, as far as they were saved, and:
+class GradArgs : public Args {
+ public:
+  const Tensor& g(size_t i = 0) const { return grads_[i]; }    // the gradient of result i
+  const Tensor& y(size_t i = 0) const { return results_[i]; }  // result i, if saved
+  Dims shape(size_t arg) const { return shapes_[arg]; }        // of a tensor argument, saved or not
+  bool needs(size_t arg) const { return needs_ >> arg & 1; }   // whether this argument's gradient is wanted
+
+ protected:
+  const Tensor* grads_ = nullptr;
+  const Tensor* results_ = nullptr;
+  const DimVector* shapes_ = nullptr;
+  uint32_t needs_ = 0;
+};
+
+// The gradient of one argument, or of several that are computed together.
+struct Gradient {
+  using Formula = Tensors (*)(const GradArgs&);
+  std::string wrt;    // "input", or "input weight bias"
+  std::string saves;  // the arguments and results it reads: "input result"
+  Formula formula;    // one tensor per name in `wrt`; undefined means zero
+};
+
+// One argument of a sample call.
+struct SampleArg {
+  enum class Kind : uint8_t { Random, Literal, Integers, Words, List };
+  SampleArg(Value v) : kind(Kind::Literal), literal(v) {}
+  SampleArg(const char* s) : kind(Kind::Words), words(s) {}
+  SampleArg(int v) : SampleArg(Value(v)) {}
+  SampleArg(bool v) : SampleArg(Value(v)) {}
+  SampleArg(double v) : SampleArg(Value(v)) {}
+  SampleArg(Dtype v) : SampleArg(Value(v)) {}
+  SampleArg(Kind k) : kind(k) {}
+
+  Kind kind;
+  Value literal;
+  std::string words;
+  std::vector<int64_t> integers;  // a list argument, or the shape of a random tensor
+  double low = -1, high = 1;
+  // Floating tensors take the dtype under test; the others keep their own.
+  Dtype dtype = Dtype::Float;
+  std::vector<SampleArg> list;
+};
+
+// A random tensor of the dtype under test, uniform in [low, high).
+SampleArg in(double low, double high, std::vector<int64_t> shape = {3, 5});
+// Random integers in [low, high).
+SampleArg indices(int64_t low, int64_t high, std::vector<int64_t> shape);
+SampleArg bools(std::vector<int64_t> shape);
+SampleArg dims(std::vector<int64_t> values);
+SampleArg tensors(std::vector<SampleArg> values);
+inline const SampleArg none{Value()};
+
+using Sample = std::vector<SampleArg>;
+
+// A call that must fail, and a part of the text of its error.
+struct ErrorSample {
+  Sample args;
+  std::string text;
+};
+
+// Where Python shows the op.
+enum class Scope : uint8_t {
+  Torch,     // torch.f(x) and x.f()
+  Function,  // torch.f(x)
+  Method,    // x.f()
+  Nn,        // torch.nn.functional.f(x)
+  TorchNn,   // torch.f(x), x.f() and torch.nn.functional.f(x)
+  Internal,  // neither
+};
+
+struct OpDef {
+  const char* sig;
+  const char* doc = "";
+  Scope scope = Scope::Torch;
+  DtypeSet dtypes = kFloats;  // of the promoted operands; other dtypes raise NotImplementedError
+  Kernel kernel = {};
+  std::vector<Gradient> grad = {};
+  void (*validate)(const Args&) = nullptr;  // runs first: data-dependent errors of pointwise ops
+  bool inplace = false;                     // has an in-place form. Pointwise ops always have one
+  const char* aliases = "";                 // "multiply", separated by spaces
+  std::vector<Sample> samples = {};
+  std::vector<ErrorSample> errors = {};
+  double ulp = 4;                           // error bound of the value tests, in units of the last place
+  const char* untested = "";                // which of the table's tests it opts out of, and why
+};
+
+class Op {
+ public:
+  explicit Op(OpDef def);
+  Op(const Op&) = delete;
+
+  const OpDef& def() const { return def_; }
+  const Signature& signature() const { return signature_; }
+  const std::string& name() const { return signature_.name; }
+  Kernel::Kind kind() const { return def_.kernel.kind; }
+  bool has_inplace() const { return def_.inplace || kind() == Kernel::Kind::Pointwise; }
+
+  // Calls with positional arguments; defaults are filled in. For ops with one result.
+  template <class... A>
+  Tensor operator()(const A&... args) const {
+    return std::move(all(args...)[0]);
+  }
+  template <class... A>
+  Tensors all(const A&... args) const {
+    const Value values[] = {Value(args)...};
+    return call_with(std::span(values, sizeof...(args)));
+  }
+
+  // Which arguments and results gradient i saves, as bits in the order of the signature.
+  struct Saves {
+    uint32_t wrt = 0, args = 0, results = 0;
+  };
+  const std::vector<Saves>& saves() const { return saves_; }
+
+ private:
+  Tensors call_with(std::span<const Value> given) const;
+
+  OpDef def_;
+  Signature signature_;
+  std::vector<Saves> saves_;
+};
+
+// All ops, in no particular order. Complete once static initialisation is over.
+const std::vector<const Op*>& op_table();
+const Op* find_op(std::string_view name, std::string_view overload = "");
+
+// One value per parameter of the signature.
+inline constexpr int kMaxParams = 16;
+Tensors call(const Op& op, std::span<const Value> values);
+// Writes the result to args[0] and returns it.
+Tensor call_inplace(const Op& op, std::span<const Value> values);
+// Writes results to `out` tensors, which are resized if their shape differs.
+void call_out(const Op& op, std::span<const Value> values, std::span<const Tensor> out);
+
+namespace detail {
+template <class F>
+Tensors as_function(const Args& a) {
+  if constexpr (std::is_same_v<std::invoke_result_t<F, const Args&>, Tensors>) return F{}(a);
+  else return Tensors{F{}(a)};
+}
+template <class F>
+Tensors as_formula(const GradArgs& a) {
+  if constexpr (std::is_same_v<std::invoke_result_t<F, const GradArgs&>, Tensors>) return F{}(a);
+  else return Tensors{F{}(a)};
+}
+}  // namespace detail
+
+// Kernels from lambdas without captures that take `const Args& a` and return Tensor or Tensors.
+template <class F> Kernel function(F) { return {Kernel::Kind::Function, &detail::as_function<F>}; }
+template <class F> Kernel view(F) { return {Kernel::Kind::View, &detail::as_function<F>}; }
+template <class F> Kernel random(F) { return {Kernel::Kind::Random, &detail::as_function<F>}; }
+template <class F> Kernel compose(F) { return {Kernel::Kind::Compose, &detail::as_function<F>}; }
+// A gradient from a lambda without captures that takes `const GradArgs& s`.
+template <class F> Gradient wrt(const char* names, const char* saves, F) {
+  return {names, saves, &detail::as_formula<F>};
+}
+
+// What the call path tells autograd. grad/ installs itself here.
+struct Recorder {
+  virtual ~Recorder() = default;
+  // After a call whose tensor arguments include one that requires grad, in grad mode.
+  virtual void record(const Op& op, const Args& args, Tensors& results) = 0;
+  // Before an in-place call: refuses what autograd forbids. Returns what `after` needs.
+  virtual void before_inplace(const Op& op, const Tensor& self, bool recording) = 0;
+  // After an in-place call: `self` becomes the result of the recorded op.
+  virtual void record_inplace(const Op& op, const Args& original, const Tensor& self) = 0;
+};
+extern Recorder* recorder;
+
+// Grad mode and inference mode of this thread.
+struct GradMode {
+  bool enabled = true;
+  bool inference = false;
+};
+GradMode& grad_mode();
+
+}  // namespace gotorch

@@ -1,0 +1,5 @@
+#pragma once
+#include "tensor/op.h"
+namespace gotorch::ops {
+extern const Op add, mul;
+}

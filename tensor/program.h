@@ -1,0 +1,133 @@
+#pragma once
+// The evaluator of pointwise expressions: turns one into a list of loops over tiles and runs them while
+// each tile is in the first-level cache.
+//
+//   TileReader reader(x, Dtype::Float);          // x pending, strided, or of another dtype
+//   const float* tile = reader.read<float>(begin, n, buffer);   // elements [begin, begin + n) in row-major order
+//
+// Thread-safety: building and finishing under the evaluation lock (the constructor takes it); read() from any number of threads.
+#include <memory>
+#include <optional>
+
+#include "tensor/pending.h"
+
+namespace gotorch {
+
+inline constexpr int64_t kTile = 1024;
+
+// Where a tensor's elements lie, in row-major order of a shape it broadcasts to.
+struct StridedAccess {
+  const std::byte* base = nullptr;
+  int64_t item = 0;
+  DimVector shape, strides;  // coalesced, strides in elements
+
+  // The `n` elements from linear index `begin`: in place if they lie together, else copied to `buffer`.
+  const void* read(int64_t begin, int64_t n, void* buffer) const;
+};
+StridedAccess access(const Tensor& x, Dims as_shape);
+
+class Program {
+ public:
+  // Computes `root`, pending or not, as `result` dtype; `store_root` also writes it to its own storage.
+  Program(const Tensor& root, Dtype result, bool store_root);
+  // One op on operands that need not be pending, writing to `destination` (contiguous, of the op's dtype).
+  Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute, Dtype dtype, Dims shape,
+          void* destination);
+
+  // Computes elements [begin, begin + n), n <= kTile. Result pointer is valid until the next call on this thread.
+  const void* run_tile(int64_t begin, int64_t n) const;
+  // Computes everything: all chunks, in parallel.
+  void run() const;
+  // Marks what was written as evaluated. Everything must have been run.
+  void publish();
+  int64_t numel() const { return numel_; }
+
+ private:
+  enum class Place : uint8_t { Fixed, Direct, Gathered, Temporary, Stored };
+  struct Slot {
+    Place place;
+    Dtype dtype;
+    int16_t buffer = -1;        // Fixed, Gathered, Temporary: which scratch tile
+    int16_t last_use = -1;      // step that reads it last
+    std::byte* memory = nullptr;  // Direct, Stored
+    Scalar scalar;              // Fixed, from a number
+    int16_t access = -1;        // Gathered
+  };
+  struct Step {
+    Loop loop;
+    int16_t out;
+    uint8_t count;
+    std::array<int16_t, kMaxOperands> in;
+  };
+  struct Node {
+    TensorImpl* impl;  // borrowed: the root keeps all alive
+    int16_t uses = 0;  // operand places inside this program
+    int16_t slot = -1;
+    bool stored = false;
+  };
+
+  void collect(const Tensor& x);
+  int find(const TensorImpl* impl) const;
+  void choose_stored();
+  void emit_nodes();
+  int16_t emit(const PointwiseKernel& k, std::span<const Operand> operands, Dtype compute, Dtype dtype, void* destination);
+  int16_t operand_slot(const Operand& o, Dtype wanted);
+  int16_t cast_slot(int16_t slot, Dtype to);
+  int16_t leaf_slot(const Tensor& x);
+  int16_t add_slot(Slot s);
+  void add_step(Loop loop, int16_t out, std::span<const int16_t> in);
+  void assign_buffers();
+  std::byte* prologue() const;
+  void tile(std::byte* scratch, int64_t begin, int64_t n, void** where) const;
+
+  DimVector shape_;
+  int64_t numel_ = 0;
+  int64_t tile_ = kTile;
+  int16_t result_slot_ = -1;
+  Dtype result_dtype_;
+  int buffers_ = 0;
+  uint64_t id_;  // tells one program's scratch from another's on the same thread
+  SmallVector<Node, 8> nodes_;
+  SmallVector<Slot, 16> slots_;
+  SmallVector<Step, 8> steps_;
+  SmallVector<StridedAccess, 2> accesses_;
+  struct Leaf {
+    const TensorImpl* impl;
+    int16_t slot;
+  };
+  SmallVector<Leaf, 8> leaves_;
+};
+
+// Reads any tensor as contiguous tiles of one dtype, whatever its layout, dtype or state.
+class TileReader {
+ public:
+  TileReader(const Tensor& x, Dtype dtype);
+  ~TileReader();
+  TileReader(const TileReader&) = delete;
+  TileReader& operator=(const TileReader&) = delete;
+
+  // True if all elements lie together in memory as `dtype`: base() is then the first.
+  bool direct() const { return direct_ != nullptr || numel_ == 0; }
+  const void* base() const { return direct_; }
+  int64_t numel() const { return numel_; }
+  // Elements [begin, begin + n): in place, or in scratch that is valid until this thread's next read, or put into
+  // `buffer`, which has room for n.
+  const void* read(int64_t begin, int64_t n, void* buffer) const;
+  template <class T>
+  const T* read(int64_t begin, int64_t n, T* buffer) const {
+    return static_cast<const T*>(read(begin, n, static_cast<void*>(buffer)));
+  }
+  // To be called when every element has been read: inner results that were written become visible.
+  void finish();
+
+ private:
+  Tensor x_;
+  int64_t numel_;
+  int64_t item_;
+  const std::byte* direct_ = nullptr;
+  std::optional<StridedAccess> strided_;
+  std::optional<EvaluationLock> lock_;
+  std::unique_ptr<Program> program_;
+};
+
+}  // namespace gotorch

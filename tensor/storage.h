@@ -1,0 +1,58 @@
+#pragma once
+// The memory behind one or more tensors, shared by reference count.
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "tensor/ref.h"
+
+namespace gotorch {
+
+struct TensorImpl;
+
+// Thread-safety: the count, the version and the list of pending readers are safe; the data is not guarded.
+class Storage : public RefCounted<Storage> {
+ public:
+  // Uninitialised memory. Throws OutOfMemoryError.
+  static Ref<Storage> create(size_t bytes);
+  // Memory that is had only when allocate_data() is called: the storage of a pending tensor.
+  static Ref<Storage> create_later(size_t bytes);
+  void allocate_data();
+  // Memory owned by somebody else (NumPy, DLPack, a mapped file); `release` runs when the last tensor is gone.
+  static Ref<Storage> borrow(void* data, size_t bytes, std::function<void()> release, bool writable = true);
+
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+  bool writable() const { return writable_; }
+
+  // Grows or shrinks in place for resize_; keeps the common prefix. Other tensors see the new memory.
+  void resize(size_t bytes);
+
+  uint32_t version() const { return version_.load(std::memory_order_relaxed); }
+  // Called by every write that autograd must notice. Relaxed: the data itself is ordered by the caller.
+  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+
+  // Pending tensors that will read this memory; a writer evaluates them first. Managed by tensor/pending.cpp.
+  struct Reader {
+    TensorImpl* tensor;
+    Reader* next;
+  };
+  std::atomic<Reader*> readers{nullptr};
+
+ private:
+  friend class RefCounted<Storage>;
+  Storage() = default;
+  ~Storage();
+  static void destroy(Storage* s);
+
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+  std::atomic<uint32_t> version_{0};
+  bool writable_ = true;
+  bool inside_ = false;     // the data follows this object in one block
+  uint32_t block_ = 64;     // bytes of that block
+  std::function<void()>* release_ = nullptr;
+};
+
+}  // namespace gotorch

@@ -1,0 +1,135 @@
+#pragma once
+// Tensor: a handle to dtype, shape, strides and either memory or a pending expression.
+//   Tensor x = gotorch::randn({2, 3});
+//   Tensor y = relu(x) + 1;
+//   float first = y.data<float>()[0];
+// Copies share the data. Thread-safety: as for std::shared_ptr; reading one tensor from several threads is safe, also
+// while it is pending; writing needs outside order.
+#include <memory>
+#include <string>
+
+#include "tensor/dtype.h"
+#include "tensor/error.h"
+#include "tensor/ref.h"
+#include "tensor/scalar.h"
+#include "tensor/shape.h"
+#include "tensor/storage.h"
+
+namespace gotorch {
+
+struct Pending;  // tensor/pending.h
+
+// What autograd attaches to a tensor. Defined in grad/; the tensor only owns it.
+struct GradMeta {
+  virtual ~GradMeta() = default;
+};
+
+struct TensorImpl : RefCounted<TensorImpl> {
+  Dtype dtype = Dtype::Float;
+  bool contiguous = true;
+  bool requires_grad = false;   // a leaf that asks for a gradient, or a result that has a grad_fn
+  bool counts_writes = true;    // false for `.data`: its writes do not bump the shared version
+  bool inference = false;       // made in inference mode: never recorded
+  // How many nodes evaluating this runs at most; 0 when the data exists. Relaxed: only a bound.
+  std::atomic<uint16_t> pending_nodes{0};
+  bool read_once = false;  // a consumer has pulled tiles from `pending` before; under the evaluation lock
+  int64_t numel = 0;
+  int64_t offset = 0;  // in elements
+  DimVector shape, strides;
+  Ref<Storage> storage;                    // has no data yet while pending
+  std::atomic<Pending*> pending{nullptr};  // owned; null once the data exists
+  Ref<TensorImpl> base;                    // of a view: the tensor it was taken from, never itself a view
+  std::unique_ptr<GradMeta> grad;
+  void* python = nullptr;  // the Python object that wraps this, borrowed; guarded by the GIL
+
+  ~TensorImpl();
+  // The shortcut of RefCounted::release() would hide the end of a pending tensor from evaluate_readers().
+  void release() const {
+    if ((!pending.load(std::memory_order_relaxed) && ref_count() == 1) ||
+        refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      destroy(const_cast<TensorImpl*>(this));
+  }
+  static void destroy(TensorImpl* impl);
+  static TensorImpl* create();
+};
+
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+
+  bool defined() const { return static_cast<bool>(impl_); }
+  TensorImpl* impl() const { return impl_.get(); }
+  TensorImpl* operator->() const { return impl_.get(); }
+  bool is(const Tensor& other) const { return impl_ == other.impl_; }
+
+  Dtype dtype() const { return impl_->dtype; }
+  Dims shape() const { return impl_->shape; }
+  Dims strides() const { return impl_->strides; }
+  int64_t dim() const { return static_cast<int64_t>(impl_->shape.size()); }
+  // size(-1) is the last dimension. Throws IndexError.
+  int64_t size(int64_t d) const;
+  int64_t numel() const { return impl_->numel; }
+  int64_t offset() const { return impl_->offset; }
+  int64_t item_size() const { return size_of(dtype()); }
+  int64_t bytes() const { return numel() * item_size(); }
+  bool is_contiguous() const { return impl_->contiguous; }
+  bool is_floating() const { return gotorch::is_floating(dtype()); }
+  bool requires_grad() const { return impl_->requires_grad; }
+
+  // The first element. Evaluates a pending expression. T must be the dtype's type.
+  template <class T>
+  T* data() const {
+    check(dtype_of<T>() == dtype(), "data: expected a tensor of ", dtype_of<T>(), ", got ", dtype());
+    return static_cast<T*>(raw());
+  }
+  void* raw() const {
+    if (impl_->pending.load(std::memory_order_acquire)) evaluate();
+    return static_cast<std::byte*>(impl_->storage->data()) + impl_->offset * item_size();
+  }
+  const Ref<Storage>& storage() const {
+    if (impl_->pending.load(std::memory_order_acquire)) evaluate();
+    return impl_->storage;
+  }
+  bool is_pending() const { return impl_->pending.load(std::memory_order_acquire) != nullptr; }
+  // Makes sure that the data is in memory.
+  void evaluate() const;
+
+  // Call before writing to this tensor's memory: evaluates pending readers, bumps the version, refuses
+  // read-only memory and layouts in which two indices share an element.
+  void before_write() const;
+  uint32_t version() const { return impl_->storage->version(); }
+
+  // The one element as T. Throws if there is more than one.
+  template <class T>
+  T item() const {
+    return item_scalar().to<T>();
+  }
+  Scalar item_scalar() const;
+
+ private:
+  Ref<TensorImpl> impl_;
+};
+
+using Tensors = SmallVector<Tensor, 3>;
+
+// Uninitialised, contiguous. Throws OutOfMemoryError, and Error for negative or overflowing shapes.
+Tensor empty(IntList shape, Dtype dtype);
+// A tensor on given memory; every reachable element must lie inside the storage (checked).
+Tensor make_view(Ref<Storage> storage, Dtype dtype, Dims shape, Dims strides, int64_t offset);
+// A view of x's memory; version counting follows x. Checked as above.
+Tensor alias(const Tensor& x, Dims shape, Dims strides, int64_t offset);
+// A 0-d tensor.
+Tensor scalar_tensor(Scalar value, Dtype dtype);
+template <class T>
+Tensor tensor_of(std::span<const T> values, IntList shape) {
+  Tensor out = empty(shape, dtype_of<T>());
+  check(out.numel() == static_cast<int64_t>(values.size()), values.size(), " values given for shape ", out.shape());
+  std::copy(values.begin(), values.end(), out.data<T>());
+  return out;
+}
+// The element at a 0-d or one-element tensor's memory.
+Scalar load_scalar(const void* at, Dtype dtype);
+void store_scalar(void* at, Dtype dtype, Scalar value);
+
+}  // namespace gotorch
