@@ -76,7 +76,8 @@ SampleArg random_arg(double low, double high, std::vector<int64_t> shape, Dtype 
 
 }  // namespace
 
-Recorder* recorder = nullptr;
+static Recorder nobody;
+Recorder* recorder = &nobody;
 
 // Never inlined: a goroutine may continue on another thread, where a cached address would be wrong.
 [[gnu::noinline]] GradMode& grad_mode() {
@@ -162,7 +163,7 @@ Tensor call_inplace(const Op& op, std::span<const Value> values) {
     const Tensor& self = values[0].tensor();
     const Args args(values);
     const bool recording = op.kind() != Kernel::Kind::Compose && records(op, values);
-    recorder->before_inplace(op, self, recording || (grad_mode().enabled && any_requires_grad(values)));
+    recorder->before_inplace(self, recording || (grad_mode().enabled && any_requires_grad(values)));
     if (op.kind() == Kernel::Kind::Compose) {
       static const Op& copy = *find_op("copy");
       const Tensors results = op.def().kernel.function(args);

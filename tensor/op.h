@@ -199,11 +199,11 @@ template <class F> Gradient wrt(const char* names, const char* saves, F) {
 struct Recorder {
   virtual ~Recorder() = default;
   // After a call whose tensor arguments include one that requires grad, in grad mode.
-  virtual void record(const Op& op, const Args& args, Tensors& results) = 0;
-  // Before an in-place call: refuses what autograd forbids. Returns what `after` needs.
-  virtual void before_inplace(const Op& op, const Tensor& self, bool recording) = 0;
+  virtual void record(const Op&, const Args&, Tensors&) {}
+  // Before an in-place call on `self`: refuses what autograd forbids. `recording`: record_inplace will follow.
+  virtual void before_inplace(const Tensor&, bool) {}
   // After an in-place call: `self` becomes the result of the recorded op.
-  virtual void record_inplace(const Op& op, const Args& original, const Tensor& self) = 0;
+  virtual void record_inplace(const Op&, const Args&, const Tensor&) {}
 };
 extern Recorder* recorder;
 

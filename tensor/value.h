@@ -1,5 +1,6 @@
 #pragma once
 // The arguments of an op call: borrowed, trivially copyable values in a stack array. No allocation.
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -38,6 +39,8 @@ class Value {
   Value(std::string_view s) : kind_(Kind::Str), size_(static_cast<uint32_t>(s.size())), str_(s.data()) {}
   Value(const char* s) : Value(std::string_view(s)) {}
   Value(Dtype d) : kind_(Kind::Dtype), int_(static_cast<int64_t>(d)) {}
+  template <class T>
+  Value(const std::optional<T>& v) : Value(v ? Value(*v) : Value()) {}
   Value(Generator* g) : kind_(g ? Kind::Generator : Kind::None), generator_(g) {}
 
   Kind kind() const { return kind_; }
