@@ -1,0 +1,38 @@
+# One test program and one benchmark program for each folder, from tests/<folder> and bench/<folder>.
+if(GOTORCH_TESTS)
+  enable_testing()
+  find_package(GTest REQUIRED)
+endif()
+if(GOTORCH_BENCH)
+  find_package(benchmark REQUIRED)
+endif()
+
+function(gotorch_program kind dir suffix)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${kind}/${dir}/*_${suffix}.cpp)
+  if(sources)
+    add_executable(${dir}_${suffix} ${sources})
+    target_compile_options(${dir}_${suffix} PRIVATE ${GOTORCH_FLAGS})
+    target_link_libraries(${dir}_${suffix} PRIVATE gotorch ${ARGN})
+  endif()
+endfunction()
+
+foreach(dir runtime tensor grad layers optim data)
+  if(GOTORCH_TESTS)
+    gotorch_program(tests ${dir} test GTest::gtest GTest::gtest_main)
+    if(TARGET ${dir}_test)
+      add_test(NAME ${dir} COMMAND ${dir}_test)
+      set_tests_properties(${dir} PROPERTIES TIMEOUT 300)
+    endif()
+  endif()
+  if(GOTORCH_BENCH)
+    gotorch_program(bench ${dir} bench benchmark::benchmark_main)
+  endif()
+endforeach()
+
+if(GOTORCH_TESTS AND NOT GOTORCH_SANITIZE)
+  # Installs the library to a fresh prefix and builds a program against it with find_package.
+  add_test(NAME consumer COMMAND ${CMAKE_COMMAND}
+    -DBUILD=${CMAKE_CURRENT_BINARY_DIR} -DSOURCE=${CMAKE_CURRENT_SOURCE_DIR}/tests/consumer
+    -DCOMPILER=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR} -DMAKE=${CMAKE_MAKE_PROGRAM}
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/tests/consumer/run.cmake)
+endif()
