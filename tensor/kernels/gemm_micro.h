@@ -1,0 +1,56 @@
+#pragma once
+// The innermost loop of every matrix product: one tile of at most mr x nr elements of C, held in
+// registers while the whole depth is summed.
+//
+// Assumptions, which the loops above it establish:
+//   - a[i] points to row i of A, whose k elements are contiguous;
+//   - row p of B starts at b + p * b_rs and may be read for nr elements, also beyond `cols`;
+//   - C may have any strides; a full-width tile with unit column stride is stored straight from
+//     registers, any other goes through a buffer.
+// Each element is summed in the order p = 0, 1, ..., with one fused multiply-add per step where the
+// instruction set has one, so the result depends on nothing but k and the operands.
+#include <cstdint>
+
+namespace gotorch::kernels {
+
+// Where a tile goes and what happens to it on the way: C = act(alpha * sum + beta * C + bias).
+template <class T>
+struct TileOut {
+  T* c;
+  int64_t c_rs, c_cs;
+  int cols;  // valid columns, at most nr
+  T alpha;
+  T beta;             // 0: C is not read
+  bool relu;          // NaN stays NaN
+  const T* bias_row;  // one per row of the tile, or null
+  const T* bias_col;  // one per column of the tile, or null
+};
+
+template <class T>
+using MicroKernel = void (*)(int64_t k, const T* const* a, const T* b, int64_t b_rs,
+                             const TileOut<T>& out);
+
+// The micro-kernels of one instruction set. run[nv - 1][rows - 1] computes `rows` rows of nv
+// vectors.
+template <class T>
+struct MicroKernels {
+  static constexpr int kMaxRows = 8;
+  static constexpr int kVectors = 2;
+  int mr;     // most rows of a tile
+  int lanes;  // elements of a vector
+  MicroKernel<T> run[kVectors][kMaxRows];
+  int nr() const { return kVectors * lanes; }
+};
+
+extern const MicroKernels<float> kMicroFloatV2, kMicroFloatV3, kMicroFloatV4;
+extern const MicroKernels<double> kMicroDoubleV2, kMicroDoubleV3, kMicroDoubleV4;
+
+// Writes a tile that lies in a buffer of row stride `ld`: the path for partial and strided tiles.
+template <class T>
+void finish_tile(const T* tile, int64_t ld, int rows, const TileOut<T>& out);
+
+// The set for the instruction set in use.
+template <class T>
+const MicroKernels<T>& micro_kernels();
+
+}  // namespace gotorch::kernels

@@ -1,0 +1,83 @@
+#pragma once
+// The body of the micro-kernels, included by gemm_micro_v2/v3/v4.cpp only. Those files are compiled
+// with -ffp-contract=fast: `acc += a * b` is one fused multiply-add where the target has it.
+#include <utility>
+
+#include "tensor/kernels/gemm_micro.h"
+#include "tensor/simd/isa.h"
+
+namespace gotorch::kernels {
+
+template <class T, int L>
+struct VecOf {
+  typedef T Type __attribute__((vector_size(L * sizeof(T))));
+  typedef T Unaligned __attribute__((vector_size(L * sizeof(T)), aligned(alignof(T)), may_alias));
+  static Type load(const T* p) { return *reinterpret_cast<const Unaligned*>(p); }
+  static void store(T* p, Type v) { *reinterpret_cast<Unaligned*>(p) = v; }
+};
+
+// Every loop over the tile is unrolled, so that the tile never leaves the registers.
+template <class T, int L, int M, int N>
+struct Tile {
+  using V = VecOf<T, L>;
+  typename V::Type acc[M][N] = {};
+
+  template <class F>
+  void each(F&& f) {
+#pragma GCC unroll 8
+    for (int i = 0; i < M; i++) {
+#pragma GCC unroll 2
+      for (int j = 0; j < N; j++) f(acc[i][j], i, j * L);
+    }
+  }
+
+  void add_product(int64_t k, const T* const* a, const T* b, int64_t b_rs) {
+    const T* row[M];
+#pragma GCC unroll 8
+    for (int i = 0; i < M; i++) row[i] = a[i];
+#pragma GCC unroll 4
+    for (int64_t p = 0; p < k; p++) {
+      typename V::Type bv[N];
+#pragma GCC unroll 2
+      for (int j = 0; j < N; j++) bv[j] = V::load(b + j * L);
+#pragma GCC unroll 8
+      for (int i = 0; i < M; i++) {
+#pragma GCC unroll 2
+        for (int j = 0; j < N; j++) acc[i][j] += row[i][p] * bv[j];
+      }
+      b += b_rs;
+    }
+  }
+
+  void store(const TileOut<T>& out) {
+    auto at = [&](int i, int j) { return out.c + i * out.c_rs + j; };
+    if (out.alpha != T(1)) each([&](auto& v, int, int) { v = v * out.alpha; });
+    if (out.beta != T(0))
+      each([&](auto& v, int i, int j) { v = v + V::load(at(i, j)) * out.beta; });
+    if (out.bias_row) each([&](auto& v, int i, int) { v = v + out.bias_row[i]; });
+    if (out.bias_col) each([&](auto& v, int, int j) { v = v + V::load(out.bias_col + j); });
+    if (out.relu) each([&](auto& v, int, int) { v = v < T(0) ? typename V::Type{} : v; });
+    each([&](auto& v, int i, int j) { V::store(at(i, j), v); });
+  }
+};
+
+template <class T, int L, int M, int N>
+inline void micro(int64_t k, const T* const* a, const T* b, int64_t b_rs, const TileOut<T>& out) {
+  Tile<T, L, M, N> tile;
+  tile.add_product(k, a, b, b_rs);
+  if (out.c_cs == 1 && out.cols == N * L) {
+    tile.store(out);
+  } else {
+    alignas(64) T buffer[M * N * L];
+    tile.each([&](auto& v, int i, int j) { VecOf<T, L>::store(buffer + i * N * L + j, v); });
+    finish_tile(buffer, N * L, M, out);
+  }
+}
+
+// The table of one instruction set: Target<T, rows, vectors>::run is micro() compiled for it.
+template <class T, template <class, int, int> class Target, int... I>
+constexpr MicroKernels<T> micro_table(int lanes, std::integer_sequence<int, I...>) {
+  return {sizeof...(I), lanes, {{&Target<T, I + 1, 1>::run...}, {&Target<T, I + 1, 2>::run...}}};
+}
+
+}  // namespace gotorch::kernels

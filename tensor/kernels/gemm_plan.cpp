@@ -1,0 +1,88 @@
+#include "tensor/kernels/gemm_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gotorch::kernels {
+namespace {
+
+constexpr int64_t kDepth = 320;      // 320 x 16 floats are 20 KiB of L1
+constexpr int64_t kBlockRows = 192;  // 192 x 320 floats are 240 KiB of L2
+constexpr int64_t kBlockCols = 512;
+constexpr double kTaskFlops = 4e6;               // about 50 microseconds
+constexpr int64_t kMinRows = 48, kMinCols = 64;  // smaller blocks spend their time in packing
+
+// Cycles, roughly, of computing g as it stands on one core.
+template <class T>
+double cost(const Gemm<T>& g, const MicroKernels<T>& kernels) {
+  const double m = g.m, n = g.n, k = g.k;
+  const double product = m * ceil_div(g.n, kernels.lanes) * (k + 8) * 0.5;
+  const double pack_a = g.a_cs == 1 || g.k == 1 ? 0 : m * k * 0.4;
+  const double pack_b = g.b_cs == 1 || g.n == 1 ? 0 : n * k * 0.4;
+  const double scatter = g.c_cs == 1 ? 0 : m * n * 2;
+  return product + pack_a + pack_b + scatter;
+}
+
+}  // namespace
+
+int64_t depth_parts(int64_t k) { return std::max<int64_t>(1, ceil_div(k, kDepth)); }
+
+template <class T>
+Gemm<T> transposed(const Gemm<T>& g) {
+  Gemm<T> t = g;
+  std::swap(t.m, t.n);
+  std::swap(t.a, t.b);
+  std::swap(t.a_rs, t.b_cs);
+  std::swap(t.a_cs, t.b_rs);
+  std::swap(t.c_rs, t.c_cs);
+  std::swap(t.a_bs, t.b_bs);
+  std::swap(t.bias_row, t.bias_col);
+  return t;
+}
+
+template <class T>
+Gemm<T> normalized(const Gemm<T>& g, const MicroKernels<T>& kernels) {
+  Gemm<T> r = g;
+  for (int side = 0; side < 2; side++) {
+    if (r.batch > 1 && r.b_bs == 0 && r.a_bs == r.m * r.a_rs && r.c_bs == r.m * r.c_rs &&
+        !r.bias_row) {
+      r.m *= r.batch;
+      r.batch = 1;
+    }
+    r = transposed(r);
+  }
+  const Gemm<T> t = transposed(r);
+  return cost(t, kernels) < cost(r, kernels) ? t : r;
+}
+
+template <class T>
+GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
+  GemmPlan plan;
+  plan.depth_parts = depth_parts(g.k);
+  plan.row_parts = ceil_div(g.m, kBlockRows);
+  plan.col_parts = ceil_div(g.n, kBlockCols);
+  const double flops = 2.0 * g.m * g.n * g.k;
+  while (flops > kTaskFlops * plan.row_parts * plan.col_parts) {
+    const int64_t rows = g.m / plan.row_parts, cols = g.n / plan.col_parts;
+    if (cols >= 2 * kMinCols && cols >= rows) {
+      plan.col_parts++;
+    } else if (rows >= 2 * kMinRows) {
+      plan.row_parts++;
+    } else {
+      break;
+    }
+  }
+  plan.pack_a = g.a_cs != 1 && g.k > 1;
+  plan.pack_b = g.b_cs != 1 || g.m > 4 * kernels.mr;
+  plan.share_b = g.b_cs != 1 && plan.row_parts > 1;
+  return plan;
+}
+
+template Gemm<float> transposed(const Gemm<float>&);
+template Gemm<double> transposed(const Gemm<double>&);
+template Gemm<float> normalized(const Gemm<float>&, const MicroKernels<float>&);
+template Gemm<double> normalized(const Gemm<double>&, const MicroKernels<double>&);
+template GemmPlan plan_gemm(const Gemm<float>&, const MicroKernels<float>&);
+template GemmPlan plan_gemm(const Gemm<double>&, const MicroKernels<double>&);
+
+}  // namespace gotorch::kernels
