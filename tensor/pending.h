@@ -7,9 +7,11 @@
 // Invariants
 //  - Expressions are read, evaluated and retired only under the evaluation lock, which one thread may take again. A thread that
 //    waits for it runs chunks of the loop that the owner is running.
-//  - A Pending is registered as a reader at the storage of each of its operands from its creation to its end, so a
-//    writer finds it. Reader lists are under their own mutex, which is never held during evaluation.
-//  - `impl->pending` goes from set to null once, with release order, after the data is complete.
+//  - A Pending is registered as a reader at the storage of each of its operands from its creation until it is done, so
+//    a writer finds it. Reader lists are under their own mutex, which is never held during evaluation.
+//  - `done` is set once, after the data is complete and before the operands are let go.
+//  - References to a Pending are held by the tensors that share its memory and by expressions that use it, and
+//    by nothing else: more references than uses inside one evaluation mean that somebody wants the value.
 #include <array>
 
 #include "tensor/pointwise.h"
@@ -30,16 +32,26 @@ struct Operand {
   Scalar scalar;
 };
 
-struct Pending {
-  const PointwiseKernel* kernel;
-  Dtype compute;
-  uint8_t count;
-  std::array<Operand, kMaxOperands> operands;
-  TensorImpl* owner;
+// One value that is not computed yet.
+struct Pending : PendingState {
+  // An operand: another pending value of the same number of elements, a tensor that is in memory, or a number.
+  struct Source {
+    Ref<PendingState> pending;
+    Operand operand;
+  };
 
-  ~Pending();
-  static void* operator new(size_t n);
-  static void operator delete(void* p);
+  const PointwiseKernel* kernel;
+  Dtype compute, dtype;
+  uint8_t count = 0;
+  bool read_once = false;  // a consumer has pulled tiles from this before
+  uint16_t nodes = 1;      // how many values evaluating this computes at most
+  DimVector shape;         // operands broadcast to it
+  Ref<Storage> storage;
+  std::array<Source, kMaxOperands> sources;
+
+  static Pending* of(const Tensor& x) { return static_cast<Pending*>(x->pending.get()); }
+  // Stops reading: takes itself off the reader lists and lets the operands go.
+  void release_sources();
 };
 
 // Results of at least this many elements are deferred. Below, latency is all.
@@ -51,9 +63,9 @@ inline constexpr int kMaxPendingNodes = 48;
 // A tensor of `shape` and `dtype` that will be kernel(operands). Every tensor operand broadcasts to `shape`.
 Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute, Dtype dtype, Dims shape);
 void evaluate(const Tensor& x);
+void evaluate(Pending& p);
 // Evaluates everything that will read this memory. Called before it is written.
 void evaluate_readers(Storage& storage);
-void synchronize();
 
 class EvaluationLock {
  public:

@@ -41,6 +41,11 @@ thread_local int next_scratch = 0;
 
 std::atomic<uint64_t> next_program_id{1};
 
+// A source that was pending when it was recorded may be in memory by now.
+bool to_compute(const Pending::Source& s) {
+  return s.pending && !s.pending->done.load(std::memory_order_relaxed);
+}
+
 }  // namespace
 
 const void* StridedAccess::read(int64_t begin, int64_t n, void* buffer) const {
@@ -84,73 +89,75 @@ StridedAccess access(const Tensor& x, Dims as_shape) {
   return a;
 }
 
-Program::Program(const Tensor& root, Dtype result, bool store_root)
-    : shape_(root.shape()), numel_(root.numel()), id_(next_program_id++) {
-  int16_t slot;
-  if (root.is_pending()) {
-    collect(root);
-    choose_stored();
-    if (store_root) {
-      nodes_.back().stored = true;
-      root->storage->allocate_data();
-    }
-    emit_nodes();
-    slot = nodes_.back().slot;
-  } else {
-    slot = leaf_slot(root);
+Program::Program(Pending& root, Dtype result, bool store_root)
+    : numel_(numel_of(root.shape)), id_(next_program_id++) {
+  collect(root);
+  choose_stored();
+  if (store_root) {
+    nodes_.back().stored = true;
+    root.storage->allocate_data();
   }
-  result_slot_ = cast_slot(slot, result);
+  emit_nodes();
+  result_slot_ = cast_slot(nodes_.back().slot, result);
+  assign_buffers();
+}
+
+Program::Program(const Tensor& x, Dtype result) : numel_(x.numel()), id_(next_program_id++) {
+  result_slot_ = cast_slot(leaf_slot(x, x.shape()), result);
   assign_buffers();
 }
 
 Program::Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute, Dtype dtype,
                  Dims shape, void* destination)
-    : shape_(shape), numel_(numel_of(shape)), id_(next_program_id++) {
-  for (const Operand& o : operands)
-    if (o.tensor.defined() && o.tensor.is_pending()) collect(o.tensor);
+    : numel_(numel_of(shape)), id_(next_program_id++) {
+  SmallVector<Pending::Source, kMaxOperands> sources;
+  for (const Operand& o : operands) {
+    if (o.tensor.defined() && o.tensor.is_pending()) {
+      if (same(o.tensor.shape(), shape)) {
+        collect(*Pending::of(o.tensor));
+        sources.push_back({o.tensor->pending, {}});
+        continue;
+      }
+      o.tensor.evaluate();
+    }
+    sources.push_back({nullptr, o});
+  }
   choose_stored();
   emit_nodes();
-  result_slot_ = emit(kernel, operands, compute, dtype, destination);
+  result_slot_ = emit(kernel, sources, shape, compute, dtype, destination);
   assign_buffers();
 }
 
-int Program::find(const TensorImpl* impl) const {
+int Program::find(const PendingState* value) const {
   for (size_t i = 0; i < nodes_.size(); i++)
-    if (nodes_[i].impl == impl) return static_cast<int>(i);
+    if (nodes_[i].value == value) return static_cast<int>(i);
   return -1;
 }
 
 // Post-order: operands before users. Depth is bounded by kMaxPendingNodes.
-void Program::collect(const Tensor& x) {
-  if (find(x.impl()) >= 0) return;
-  // Of another shape: its elements would be computed once for each time they are read.
-  if (!same(x.shape(), shape_)) return x.evaluate();
-  const Pending& p = *x->pending.load(std::memory_order_relaxed);
-  for (int i = 0; i < p.count; i++) {
-    const Tensor& operand = p.operands[i].tensor;
-    if (operand.defined() && operand.is_pending()) collect(operand);
-  }
-  nodes_.push_back({x.impl()});
-  for (int i = 0; i < p.count; i++) {
-    const int at = find(p.operands[i].tensor.impl());
-    if (at >= 0) nodes_[at].uses++;
-  }
+void Program::collect(Pending& p) {
+  if (find(&p) >= 0) return;
+  for (int i = 0; i < p.count; i++)
+    if (to_compute(p.sources[i])) collect(*static_cast<Pending*>(p.sources[i].pending.get()));
+  nodes_.push_back({&p});
+  for (int i = 0; i < p.count; i++)
+    if (to_compute(p.sources[i])) nodes_[find(p.sources[i].pending.get())].uses++;
 }
 
-// A node that more than this program's own nodes refer to is somebody's value: write it.
+// A value that more than this program's own nodes refer to is wanted by somebody: write it.
 void Program::choose_stored() {
   for (Node& node : nodes_) {
     if (node.uses == 0) continue;
-    node.stored = node.impl->ref_count() > static_cast<uint32_t>(node.uses);
-    if (node.stored) node.impl->storage->allocate_data();
+    node.stored = node.value->ref_count() > static_cast<uint32_t>(node.uses);
+    if (node.stored) node.value->storage->allocate_data();
   }
 }
 
 void Program::emit_nodes() {
   for (Node& node : nodes_) {
-    const Pending& p = *node.impl->pending.load(std::memory_order_relaxed);
-    node.slot = emit(*p.kernel, {p.operands.data(), p.count}, p.compute, node.impl->dtype,
-                     node.stored ? node.impl->storage->data() : nullptr);
+    const Pending& p = *node.value;
+    node.slot = emit(*p.kernel, {p.sources.data(), p.count}, p.shape, p.compute, p.dtype,
+                     node.stored ? p.storage->data() : nullptr);
   }
 }
 
@@ -176,50 +183,53 @@ int16_t Program::cast_slot(int16_t slot, Dtype to) {
   return out;
 }
 
-int16_t Program::leaf_slot(const Tensor& x) {
+int16_t Program::leaf_slot(const Tensor& x, Dims shape) {
   for (const Leaf& leaf : leaves_)
-    if (leaf.impl == x.impl()) return leaf.slot;
+    if (leaf.impl == x.impl() && same(leaf.shape, shape)) return leaf.slot;
   Slot s{Place::Direct, x.dtype()};
-  if (x.is_contiguous() && same(x.shape(), shape_)) {
+  if (x.is_contiguous() && x.numel() == numel_) {
+    s.memory = static_cast<std::byte*>(x.raw());
+  } else if (x.numel() == 1) {
+    s.place = Place::Fixed;
     s.memory = static_cast<std::byte*>(x.raw());
   } else {
-    accesses_.push_back(access(x, shape_));
+    accesses_.push_back(access(x, shape));
     s.place = Place::Gathered;
     s.access = static_cast<int16_t>(accesses_.size() - 1);
-    if (accesses_.back().shape.empty() || x.numel() == 1) {
-      s.place = Place::Fixed;
-      s.memory = static_cast<std::byte*>(x.raw());
-    }
   }
-  leaves_.push_back({x.impl(), add_slot(s)});
+  leaves_.push_back({x.impl(), shape, add_slot(s)});
   return leaves_.back().slot;
 }
 
-int16_t Program::operand_slot(const Operand& o, Dtype wanted) {
-  if (!o.tensor.defined()) {
-    Slot s{Place::Fixed, wanted};
-    s.scalar = o.scalar;
-    return add_slot(s);
+int16_t Program::source_slot(const Pending::Source& source, Dims shape, Dtype wanted) {
+  if (source.pending) {
+    if (const int node = find(source.pending.get()); node >= 0) return cast_slot(nodes_[node].slot, wanted);
+    const Pending& p = *static_cast<Pending*>(source.pending.get());
+    Slot s{Place::Direct, p.dtype};
+    s.memory = static_cast<std::byte*>(p.storage->data());
+    return cast_slot(add_slot(s), wanted);
   }
-  const int node = find(o.tensor.impl());
-  return cast_slot(node >= 0 ? nodes_[node].slot : leaf_slot(o.tensor), wanted);
+  if (source.operand.tensor.defined()) return cast_slot(leaf_slot(source.operand.tensor, shape), wanted);
+  Slot s{Place::Fixed, wanted};
+  s.scalar = source.operand.scalar;
+  return add_slot(s);
 }
 
-int16_t Program::emit(const PointwiseKernel& k, std::span<const Operand> operands, Dtype compute, Dtype dtype,
-                      void* destination) {
+int16_t Program::emit(const PointwiseKernel& k, std::span<const Pending::Source> sources, Dims shape,
+                      Dtype compute, Dtype dtype, void* destination) {
   std::array<int16_t, kMaxOperands> in;
-  for (size_t i = 0; i < operands.size(); i++)
-    in[i] = operand_slot(operands[i], k.masks >> i & 1 ? Dtype::Bool : compute);
+  for (size_t i = 0; i < sources.size(); i++)
+    in[i] = source_slot(sources[i], shape, k.masks >> i & 1 ? Dtype::Bool : compute);
   const Dtype computed = k.result == ResultType::Bool ? Dtype::Bool : compute;
-  const auto stored = [&](Dtype d) {
+  const auto result = [&](Dtype d) {
     Slot s{destination ? Place::Stored : Place::Temporary, d};
     s.memory = static_cast<std::byte*>(destination);
     return add_slot(s);
   };
-  const int16_t out = computed == dtype ? stored(dtype) : add_slot({Place::Temporary, computed});
-  add_step(k.loops[static_cast<int>(compute)], out, std::span(in.data(), operands.size()));
+  const int16_t out = computed == dtype ? result(dtype) : add_slot({Place::Temporary, computed});
+  add_step(k.loops[static_cast<int>(compute)], out, std::span(in.data(), sources.size()));
   if (computed == dtype) return out;
-  const int16_t rounded = stored(dtype);
+  const int16_t rounded = result(dtype);
   add_step(cast_loop(computed, dtype), rounded, std::span(&out, 1));
   return rounded;
 }
@@ -310,31 +320,32 @@ void Program::run() const {
 }
 
 void Program::publish() {
+  // Operands first: a value that lives only through its users' sources goes after them.
+  SmallVector<Ref<PendingState>, 8> stored;
   for (Node& node : nodes_) {
     if (!node.stored) continue;
-    Pending* p = node.impl->pending.load(std::memory_order_relaxed);
-    node.impl->pending_nodes.store(0, std::memory_order_relaxed);
-    // Release: whoever sees null also sees the data.
-    node.impl->pending.store(nullptr, std::memory_order_release);
-    delete p;
+    node.value->done.store(true, std::memory_order_release);
+    stored.push_back(Ref<PendingState>::share(node.value));
   }
+  for (const auto& value : stored) static_cast<Pending*>(value.get())->release_sources();
 }
 
 TileReader::TileReader(const Tensor& x, Dtype dtype) : x_(x), numel_(x.numel()), item_(size_of(dtype)) {
   if (x.is_pending()) {
     lock_.emplace();
     if (x.is_pending()) {
-      // Two references, the caller's and ours: probably a temporary that nobody will read again, so it is not
-      // written. If somebody does, the second reading writes it: at most one computation is repeated.
-      const bool store = x->ref_count() > 2 || x->read_once;
-      x->read_once = true;
-      program_ = std::make_unique<Program>(x, dtype, store);
+      Pending& p = *Pending::of(x);
+      // One reference, the tensor's: probably a temporary that nobody will read again, so it is not written.
+      // If somebody does, the second reading writes it: at most one computation is repeated.
+      const bool store = p.ref_count() > 1 || x->ref_count() > 2 || p.read_once;
+      p.read_once = true;
+      program_ = std::make_unique<Program>(p, dtype, store);
       return;
     }
     lock_.reset();
   }
   if (x.dtype() != dtype) {
-    program_ = std::make_unique<Program>(x, dtype, false);
+    program_ = std::make_unique<Program>(x, dtype);
   } else if (x.is_contiguous()) {
     direct_ = static_cast<const std::byte*>(x.raw());
   } else {

@@ -28,8 +28,10 @@ StridedAccess access(const Tensor& x, Dims as_shape);
 
 class Program {
  public:
-  // Computes `root`, pending or not, as `result` dtype; `store_root` also writes it to its own storage.
-  Program(const Tensor& root, Dtype result, bool store_root);
+  // Computes `root` as `result` dtype; `store_root` also writes it to its own storage.
+  Program(Pending& root, Dtype result, bool store_root);
+  // Converts a tensor that is in memory.
+  Program(const Tensor& x, Dtype result);
   // One op on operands that need not be pending, writing to `destination` (contiguous, of the op's dtype).
   Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute, Dtype dtype, Dims shape,
           void* destination);
@@ -60,27 +62,27 @@ class Program {
     std::array<int16_t, kMaxOperands> in;
   };
   struct Node {
-    TensorImpl* impl;  // borrowed: the root keeps all alive
+    Pending* value;    // borrowed: the root keeps all alive
     int16_t uses = 0;  // operand places inside this program
     int16_t slot = -1;
     bool stored = false;
   };
 
-  void collect(const Tensor& x);
-  int find(const TensorImpl* impl) const;
+  void collect(Pending& p);
+  int find(const PendingState* value) const;
   void choose_stored();
   void emit_nodes();
-  int16_t emit(const PointwiseKernel& k, std::span<const Operand> operands, Dtype compute, Dtype dtype, void* destination);
-  int16_t operand_slot(const Operand& o, Dtype wanted);
+  int16_t emit(const PointwiseKernel& k, std::span<const Pending::Source> sources, Dims shape, Dtype compute,
+               Dtype dtype, void* destination);
+  int16_t source_slot(const Pending::Source& s, Dims shape, Dtype wanted);
   int16_t cast_slot(int16_t slot, Dtype to);
-  int16_t leaf_slot(const Tensor& x);
+  int16_t leaf_slot(const Tensor& x, Dims shape);
   int16_t add_slot(Slot s);
   void add_step(Loop loop, int16_t out, std::span<const int16_t> in);
   void assign_buffers();
   std::byte* prologue() const;
   void tile(std::byte* scratch, int64_t begin, int64_t n, void** where) const;
 
-  DimVector shape_;
   int64_t numel_ = 0;
   int64_t tile_ = kTile;
   int16_t result_slot_ = -1;
@@ -93,6 +95,7 @@ class Program {
   SmallVector<StridedAccess, 2> accesses_;
   struct Leaf {
     const TensorImpl* impl;
+    Dims shape;  // that it broadcasts to
     int16_t slot;
   };
   SmallVector<Leaf, 8> leaves_;

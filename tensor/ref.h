@@ -19,12 +19,12 @@ class RefCounted {
   void retain() const { refs_.fetch_add(1, std::memory_order_relaxed); }
   // acq_rel: the last owner must see all writes of the others before it destroys.
   void release() const {
-    if (refs_.load(std::memory_order_acquire) == 1 ||
+    if ((!requires { T::kObserved; } && refs_.load(std::memory_order_acquire) == 1) ||
         refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
       T::destroy(const_cast<T*>(static_cast<const T*>(this)));
   }
-  // For observers that hold no reference: fails if the last owner is gone. T must then not use the shortcut
-  // of release(), so it brings its own.
+  // For observers that hold no reference: fails if the last owner is gone. A T that is observed
+  // declares kObserved, which gives up the shortcut in release().
   bool try_retain() const {
     uint32_t n = refs_.load(std::memory_order_relaxed);
     while (n != 0)
@@ -34,7 +34,7 @@ class RefCounted {
   uint32_t ref_count() const { return refs_.load(std::memory_order_acquire); }
   static void destroy(T* object) { delete object; }
 
- protected:
+ private:
   mutable std::atomic<uint32_t> refs_{1};
 };
 

@@ -9,7 +9,7 @@
 
 namespace gotorch {
 
-struct TensorImpl;
+struct Pending;
 
 // Thread-safety: the count, the version and the list of pending readers are safe; the data is not guarded.
 class Storage : public RefCounted<Storage> {
@@ -33,9 +33,9 @@ class Storage : public RefCounted<Storage> {
   // Called by every write that autograd must notice. Relaxed: the data itself is ordered by the caller.
   void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
 
-  // Pending tensors that will read this memory; a writer evaluates them first. Managed by tensor/pending.cpp.
+  // Pending expressions that will read this memory; a writer evaluates them first. Managed by tensor/pending.cpp.
   struct Reader {
-    TensorImpl* tensor;
+    Pending* expression;
     Reader* next;
   };
   std::atomic<Reader*> readers{nullptr};

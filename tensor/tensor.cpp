@@ -5,8 +5,6 @@
 
 namespace gotorch {
 
-TensorImpl::~TensorImpl() { delete pending.load(std::memory_order_acquire); }
-
 TensorImpl* TensorImpl::create() { return new (allocate(sizeof(TensorImpl))) TensorImpl; }
 
 void TensorImpl::destroy(TensorImpl* impl) {
@@ -70,10 +68,32 @@ Tensor make_view(Ref<Storage> storage, Dtype dtype, Dims shape, Dims strides, in
   return Tensor(std::move(impl));
 }
 
+Tensor twin(const Tensor& x) {
+  auto impl = Ref<TensorImpl>::adopt(TensorImpl::create());
+  impl->dtype = x.dtype();
+  impl->contiguous = x.is_contiguous();
+  impl->counts_writes = x->counts_writes;
+  impl->inference = x->inference;
+  impl->numel = x.numel();
+  impl->offset = x.offset();
+  impl->shape = x->shape;
+  impl->strides = x->strides;
+  impl->storage = x->storage;
+  if (x.is_pending()) impl->pending = x->pending;
+  return Tensor(std::move(impl));
+}
+
 Tensor alias(const Tensor& x, Dims shape, Dims strides, int64_t offset) {
-  Tensor out = make_view(x.storage(), x.dtype(), shape, strides, offset);
-  out->counts_writes = x->counts_writes;
-  out->inference = x->inference;
+  Tensor out;
+  if (x.is_pending() && offset == 0 && numel_of(shape) == x.numel() && is_contiguous(shape, strides)) {
+    out = twin(x);
+    out->shape = DimVector(shape);
+    out->strides = DimVector(strides);
+  } else {
+    out = make_view(x.storage(), x.dtype(), shape, strides, offset);
+    out->counts_writes = x->counts_writes;
+    out->inference = x->inference;
+  }
   out->base = x->base ? x->base : Ref<TensorImpl>::share(x.impl());
   return out;
 }

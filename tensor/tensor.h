@@ -17,7 +17,13 @@
 
 namespace gotorch {
 
-struct Pending;  // tensor/pending.h
+
+// The part of a pending expression that a tensor sees. The rest is in tensor/pending.h.
+struct PendingState : RefCounted<PendingState> {
+  static constexpr bool kObserved = true;  // reader lists point here without a reference
+  std::atomic<bool> done{false};           // set, with release order, once the data is complete
+  static void destroy(PendingState* p);
+};
 
 // What autograd attaches to a tensor. Defined in grad/; the tensor only owns it.
 struct GradMeta {
@@ -30,25 +36,15 @@ struct TensorImpl : RefCounted<TensorImpl> {
   bool requires_grad = false;   // a leaf that asks for a gradient, or a result that has a grad_fn
   bool counts_writes = true;    // false for `.data`: its writes do not bump the shared version
   bool inference = false;       // made in inference mode: never recorded
-  // How many nodes evaluating this runs at most; 0 when the data exists. Relaxed: only a bound.
-  std::atomic<uint16_t> pending_nodes{0};
-  bool read_once = false;  // a consumer has pulled tiles from `pending` before; under the evaluation lock
   int64_t numel = 0;
   int64_t offset = 0;  // in elements
   DimVector shape, strides;
   Ref<Storage> storage;                    // has no data yet while pending
-  std::atomic<Pending*> pending{nullptr};  // owned; null once the data exists
+  Ref<PendingState> pending;               // what the data will be, or was, computed from; may be null
   Ref<TensorImpl> base;                    // of a view: the tensor it was taken from, never itself a view
   std::unique_ptr<GradMeta> grad;
   void* python = nullptr;  // the Python object that wraps this, borrowed; guarded by the GIL
 
-  ~TensorImpl();
-  // The shortcut of RefCounted::release() would hide the end of a pending tensor from evaluate_readers().
-  void release() const {
-    if ((!pending.load(std::memory_order_relaxed) && ref_count() == 1) ||
-        refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      destroy(const_cast<TensorImpl*>(this));
-  }
   static void destroy(TensorImpl* impl);
   static TensorImpl* create();
 };
@@ -84,14 +80,14 @@ class Tensor {
     return static_cast<T*>(raw());
   }
   void* raw() const {
-    if (impl_->pending.load(std::memory_order_acquire)) evaluate();
+    if (is_pending()) evaluate();
     return static_cast<std::byte*>(impl_->storage->data()) + impl_->offset * item_size();
   }
   const Ref<Storage>& storage() const {
-    if (impl_->pending.load(std::memory_order_acquire)) evaluate();
+    if (is_pending()) evaluate();
     return impl_->storage;
   }
-  bool is_pending() const { return impl_->pending.load(std::memory_order_acquire) != nullptr; }
+  bool is_pending() const;
   // Makes sure that the data is in memory.
   void evaluate() const;
 
@@ -111,14 +107,19 @@ class Tensor {
   Ref<TensorImpl> impl_;
 };
 
+inline bool Tensor::is_pending() const { return impl_->pending && !impl_->pending->done.load(std::memory_order_acquire); }
+
 using Tensors = SmallVector<Tensor, 3>;
 
 // Uninitialised, contiguous. Throws OutOfMemoryError, and Error for negative or overflowing shapes.
 Tensor empty(IntList shape, Dtype dtype);
 // A tensor on given memory; every reachable element must lie inside the storage (checked).
 Tensor make_view(Ref<Storage> storage, Dtype dtype, Dims shape, Dims strides, int64_t offset);
-// A view of x's memory; version counting follows x. Checked as above.
+// A view of x's memory; version counting follows x. Checked as above. A pending x stays pending if the view has the same
+// elements in the same order.
 Tensor alias(const Tensor& x, Dims shape, Dims strides, int64_t offset);
+// Another tensor on the same memory and expression, with no autograd history and no base.
+Tensor twin(const Tensor& x);
 // A 0-d tensor.
 Tensor scalar_tensor(Scalar value, Dtype dtype);
 template <class T>
