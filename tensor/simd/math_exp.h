@@ -1,0 +1,159 @@
+#pragma once
+// exp, exp2, expm1, sigmoid, tanh. x = n ln2 + r with |r| <= ln2 / 2 (Cody and Waite), a minimax
+// polynomial for exp(r) - 1, and 2^n built from exponent bits.
+#include "tensor/simd/math_base.h"
+
+namespace gotorch::math {
+namespace detail {
+
+template <class T>
+struct ExpConst;
+template <>
+struct ExpConst<float> {
+  static constexpr float kLog2e = 0x1.715476p+0f;
+  // ln2 in two parts; n times the first is exact for |n| < 2^14.
+  static constexpr float kLn2Hi = 0x1.63p-1f, kLn2Lo = -0x1.bd0106p-13f;
+  static constexpr float kOverflow = 89.0f, kUnderflow = -104.0f;  // beyond: infinity, zero
+};
+template <>
+struct ExpConst<double> {
+  static constexpr double kLog2e = 0x1.71547652b82fep+0;
+  // n times the first part is exact for |n| < 2^21.
+  static constexpr double kLn2Hi = 0x1.62e42feep-1, kLn2Lo = 0x1.a39ef35793c76p-33;
+  static constexpr double kOverflow = 710.0, kUnderflow = -746.0;
+};
+
+// (exp(r) - 1 - r) / r^2 for |r| <= ln2 / 2; relative to exp, 2^-28.2 and 2^-63.
+GOTORCH_MATH float exp_tail(float r) {
+  return poly(r, 0x1.fffffcp-2f, 0x1.55548cp-3f, 0x1.555858p-5f, 0x1.123dfp-7f, 0x1.6ac806p-10f);
+}
+GOTORCH_MATH double exp_tail(double r) {
+  return poly(r, 0x1p-1, 0x1.555555555555dp-3, 0x1.555555555556cp-5, 0x1.111111110e556p-7,
+              0x1.6c16c16c0a609p-10, 0x1.a01a01b5e48ebp-13, 0x1.a01a01e702612p-16,
+              0x1.71ddeaa83b386p-19, 0x1.27e44b4e1525cp-22, 0x1.af74ebcb8e8c4p-26,
+              0x1.205a898c4109fp-29);
+}
+
+// x = n ln2 + r. `biased` is n + 2 * bias as an integer, never negative in the range of exp.
+template <class T>
+struct ExpReduced {
+  T n, r;
+  Bits<T> biased;
+};
+
+// n = t rounded to an integer, for |t| < 2^(fraction bits - 2).
+template <class T>
+GOTORCH_MATH ExpReduced<T> split_integer(T t) {
+  using L = Layout<T>;
+  constexpr T kShift = L::kRound + 2 * L::kBias;
+  const T shifted = t + kShift;
+  const T n = shifted - kShift;
+  return {n, t - n, to_bits(shifted) - __builtin_bit_cast(Bits<T>, L::kRound)};
+}
+
+template <class T>
+GOTORCH_MATH ExpReduced<T> reduce_exp(T x) {
+  using C = ExpConst<T>;
+  ExpReduced<T> e = split_integer(x * C::kLog2e);
+  e.r = (x - e.n * C::kLn2Hi) - e.n * C::kLn2Lo;
+  return e;
+}
+
+// y * 2^n in two factors, so that n may reach into the subnormals: only the last product rounds.
+template <class T>
+GOTORCH_MATH T scale(T y, Bits<T> biased) {
+  const Bits<T> half = biased >> 1;
+  return y * from_bits<T>(half << Layout<T>::kFraction) *
+         from_bits<T>((biased - half) << Layout<T>::kFraction);
+}
+// 2^n where that is a normal number.
+template <class T>
+GOTORCH_MATH T power_of_two(Bits<T> biased) {
+  return from_bits<T>((biased - Layout<T>::kBias) << Layout<T>::kFraction);
+}
+
+// exp(x) for x where the result is a normal number.
+template <class T>
+GOTORCH_MATH T exp_normal(T x) {
+  const auto e = reduce_exp(x);
+  return (T(1) + (e.r + e.r * e.r * exp_tail(e.r))) * power_of_two<T>(e.biased);
+}
+
+// exp(a + b) likewise, for a and b of like size.
+template <class T>
+GOTORCH_MATH T exp_normal_pair(T a, T b) {
+  using C = ExpConst<T>;
+  const auto e = reduce_exp(a + b);
+  const T r = (a - e.n * C::kLn2Hi) + (b - e.n * C::kLn2Lo);
+  return (T(1) + (r + r * r * exp_tail(r))) * power_of_two<T>(e.biased);
+}
+
+// tanh(x) = x + x^3 P(x^2) for |x| <= 1; 2^-27.7 and 2^-56.0.
+GOTORCH_MATH float tanh_small(float x) {
+  const float z = x * x;
+  return x + x * z * poly(z, -0x1.55553cp-2f, 0x1.110be6p-3f, -0x1.b96286p-5f, 0x1.600bcp-6f,
+                          -0x1.0466fap-7f, 0x1.2db68p-9f, -0x1.780428p-12f);
+}
+GOTORCH_MATH double tanh_small(double x) {
+  const double z = x * x;
+  return x + x * z * poly(z, -0x1.555555555550fp-2, 0x1.111111110d7ep-3, -0x1.ba1ba1b80feb1p-5,
+                          0x1.664f4836897b3p-6, -0x1.226e2ebd349bap-7, 0x1.d6d30fbccf63fp-9,
+                          -0x1.7d9bca26e75e2p-10, 0x1.352132246a4bcp-11, -0x1.f336253bc1a0ap-13,
+                          0x1.8d7a9923aa05fp-14, -0x1.2eb3831cbe58p-15, 0x1.9e107e80781dcp-17,
+                          -0x1.cae8838d0b93fp-19, 0x1.5f4e78cbab873p-21, -0x1.0d3443795b1edp-24);
+}
+
+}  // namespace detail
+
+// All x. float: 0.XX ULP. double: 0.XX.
+template <class T>
+GOTORCH_MATH T exp(T x) {
+  using C = detail::ExpConst<T>;
+  const auto e = detail::reduce_exp(clamp(x, C::kUnderflow, C::kOverflow));
+  return detail::scale(T(1) + (e.r + e.r * e.r * detail::exp_tail(e.r)), e.biased);
+}
+
+// All x.
+template <class T>
+GOTORCH_MATH T expm1(T x) {
+  using C = detail::ExpConst<T>;
+  // Below -40 the result is -1 in both types.
+  const T c = clamp(x, T(-40), C::kOverflow);
+  const auto e = detail::reduce_exp(c);
+  // exp(x) - 1 = 2^n ((1 - 2^-n) + r + tail), r = high - n ln2_lo with `high` exact.
+  // Where 2^-n has no normal number it is far below rounding.
+  const Bits<T> inverse = (3 * Layout<T>::kBias - e.biased) << Layout<T>::kFraction;
+  const T down = e.n < T(Layout<T>::kBias) ? from_bits<T>(inverse) : T(0);
+  const T one_down = T(1) - down, one_down_lo = (T(1) - one_down) - down;
+  const auto sum = fast_two_sum(one_down, c - e.n * C::kLn2Hi);
+  const T tail = e.r * e.r * detail::exp_tail(e.r) - e.n * C::kLn2Lo;
+  const T y = detail::scale(sum.hi + (sum.lo + one_down_lo + tail), e.biased);
+  return x == T(0) ? x : y;  // keeps -0
+}
+
+// All x.
+template <class T>
+GOTORCH_MATH T tanh(T x) {
+  const T a = abs(x);
+  // 1 - 2 / (exp(2a) + 1) subtracts little from 1 there; it is 1 from 20 on in both types.
+  const T large = T(1) - T(2) / (detail::exp_normal(T(2) * min(a, T(20))) + T(1));
+  return mulsign(a < T(1) ? detail::tanh_small(a) : large, x);
+}
+
+// All x.
+template <class T>
+GOTORCH_MATH T sigmoid(T x) {
+  using C = detail::ExpConst<T>;
+  // y = e / (1 + e) with e = exp(-|x|), and 1 - y for positive x. The plain quotient loses 2.3 ULP;
+  // so e is a pair, the divisor is d + d_lo, and the quotient is corrected once by its remainder,
+  // which is exact because q and d have half the bits.
+  const auto r = detail::reduce_exp(max(-abs(x), C::kUnderflow));
+  const auto e = fast_two_sum(T(1), r.r + r.r * r.r * detail::exp_tail(r.r));
+  const T hi = detail::scale(e.hi, r.biased), lo = detail::scale(e.lo, r.biased);
+  const T divisor = T(1) + hi, inverse = T(1) / divisor, q = upper_half(hi * inverse);
+  const T d = upper_half(divisor), d_lo = ((T(1) - d) + hi) + lo;
+  const T y = q + (((hi - q * d) - q * d_lo) + lo) * inverse;
+  return x < T(0) ? y : T(1) - y;
+}
+
+}  // namespace gotorch::math
