@@ -1,6 +1,7 @@
 #pragma once
-// The layout most kernels work on: a contiguous [outer, n, inner] array, reduced or scanned over its
-// middle axis. A row is the n elements that share outer and inner index; they lie `inner` apart.
+// The layout most kernels work on: a contiguous [outer, n, inner] array, reduced or scanned over
+// its middle axis. A row is the n elements that share outer and inner index; they lie `inner`
+// apart.
 #include <algorithm>
 #include <cstdint>
 

@@ -1,18 +1,16 @@
 #pragma once
 // Reductions over one contiguous row with a fixed number of partial results: which lane an
-// element goes to depends on its place in the row, and lanes are folded in a fixed order. So the bits
-// do not depend on the width of the machine's vectors.
+// element goes to depends on its place in the row, and lanes are folded in a fixed order. So the
+// bits do not depend on the width of the machine's vectors.
 //
 // The lanes are two GCC vectors of 32 bytes, because accumulators in plain arrays are spilled or
 // reordered by the vectoriser as soon as there are two sums. Anything more than a few arithmetic
-// operations per term (exp) goes through a buffer filled by a plain loop first.
+// operations per term (exp: see exp_row.h) goes through a buffer filled by a plain loop first.
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <limits>
-
-#include "tensor/simd/math.h"
 
 namespace gotorch::kernels {
 
@@ -89,8 +87,10 @@ struct LaneSums {
     T lane[W];
     std::memcpy(lane, &v, sizeof v);
     if constexpr (W == 8)
-      return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-    else return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+      return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+             ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+    else
+      return (lane[0] + lane[2]) + (lane[1] + lane[3]);
   }
 };
 
@@ -108,29 +108,6 @@ void map_row(T* y, int64_t n, F f) {
     std::memcpy(y + i, &v, sizeof v);
   }
   for_tail(i, n, [&](int64_t e) { y[e] = f(ScalarAt<T>{e}); });
-}
-
-// y[i] = exp(f(i)) for a row; y may be an input. The last lanes are padded: scalar exp is dear.
-template <class T, class F>
-void exp_row(T* y, int64_t n, F f) {
-  constexpr int L = kLanes<T>;
-  T t[L] = {};
-  for (int64_t i = 0; i < n; i += L) {
-    const bool full = n - i >= L;
-    if (full) {
-      const Vec<T> a = f(VecAt<T>{i}), b = f(VecAt<T>{i + kWidth<T>});
-      std::memcpy(t, &a, sizeof a);
-      std::memcpy(t + kWidth<T>, &b, sizeof b);
-    } else {
-      for_tail(i, n, [&](int64_t e) { t[e - i] = f(ScalarAt<T>{e}); });
-    }
-    for (int j = 0; j < L; j++) t[j] = math::exp(t[j]);
-    if (full) {
-      std::memcpy(y + i, t, sizeof t);
-    } else {
-      for_tail(i, n, [&](int64_t e) { y[e] = t[e - i]; });
-    }
-  }
 }
 
 // Elements per block of a long sum: lanes sum a block, blocks are added in double.
@@ -151,7 +128,8 @@ std::array<double, K> sum_row(int64_t n, F f) {
   return total;
 }
 
-// The largest element, or -inf for none. NaN is skipped: whoever subtracts the maximum meets it again.
+// The largest element, or -inf for none. NaN is skipped: whoever subtracts the maximum meets it
+// again.
 template <class T>
 T max_row(const T* x, int64_t n) {
   constexpr int W = kWidth<T>;

@@ -3,7 +3,8 @@
 #include <cmath>
 
 #include "runtime/parallel.h"
-#include "tensor/kernels/lanes.h"
+#include "tensor/kernels/columns.h"
+#include "tensor/kernels/exp_row.h"
 #include "tensor/simd/isa.h"
 #include "tensor/simd/math.h"
 
@@ -11,24 +12,6 @@ namespace gotorch::kernels {
 namespace {
 
 enum class Kind { Softmax, LogSoftmax, LogSumExp };
-
-// Exponentials are summed in blocks that stay in the first-level cache; y may be null.
-constexpr int64_t kExpBlock = 512;
-
-template <class T>
-T exp_sum(const T* x, T shift, T* y, int64_t n) {
-  T buffer[kExpBlock];
-  double total = 0;
-  for (int64_t b = 0; b < n; b += kExpBlock) {
-    const int64_t len = std::min(kExpBlock, n - b);
-    T* e = y ? y + b : buffer;
-    exp_row(e, len, [&](auto at) { return at(x + b) - shift; });
-    LaneSums<T, 1> sum;
-    sum.add(len, [&](auto at) { return terms(at(e)); });
-    total += static_cast<double>(sum.fold(0));
-  }
-  return static_cast<T>(total);
-}
 
 // An infinite maximum is not subtracted in logsumexp: inf - inf would turn the result into NaN.
 template <class T>
@@ -67,45 +50,17 @@ void backward_rows(const T* g, const T* y, T* gx, int64_t rows, int64_t n) {
         map_row(gx + b, len, [&](auto at) { return at(g + b) - at(e) * sum; });
       }
     } else {
-      const T sum = static_cast<T>(sum_row<T, 1>(n, [&](auto at) { return terms(at(g) * at(y)); })[0]);
+      const T sum =
+          static_cast<T>(sum_row<T, 1>(n, [&](auto at) { return terms(at(g) * at(y)); })[0]);
       map_row(gx, n, [&](auto at) { return at(y) * (at(g) - sum); });
     }
   }
 }
 
-// inner > 1: a tile of neighbouring columns is one vector operand, and the axis is walked row by row.
-constexpr int64_t kTile = 256;
-
-// Running sums of a tile of columns. Rows are added in groups of 64, groups in double.
-template <class T>
-struct ColumnSums {
-  T group[kTile] = {};
-  double total[kTile] = {};
-  int rows = 0;
-
-  template <class F>
-  void add(int64_t w, F f) {
-    map_row(group, w, [&](auto at) { return at(group) + f(at); });
-    if (++rows == 64) flush(w);
-  }
-  void flush(int64_t w) {
-    for (int64_t j = 0; j < w; j++) total[j] += static_cast<double>(group[j]), group[j] = 0;
-    rows = 0;
-  }
-  void finish(int64_t w) {
-    flush(w);
-    for (int64_t j = 0; j < w; j++) group[j] = static_cast<T>(total[j]);
-  }
-};
-
 template <class T, Kind kind>
 void forward_columns(const T* x, T* y, int64_t n, int64_t stride, int64_t w) {
   T m[kTile], e[kTile];
-  for (int64_t j = 0; j < w; j++) m[j] = -std::numeric_limits<T>::infinity();
-  for (int64_t i = 0; i < n; i++) {
-    const T* xi = x + i * stride;
-    map_row(m, w, [&](auto at) { return at(xi) > at(m) ? at(xi) : at(m); });
-  }
+  max_columns(x, n, stride, w, m);
   if constexpr (kind == Kind::LogSumExp)
     for (int64_t j = 0; j < w; j++) m[j] = finite_or_zero(m[j]);
   ColumnSums<T> sums;
@@ -136,8 +91,10 @@ void backward_columns(const T* g, const T* y, T* gx, int64_t n, int64_t stride, 
   ColumnSums<T> sums;
   for (int64_t i = 0; i < n; i++) {
     const T *gi = g + i * stride, *yi = y + i * stride;
-    if constexpr (log) sums.add(w, [&](auto at) { return at(gi); });
-    else sums.add(w, [&](auto at) { return at(gi) * at(yi); });
+    if constexpr (log)
+      sums.add(w, [&](auto at) { return at(gi); });
+    else
+      sums.add(w, [&](auto at) { return at(gi) * at(yi); });
   }
   sums.finish(w);
   const T* sum = sums.group;
@@ -152,22 +109,6 @@ void backward_columns(const T* g, const T* y, T* gx, int64_t n, int64_t stride, 
   }
 }
 
-// Calls tile(outer index, first column, width) for tiles of at most kTile columns; `cost` is the
-// work per element.
-template <class F>
-void for_tiles(Axis a, int64_t cost, F tile) {
-  const int64_t per_outer = (a.inner + kTile - 1) / kTile;
-  const int64_t grain = grain_of(a.n * std::min(a.inner, kTile) * cost);
-  runtime::parallel_for(a.outer * per_outer, grain, [&](int64_t b, int64_t e) {
-    for (int64_t t = b; t < e; t++) {
-      const int64_t first = t % per_outer * kTile;
-      tile(t / per_outer, first, std::min(kTile, a.inner - first));
-    }
-  });
-}
-
-constexpr int64_t kExpCost = 4, kPlainCost = 1;
-
 template <class T, Kind kind>
 void forward(const T* x, T* y, Axis a) {
   if (a.inner == 1) {
@@ -178,15 +119,16 @@ void forward(const T* x, T* y, Axis a) {
   } else {
     static const auto columns = best_variant<&forward_columns<T, kind>>();
     const int64_t y_outer = kind == Kind::LogSumExp ? a.inner : a.n * a.inner;
-    for_tiles(a, kExpCost, [&](int64_t o, int64_t j, int64_t w) {
-      columns(x + o * a.n * a.inner + j, y + o * y_outer + j, a.n, a.inner, w);
+    Tiles(a).for_each(kExpCost, [&](Tile t) {
+      columns(x + t.outer * a.n * a.inner + t.first, y + t.outer * y_outer + t.first, a.n, a.inner,
+              t.width);
     });
   }
 }
 
 template <class T, bool log>
 void backward(const T* g, const T* y, T* gx, Axis a) {
-  const int64_t cost = log ? kExpCost : kPlainCost;
+  const int64_t cost = log ? kExpCost : 1;
   if (a.inner == 1) {
     static const auto rows = best_variant<&backward_rows<T, log>>();
     runtime::parallel_for(a.outer, grain_of(a.n * cost), [&](int64_t b, int64_t e) {
@@ -194,9 +136,9 @@ void backward(const T* g, const T* y, T* gx, Axis a) {
     });
   } else {
     static const auto columns = best_variant<&backward_columns<T, log>>();
-    for_tiles(a, cost, [&](int64_t o, int64_t j, int64_t w) {
-      const int64_t at = o * a.n * a.inner + j;
-      columns(g + at, y + at, gx + at, a.n, a.inner, w);
+    Tiles(a).for_each(cost, [&](Tile t) {
+      const int64_t at = t.outer * a.n * a.inner + t.first;
+      columns(g + at, y + at, gx + at, a.n, a.inner, t.width);
     });
   }
 }
@@ -224,11 +166,11 @@ void log_softmax_backward(const T* g, const T* y, T* gx, Axis a) {
   backward<T, true>(g, y, gx, a);
 }
 
-#define GOTORCH_INSTANTIATE(T)                                   \
-  template void softmax(const T*, T*, Axis);                     \
-  template void log_softmax(const T*, T*, Axis);                 \
-  template void logsumexp(const T*, T*, Axis);                   \
-  template void softmax_backward(const T*, const T*, T*, Axis);  \
+#define GOTORCH_INSTANTIATE(T)                                  \
+  template void softmax(const T*, T*, Axis);                    \
+  template void log_softmax(const T*, T*, Axis);                \
+  template void logsumexp(const T*, T*, Axis);                  \
+  template void softmax_backward(const T*, const T*, T*, Axis); \
   template void log_softmax_backward(const T*, const T*, T*, Axis);
 GOTORCH_INSTANTIATE(float)
 GOTORCH_INSTANTIATE(double)

@@ -11,8 +11,7 @@ constexpr auto kInf = std::numeric_limits<double>::infinity();
 template <class F>
 void for_rows(Axis a, F check) {
   for (int64_t o = 0; o < a.outer; o++)
-    for (int64_t i = 0; i < a.inner; i++)
-      check(o * a.n * a.inner + i, a.inner, o * a.inner + i);
+    for (int64_t i = 0; i < a.inner; i++) check(o * a.n * a.inner + i, a.inner, o * a.inner + i);
 }
 
 template <class T>
@@ -70,7 +69,8 @@ using Types = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(Softmax, Types);
 
 TYPED_TEST(Softmax, RowsOfEverySizeAreCloseToTheDefinition) {
-  for (int64_t n : kSizes) forward_is_close<TypeParam>({5, n, 1}), backward_is_close<TypeParam>({5, n, 1});
+  for (int64_t n : kSizes)
+    forward_is_close<TypeParam>({5, n, 1}), backward_is_close<TypeParam>({5, n, 1});
   forward_is_close<TypeParam>({2, 5000, 1});
   backward_is_close<TypeParam>({2, 5000, 1});
 }

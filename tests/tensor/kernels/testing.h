@@ -1,5 +1,6 @@
 #pragma once
-// What the kernel tests share: sizes, data, and the checks that bits depend on nothing but the input.
+// What the kernel tests share: sizes, data, and the checks that bits depend on nothing but the
+// input.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -39,7 +40,7 @@ constexpr double eps = std::is_same_v<T, float> ? 0x1p-24 : 0x1p-53;
 // Checks |got - want| <= bound, where NaN and infinities have to be equal in kind.
 template <class T>
 ::testing::AssertionResult near(T got, long double want, double bound) {
-  if (std::isnan(want) ? std::isnan(got)
+  if (std::isnan(want)   ? std::isnan(got)
       : std::isinf(want) ? got == static_cast<T>(want)
                          : std::abs(static_cast<long double>(got) - want) <= bound)
     return ::testing::AssertionSuccess();
@@ -50,7 +51,8 @@ template <class T>
 template <class... V>
 std::string bytes(const V&... vectors) {
   std::string all;
-  (all.append(reinterpret_cast<const char*>(vectors.data()), vectors.size() * sizeof(vectors[0])), ...);
+  (all.append(reinterpret_cast<const char*>(vectors.data()), vectors.size() * sizeof(vectors[0])),
+   ...);
   return all;
 }
 
