@@ -8,8 +8,8 @@
 #include "tensor/simd/isa.h"
 
 // Two layouts. Planes of 16 elements or more are rows for the lanes; with smaller ones (s == 1 for
-// BatchNorm1d), x is taken as [n, c * s] and the columns of a channel are added up afterwards. Either
-// way the batch is cut into parts by shape, whose statistics are combined in order.
+// BatchNorm1d), x is taken as [n, c * s] and the columns of a channel are added up afterwards.
+// Either way the batch is cut into parts by shape, whose statistics are combined in order.
 namespace gotorch::kernels {
 namespace {
 
@@ -136,7 +136,8 @@ void fill(Parts& parts, const Batch<T>& a, F planes, F columns) {
     for (int64_t t = begin; t < end; t++) {
       const int64_t i = t / per_part, j = t % per_part * tile, at = i * parts.columns + j;
       (wide ? planes : columns)(a, i * parts.part, std::min(a.n, (i + 1) * parts.part), j,
-                                std::min(tile, parts.columns - j), &parts.first[at], &parts.second[at]);
+                                std::min(tile, parts.columns - j), &parts.first[at],
+                                &parts.second[at]);
     }
   });
 }
@@ -165,8 +166,10 @@ void apply_planes(const Batch<T>& a, const Affine<T>& f, T* out, int64_t b, int6
     const T centre = f.centre[c], slope = f.slope[c], base = f.base[c], gain = f.gain[c];
     map_row(out + i * a.s, a.s, [&](auto at) {
       const auto y = (at(x) - centre) * slope + base;
-      if constexpr (with_g) return at(g) * gain + y;
-      else return y;
+      if constexpr (with_g)
+        return at(g) * gain + y;
+      else
+        return y;
     });
   }
 }
@@ -180,8 +183,10 @@ void apply_columns(const Batch<T>& a, const Affine<T>& f, T* out, int64_t b, int
     const T *x = a.x + i * row, *g = a.g + (with_g ? i * row : 0);
     map_row(out + i * row, row, [&](auto at) {
       const auto y = (at(x) - at(centre)) * at(slope) + at(base);
-      if constexpr (with_g) return at(g) * at(gain) + y;
-      else return y;
+      if constexpr (with_g)
+        return at(g) * at(gain) + y;
+      else
+        return y;
     });
   }
 }
@@ -193,9 +198,8 @@ void apply(const Batch<T>& a, Affine<T>& f, T* out) {
   const bool wide = a.s >= kPlane;
   if (!wide) f.spread(a.s);
   const int64_t row = wide ? a.s : a.c * a.s;
-  runtime::parallel_for(wide ? a.n * a.c : a.n, grain_of(row), [&](int64_t b, int64_t e) {
-    (wide ? planes : columns)(a, f, out, b, e);
-  });
+  runtime::parallel_for(wide ? a.n * a.c : a.n, grain_of(row),
+                        [&](int64_t b, int64_t e) { (wide ? planes : columns)(a, f, out, b, e); });
 }
 
 template <class T>
@@ -231,7 +235,8 @@ void batch_norm_train(const BatchNorm<T>& p, const T* x, T* y, T* running_mean, 
     p.rstd[c] = static_cast<T>(1 / std::sqrt(m.m2 / m.count + p.eps));
     const auto move = [&](T* running, double to) {
       if (running)
-        running[c] = static_cast<T>((1 - momentum) * static_cast<double>(running[c]) + momentum * to);
+        running[c] =
+            static_cast<T>((1 - momentum) * static_cast<double>(running[c]) + momentum * to);
     };
     move(running_mean, m.mean);
     move(running_var, m.m2 / (m.count - 1));
@@ -274,9 +279,9 @@ void batch_norm_backward(const BatchNorm<T>& p, bool training, const T* g, const
   if (gx) apply<T, true>(a, f, gx);
 }
 
-#define GOTORCH_INSTANTIATE(T)                                                                    \
-  template void batch_norm_train(const BatchNorm<T>&, const T*, T*, T*, T*, double);              \
-  template void batch_norm_eval(const BatchNorm<T>&, const T*, T*, const T*, const T*);           \
+#define GOTORCH_INSTANTIATE(T)                                                          \
+  template void batch_norm_train(const BatchNorm<T>&, const T*, T*, T*, T*, double);    \
+  template void batch_norm_eval(const BatchNorm<T>&, const T*, T*, const T*, const T*); \
   template void batch_norm_backward(const BatchNorm<T>&, bool, const T*, const T*, T*, T*, T*);
 GOTORCH_INSTANTIATE(float)
 GOTORCH_INSTANTIATE(double)

@@ -59,7 +59,8 @@ LossAndWeight forward_rows(const Problem<T>& p, T* losses, int64_t b, int64_t e)
     const int64_t t = p.target[i];
     T loss = 0;
     if (!p.ignored(t)) {
-      const T m = max_row(x, p.c), sum = exp_sum<T>(x, m, nullptr, p.c);
+      const T m = max_row(x, p.c);
+      const T sum = exp_sum<T>(nullptr, p.c, [&](auto at) { return at(x) - m; });
       p.max[i] = m;
       p.sum[i] = sum;
       T weighted = 0;
@@ -209,8 +210,8 @@ std::optional<BadIndex> cross_entropy(const ClassLoss<T>& loss_args, T* loss) {
   if (p.s == 1) {
     static const auto rows = best_variant<&forward_rows<T>>();
     total = runtime::parallel_reduce(
-        p.n, grain_of(p.c * kExpCost),
-        [&](int64_t b, int64_t e) { return rows(p, losses, b, e); }, add);
+        p.n, grain_of(p.c * kExpCost), [&](int64_t b, int64_t e) { return rows(p, losses, b, e); },
+        add);
   } else {
     static const auto columns = best_variant<&forward_columns<T>>();
     const Tiles tiles({p.n, p.c, p.s});

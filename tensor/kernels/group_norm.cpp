@@ -51,7 +51,8 @@ void backward_groups(const GroupNorm<T>& p, const T* g, const T* x, T* gx, doubl
     }
     if (!gx) continue;
     const double rs = static_cast<double>(rstd);
-    const T base = static_cast<T>(rs * sum_u / n), slope = static_cast<T>(rs * rs * rs * sum_ud / n);
+    const T base = static_cast<T>(rs * sum_u / n),
+            slope = static_cast<T>(rs * rs * rs * sum_ud / n);
     for (int64_t k = 0; k < channels; k++) {
       const T *gc = g + r * size + k * p.s, *xc = x + r * size + k * p.s;
       const T a = w ? rstd * w[k] : rstd;
@@ -78,9 +79,8 @@ void group_norm_backward(const GroupNorm<T>& p, const T* g, const T* x, T* gx, T
   if (p.c == 0) return;
   std::vector<double> sums(2 * p.n * p.c);
   double *sum_g = sums.data(), *sum_gd = sum_g + p.n * p.c;
-  runtime::parallel_for(p.n * p.groups, grain_of(p.c / p.groups * p.s * 4), [&](int64_t b, int64_t e) {
-    groups(p, g, x, gx, sum_g, sum_gd, b, e);
-  });
+  runtime::parallel_for(p.n * p.groups, grain_of(p.c / p.groups * p.s * 4),
+                        [&](int64_t b, int64_t e) { groups(p, g, x, gx, sum_g, sum_gd, b, e); });
   const int64_t channels = p.c / p.groups;
   for (int64_t c = 0; c < p.c; c++) {
     double bias = 0, weight = 0;
@@ -93,8 +93,8 @@ void group_norm_backward(const GroupNorm<T>& p, const T* g, const T* x, T* gx, T
   }
 }
 
-#define GOTORCH_INSTANTIATE(T)                                   \
-  template void group_norm(const GroupNorm<T>&, const T*, T*);   \
+#define GOTORCH_INSTANTIATE(T)                                 \
+  template void group_norm(const GroupNorm<T>&, const T*, T*); \
   template void group_norm_backward(const GroupNorm<T>&, const T*, const T*, T*, T*, T*);
 GOTORCH_INSTANTIATE(float)
 GOTORCH_INSTANTIATE(double)

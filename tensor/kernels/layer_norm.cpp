@@ -16,10 +16,14 @@ enum class Kind { Layer, Rms };
 template <class T, class F>
 void scale_row(const RowNorm<T>& p, T* y, T rstd, F centre) {
   const T *w = p.weight, *b = p.bias;
-  if (w && b) map_row(y, p.n, [&](auto at) { return centre(at) * rstd * at(w) + at(b); });
-  else if (w) map_row(y, p.n, [&](auto at) { return centre(at) * rstd * at(w); });
-  else if (b) map_row(y, p.n, [&](auto at) { return centre(at) * rstd + at(b); });
-  else map_row(y, p.n, [&](auto at) { return centre(at) * rstd; });
+  if (w && b)
+    map_row(y, p.n, [&](auto at) { return centre(at) * rstd * at(w) + at(b); });
+  else if (w)
+    map_row(y, p.n, [&](auto at) { return centre(at) * rstd * at(w); });
+  else if (b)
+    map_row(y, p.n, [&](auto at) { return centre(at) * rstd + at(b); });
+  else
+    map_row(y, p.n, [&](auto at) { return centre(at) * rstd; });
 }
 
 template <class T, Kind kind>
@@ -51,8 +55,10 @@ template <class T, Kind kind, bool weighted>
 void backward_row(const RowNorm<T>& p, const T* g, const T* x, T* gx, T mean, T rstd) {
   const T* w = p.weight;
   const auto u = [&](auto at) {
-    if constexpr (weighted) return at(g) * at(w);
-    else return at(g);
+    if constexpr (weighted)
+      return at(g) * at(w);
+    else
+      return at(g);
   };
   const auto [sum_u, sum_ud] = sum_row<T, 2>(p.n, [&](auto at) {
     const auto ui = u(at);
@@ -73,10 +79,13 @@ void backward_rows(const RowNorm<T>& p, const T* g, const T* x, T* gx, T* g_weig
   for (int64_t r = begin; r < end; r++) {
     const T *gr = g + r * p.n, *xr = x + r * p.n;
     const T mean = kind == Kind::Layer ? p.mean[r] : T(0), rstd = p.rstd[r];
-    if (gx && p.weight) backward_row<T, kind, true>(p, gr, xr, gx + r * p.n, mean, rstd);
-    else if (gx) backward_row<T, kind, false>(p, gr, xr, gx + r * p.n, mean, rstd);
+    if (gx && p.weight)
+      backward_row<T, kind, true>(p, gr, xr, gx + r * p.n, mean, rstd);
+    else if (gx)
+      backward_row<T, kind, false>(p, gr, xr, gx + r * p.n, mean, rstd);
     if (g_weight)
-      map_row(g_weight, p.n, [&](auto at) { return at(g_weight) + at(gr) * ((at(xr) - mean) * rstd); });
+      map_row(g_weight, p.n,
+              [&](auto at) { return at(g_weight) + at(gr) * ((at(xr) - mean) * rstd); });
     if (g_bias) map_row(g_bias, p.n, [&](auto at) { return at(g_bias) + at(gr); });
   }
 }
@@ -144,10 +153,10 @@ void rms_norm_backward(const RowNorm<T>& p, const T* g, const T* x, T* gx, T* g_
   backward<T, Kind::Rms>(p, g, x, gx, g_weight, nullptr);
 }
 
-#define GOTORCH_INSTANTIATE(T)                                                                    \
-  template void layer_norm(const RowNorm<T>&, const T*, T*);                                      \
-  template void rms_norm(const RowNorm<T>&, const T*, T*);                                        \
-  template void layer_norm_backward(const RowNorm<T>&, const T*, const T*, T*, T*, T*);           \
+#define GOTORCH_INSTANTIATE(T)                                                          \
+  template void layer_norm(const RowNorm<T>&, const T*, T*);                            \
+  template void rms_norm(const RowNorm<T>&, const T*, T*);                              \
+  template void layer_norm_backward(const RowNorm<T>&, const T*, const T*, T*, T*, T*); \
   template void rms_norm_backward(const RowNorm<T>&, const T*, const T*, T*, T*);
 GOTORCH_INSTANTIATE(float)
 GOTORCH_INSTANTIATE(double)

@@ -6,8 +6,9 @@
 
 namespace gotorch::kernels {
 
-// x is [rows, n]; y = (x - mean) * rstd * weight + bias with weight and bias [n], both optional, and
-// rstd = 1 / sqrt(variance + eps). rms_norm: y = x * rstd * weight, rstd = 1 / sqrt(mean(x^2) + eps).
+// x is [rows, n]; y = (x - mean) * rstd * weight + bias with weight and bias [n], both optional,
+// and rstd = 1 / sqrt(variance + eps). rms_norm: y = x * rstd * weight, rstd = 1 / sqrt(mean(x^2) +
+// eps).
 template <class T>
 struct RowNorm {
   int64_t rows, n;
@@ -24,12 +25,13 @@ void rms_norm(const RowNorm<T>& p, const T* x, T* y);
 
 // gx is [rows, n]; g_weight and g_bias are [n]; each may be null.
 template <class T>
-void layer_norm_backward(const RowNorm<T>& p, const T* g, const T* x, T* gx, T* g_weight, T* g_bias);
+void layer_norm_backward(const RowNorm<T>& p, const T* g, const T* x, T* gx, T* g_weight,
+                         T* g_bias);
 template <class T>
 void rms_norm_backward(const RowNorm<T>& p, const T* g, const T* x, T* gx, T* g_weight);
 
-// x is [n, c, s], c a multiple of groups; each group of c / groups channels of a sample is normalised
-// together. weight and bias are [c], optional.
+// x is [n, c, s], c a multiple of groups; each group of c / groups channels of a sample is
+// normalised together. weight and bias are [c], optional.
 template <class T>
 struct GroupNorm {
   int64_t n, c, s, groups;

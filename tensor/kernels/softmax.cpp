@@ -13,27 +13,35 @@ namespace {
 
 enum class Kind { Softmax, LogSoftmax, LogSumExp };
 
-// An infinite maximum is not subtracted in logsumexp: inf - inf would turn the result into NaN.
+// logsumexp is log(sum(exp(d))) + m with d = x - m; here 0 takes the place of an infinite m and of
+// a positive d. So inf - inf does not occur, and a row with +inf gives +inf unless it has a NaN.
 template <class T>
 T finite_or_zero(T m) {
   return std::isinf(m) ? T(0) : m;
+}
+template <class V>
+V at_most_zero(V d) {
+  return d > 0 ? V{} : d;
 }
 
 template <class T, Kind kind>
 void forward_rows(const T* x, T* y, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; r++, x += n) {
     const T m = max_row(x, n);
+    const auto shifted = [&](auto at) { return at(x) - m; };
     if constexpr (kind == Kind::Softmax) {
-      const T sum = exp_sum(x, m, y, n);
+      const T sum = exp_sum(y, n, shifted);
       map_row(y, n, [&](auto at) { return at(y) / sum; });
       y += n;
     } else if constexpr (kind == Kind::LogSoftmax) {
-      const T log_sum = math::log(exp_sum<T>(x, m, nullptr, n));
+      const T log_sum = math::log(exp_sum<T>(nullptr, n, shifted));
       map_row(y, n, [&](auto at) { return (at(x) - m) - log_sum; });
       y += n;
     } else {
       const T shift = finite_or_zero(m);
-      *y++ = math::log(exp_sum<T>(x, shift, nullptr, n)) + shift;
+      *y++ =
+          math::log(exp_sum<T>(nullptr, n, [&](auto at) { return at_most_zero(at(x) - shift); })) +
+          m;
     }
   }
 }
@@ -61,13 +69,17 @@ template <class T, Kind kind>
 void forward_columns(const T* x, T* y, int64_t n, int64_t stride, int64_t w) {
   T m[kTile], e[kTile];
   max_columns(x, n, stride, w, m);
+  T shift[kTile];
   if constexpr (kind == Kind::LogSumExp)
-    for (int64_t j = 0; j < w; j++) m[j] = finite_or_zero(m[j]);
+    for (int64_t j = 0; j < w; j++) shift[j] = finite_or_zero(m[j]);
   ColumnSums<T> sums;
   for (int64_t i = 0; i < n; i++) {
     const T* xi = x + i * stride;
     T* ei = kind == Kind::Softmax ? y + i * stride : e;
-    exp_row(ei, w, [&](auto at) { return at(xi) - at(m); });
+    if constexpr (kind == Kind::LogSumExp)
+      exp_row(ei, w, [&](auto at) { return at_most_zero(at(xi) - at(shift)); });
+    else
+      exp_row(ei, w, [&](auto at) { return at(xi) - at(m); });
     sums.add(w, [&](auto at) { return at(ei); });
   }
   sums.finish(w);
