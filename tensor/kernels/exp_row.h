@@ -17,6 +17,16 @@ inline T exp_down(T x) {
   return x < lowest ? T(0) : y;
 }
 
+template <class T>
+inline void exp_lanes(Vec<T>& a, Vec<T>& b) {
+  T t[kLanes<T>];
+  std::memcpy(t, &a, sizeof a);
+  std::memcpy(t + kWidth<T>, &b, sizeof b);
+  for (int j = 0; j < kLanes<T>; j++) t[j] = exp_down(t[j]);
+  std::memcpy(&a, t, sizeof a);
+  std::memcpy(&b, t + kWidth<T>, sizeof b);
+}
+
 // y[i] = exp(f(i)) for a row of f(i) <= 0; y may be an input. The last lanes are padded: scalar exp
 // is dear.
 template <class T, class F>
@@ -24,20 +34,18 @@ void exp_row(T* y, int64_t n, F f) {
   constexpr int W = kWidth<T>, L = kLanes<T>;
   int64_t i = 0;
   for (; i + L <= n; i += L) {
-    T t[L];
     Vec<T> a = f(VecAt<T>{i}), b = f(VecAt<T>{i + W});
-    std::memcpy(t, &a, sizeof a);
-    std::memcpy(t + W, &b, sizeof b);
-    for (int j = 0; j < L; j++) t[j] = exp_down(t[j]);
-    std::memcpy(&a, t, sizeof a);
-    std::memcpy(&b, t + W, sizeof b);
+    exp_lanes<T>(a, b);
     std::memcpy(y + i, &a, sizeof a);
     std::memcpy(y + i + W, &b, sizeof b);
   }
   if (i == n) return;
   T t[L] = {};
   for_tail(i, n, [&](int64_t e) { t[e - i] = f(ScalarAt<T>{e}); });
-  for (int j = 0; j < L; j++) t[j] = exp_down(t[j]);
+  Vec<T> a = VecAt<T>{0}(t), b = VecAt<T>{W}(t);
+  exp_lanes<T>(a, b);
+  std::memcpy(t, &a, sizeof a);
+  std::memcpy(t + W, &b, sizeof b);
   for_tail(i, n, [&](int64_t e) { y[e] = t[e - i]; });
 }
 
