@@ -352,7 +352,7 @@ TYPED_TEST(GemmTest, every_micro_kernel_the_processor_can_run_is_right) {
             M c(rows, cols, M::kGappedRows, 3);
             const T* row[MicroKernels<T>::kMaxRows];
             for (int i = 0; i < rows; i++) row[i] = &a.at(i, 0);
-            const TileOut<T> out{.c = c.origin, .c_rs = c.rs, .c_cs = 1, .cols = cols, .alpha = 1};
+            const TileOut<T> out{.c = c.origin, .c_rs = c.rs, .cols = cols, .alpha = 1};
             const std::vector<T> before = c.data;
             set.run[nv - 1][rows - 1](k, row, b.origin, b.rs, out);
             expect_product(product(a, b, c), before, c.data.data());
