@@ -31,6 +31,15 @@ endforeach()
 
 # Tests with inner loops of their own are compiled as those of the library are.
 set_source_files_properties(tests/tensor/math_test.cpp PROPERTIES COMPILE_OPTIONS "-O3")
+if(GOTORCH_TESTS)
+  file(GLOB examples CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/examples/*.cpp)
+  foreach(source IN LISTS examples)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_compile_options(${name} PRIVATE ${GOTORCH_FLAGS})
+    target_link_libraries(${name} PRIVATE gotorch)
+  endforeach()
+endif()
 
 if(GOTORCH_TESTS AND NOT GOTORCH_SANITIZE)
   # Installs the library to a fresh prefix and builds a program against it with find_package.

@@ -24,7 +24,7 @@ def get_requires_for_build_wheel(config_settings=None):
         needs.python_headers()
         boost = needs.boost_requirements()
     except needs.Missing as missing:
-        sys.exit(f"gotorch cannot be built here. {missing}")
+        sys.exit(needs.report([missing]))
     return scikit.get_requires_for_build_wheel(config_settings) + boost
 
 

@@ -4,8 +4,9 @@ Standard library only: it runs before anything is installed.
 `needs.py boost-prefix` prints where the PyPI package cmeel-boost lies, if this Python has it.
 """
 
+import importlib
+import importlib.util
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -15,64 +16,89 @@ import tempfile
 from pathlib import Path
 
 GXX_FLOOR = 12
-# cmeel-boost has wheels for these Pythons only (on x86-64 and aarch64).
+# cmeel-boost has wheels for these Pythons only.
 PYPI_BOOST_PYTHONS = ((3, 8), (3, 14))
+PYTHON_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class Missing(Exception):
-    """Something is missing: what it is, and the command that brings it."""
+    """Something that the machine lacks, and the Debian packages that have it."""
 
-    def __init__(self, what, command, packages=()):
-        super().__init__(f"{what}\nThis brings it:\n    {command}")
+    def __init__(self, what, *packages):
+        super().__init__(what)
         self.packages = packages
 
 
-def missing_from_apt(what, *packages):
-    sudo = "" if os.geteuid() == 0 else "sudo "
-    return Missing(what, f"{sudo}apt-get install -y {' '.join(packages)}", packages)
+def missing(checks):
+    """The Missing that these functions raise."""
+    found = {}
+    for check in checks:
+        try:
+            check()
+        except Missing as one:
+            found[str(one)] = one
+    return list(found.values())
+
+
+def packages(missing):
+    return sorted({package for one in missing for package in one.packages})
+
+
+def report(missing):
+    lines = [str(one) for one in missing]
+    if packages(missing):
+        sudo = "" if os.geteuid() == 0 else "sudo "
+        lines += [
+            "To install what is missing:",
+            f"    {sudo}apt-get install -y {' '.join(packages(missing))}",
+        ]
+    return "\n".join(lines)
 
 
 def compiler():
-    """The C++ compiler's command as a list; raises Missing if it is absent or too old."""
+    """The C++ compiler's command, as a list."""
     command = shlex.split(os.environ.get("CXX", "")) or ["g++"]
     if not shutil.which(command[0]):
-        raise missing_from_apt(f"No C++ compiler: {command[0]} is not on the PATH.", "g++")
-    version = _output(command + ["-dumpfullversion", "-dumpversion"])
-    is_clang = "clang" in _output(command + ["--version"])
-    if not is_clang and int(version.split(".")[0] or 0) < GXX_FLOOR:
+        raise Missing(f"There is no C++ compiler: {command[0]} is not on the PATH.", "g++")
+    version = _output([*command, "-dumpfullversion", "-dumpversion"]).strip()
+    if "clang" not in _output([*command, "--version"]) and int(version.split(".")[0]) < GXX_FLOOR:
         raise Missing(
-            f"{command[0]} is version {version.strip()}; GoTorch needs g++ >= {GXX_FLOOR}.",
-            "apt-get install -y g++-12 && export CXX=g++-12",
+            f"{command[0]} is version {version}, GoTorch needs g++ >= {GXX_FLOOR}. "
+            f"If a newer one is installed, name it: export CXX=g++-{GXX_FLOOR}",
+            f"g++-{GXX_FLOOR}",
         )
     return command
 
 
 def python_headers():
-    """Raises Missing unless this Python can be embedded in a C++ extension."""
     include = Path(sysconfig.get_paths()["include"])
     if not (include / "Python.h").exists():
-        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        raise missing_from_apt(
-            f"No headers of Python {version}: {include}/Python.h does not exist.",
-            f"python{version}-dev",
-        )
+        what = f"The headers of Python {PYTHON_VERSION} are missing: no Python.h in {include}."
+        raise Missing(what, f"python{PYTHON_VERSION}-dev")
+
+
+def venv():
+    importlib.invalidate_caches()
+    if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
+        what = f"Python {PYTHON_VERSION} cannot make virtual environments: no module ensurepip."
+        raise Missing(what, f"python{PYTHON_VERSION}-venv")
+
+
+def google_test():
+    if not _has("gtest/gtest.h", "-lgtest"):
+        raise Missing("GoogleTest is missing (the C++ tests use it).", "libgtest-dev")
+    if not _has("benchmark/benchmark.h", "-lbenchmark"):
+        raise Missing("Google Benchmark is missing (bench/ uses it).", "libbenchmark-dev")
 
 
 def system_boost():
     """True if Boost.Fiber >= 1.81 is installed where the compiler finds it."""
     if os.environ.get("GOTORCH_BOOST") == "pypi":
         return False
-    source = (
-        "#include <boost/version.hpp>\n"
-        "#if BOOST_VERSION < 108100\n#error too old\n#endif\n"
-        "#include <boost/fiber/type.hpp>\n"
-        "int main() {}\n"
+    has_files = _has("boost/fiber/all.hpp", "-lboost_fiber", "-lboost_context")
+    return has_files and _builds(
+        "#include <boost/version.hpp>\n#if BOOST_VERSION < 108100\n#error\n#endif"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        probe = Path(folder) / "probe.cpp"
-        probe.write_text(source)
-        link = ["-lboost_fiber", "-lboost_context", "-o", str(probe.with_suffix(""))]
-        return _succeeds([*compiler(), "-std=c++17", str(probe), *link])
 
 
 def pypi_boost_prefix():
@@ -89,32 +115,38 @@ def boost_requirements():
     if system_boost():
         return []
     first, last = PYPI_BOOST_PYTHONS
-    if not first <= sys.version_info[:2] <= last:
-        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        raise missing_from_apt(
-            f"No Boost.Fiber >= 1.81 on this system, and PyPI has none for Python {version}.",
-            _apt_boost(),
-        )
-    return ["cmeel-boost>=1.81"]
-
-
-def _apt_boost():
+    if first <= sys.version_info[:2] <= last:
+        return ["cmeel-boost>=1.81"]
     # Debian 12's default Boost is 1.74; it has 1.81 beside it.
+    bookworm = "VERSION_CODENAME=bookworm" in _os_release()
+    raise Missing(
+        f"There is no Boost.Fiber >= 1.81 here, and PyPI has none for Python {PYTHON_VERSION}.",
+        "libboost-fiber1.81-dev" if bookworm else "libboost-fiber-dev",
+    )
+
+
+def _os_release():
     try:
-        release = Path("/etc/os-release").read_text()
+        return Path("/etc/os-release").read_text()
     except OSError:
-        release = ""
-    bookworm = re.search(r"^VERSION_CODENAME=bookworm$", release, re.MULTILINE)
-    return "libboost-fiber1.81-dev" if bookworm else "libboost-fiber-dev"
+        return ""
+
+
+def _has(header, *libraries):
+    return _builds(f"#if !__has_include(<{header}>)\n#error\n#endif", *libraries)
+
+
+def _builds(source, *libraries):
+    with tempfile.TemporaryDirectory() as folder:
+        probe = Path(folder) / "probe.cpp"
+        probe.write_text(f"{source}\nint main() {{}}\n")
+        out = probe.with_suffix(".out")
+        command = [*compiler(), "-std=c++17", str(probe), *libraries, "-o", str(out)]
+        return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def _output(command):
-    return subprocess.run(command, stdout=subprocess.PIPE, universal_newlines=True).stdout
-
-
-def _succeeds(command):
-    silent = subprocess.DEVNULL
-    return subprocess.run(command, stdout=silent, stderr=silent).returncode == 0
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["boost-prefix"]:

@@ -1,0 +1,60 @@
+# Each target first sets up what it needs (python/tools/setup_env.py): a virtual environment in .venv
+# and a build in build/. Repeating a target does only what is out of date.
+PYTHON ?= python3
+ARGS   ?=
+
+setup  := $(PYTHON) python/tools/setup_env.py
+venv   := .venv/bin/python
+cores  := $(shell nproc)
+ctest  := .venv/bin/ctest --parallel $(cores) --output-on-failure --no-tests=error --test-dir
+
+.PHONY: help train test bench check tidy format asan tsan wheel clean
+
+help:
+	@echo "make train [ARGS=...]   train a network on handwritten digits (ARGS=--help lists options)"
+	@echo "make test [ARGS=...]    build and run every test; ARGS go to pytest"
+	@echo "make bench [ARGS=...]   measure against PyTorch; ARGS go to bench/vs_torch.py"
+	@echo "make check              format, lint, layering, sizes"
+	@echo "make tidy [ARGS=files]  clang-tidy"
+	@echo "make format             format all sources in place"
+	@echo "make asan | make tsan   C++ tests under the sanitizers"
+	@echo "make wheel              a wheel for other machines, in wheelhouse/"
+	@echo "make clean              remove everything that these made"
+
+train:
+	@$(setup) train
+	@$(venv) examples/train_digits.py $(ARGS)
+
+test:
+	@$(setup) test
+	$(ctest) build/release
+	$(venv) -m pytest --numprocesses=$(cores) --timeout=300 $(ARGS)
+
+bench:
+	@$(setup) bench
+	$(venv) bench/vs_torch.py $(ARGS)
+
+check:
+	@$(setup) check
+	$(venv) python/tools/check.py
+
+tidy:
+	@$(setup) tidy
+	$(venv) python/tools/tidy.py $(ARGS)
+
+format:
+	@$(setup) check
+	$(venv) python/tools/check.py --fix
+
+asan tsan:
+	@$(setup) $@
+	$(ctest) build/$@
+
+wheel:
+	@$(setup) wheel
+	rm -rf dist
+	$(venv) -m pip wheel --no-deps --wheel-dir dist .
+	PATH=.venv/bin:$$PATH .venv/bin/auditwheel repair --wheel-dir wheelhouse dist/*.whl
+
+clean:
+	rm -rf build dist wheelhouse .venv
