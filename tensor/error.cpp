@@ -6,7 +6,6 @@ namespace gotorch {
 
 void append_text(std::string& out, std::string_view s) { out += s; }
 void append_text(std::string& out, bool b) { out += b ? "True" : "False"; }
-void append_text(std::string& out, int64_t i) { out += std::to_string(i); }
 void append_text(std::string& out, double d) {
   char buffer[40];
   std::snprintf(buffer, sizeof buffer, "%.9g", d);

@@ -2,6 +2,7 @@
 // Errors: one base class, one class per Python exception type, and one way to build the text.
 //   check<IndexError>(i < n, "index ", i, " is out of bounds for dimension ", d, " with size ", n);
 // The call path puts the op's name in front. Text is built only when the check fails.
+#include <concepts>
 #include <cstdint>
 #include <span>
 #include <stdexcept>
@@ -38,13 +39,14 @@ struct ZeroDivisionError : Error { using Error::Error; };
 
 void append_text(std::string& out, std::string_view s);
 void append_text(std::string& out, bool b);
-void append_text(std::string& out, int64_t i);
 void append_text(std::string& out, double d);
+template <std::integral T>
+void append_text(std::string& out, T i) {
+  out += std::to_string(i);
+}
 void append_text(std::string& out, std::span<const int64_t> shape);  // [2, 3]
 inline void append_text(std::string& out, const char* s) { append_text(out, std::string_view(s)); }
 inline void append_text(std::string& out, const std::string& s) { append_text(out, std::string_view(s)); }
-inline void append_text(std::string& out, int i) { append_text(out, static_cast<int64_t>(i)); }
-inline void append_text(std::string& out, size_t i) { append_text(out, static_cast<int64_t>(i)); }
 inline void append_text(std::string& out, Dtype d) { append_text(out, name(d)); }
 
 template <class... A>

@@ -110,6 +110,7 @@ Op::Op(OpDef def) : def_(std::move(def)), signature_(def_.sig) {
       const int i = signature_.index_of(name);
       check<ValueError>(i >= 0, "op '", def_.sig, "' has a gradient of '", name, "', which it does not take");
       s.wrt |= 1u << i;
+      s.order.push_back(static_cast<uint8_t>(i));
     }
     for (std::string_view name : words(g.saves)) {
       if (const int i = signature_.index_of(name); i >= 0) {

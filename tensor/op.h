@@ -43,12 +43,16 @@ class GradArgs : public Args {
   const Tensor& g(size_t i = 0) const { return grads_[i]; }    // the gradient of result i
   const Tensor& y(size_t i = 0) const { return results_[i]; }  // result i, if saved
   Dims shape(size_t arg) const { return shapes_[arg]; }        // of a tensor argument, saved or not
+  // Of element i of the list argument, saved or not, and how many there are.
+  Dims element_shape(size_t i) const { return shapes_[size() + i]; }
+  size_t elements() const { return elements_; }
   bool needs(size_t arg) const { return needs_ >> arg & 1; }   // whether this argument's gradient is wanted
 
  protected:
   const Tensor* grads_ = nullptr;
   const Tensor* results_ = nullptr;
   const DimVector* shapes_ = nullptr;
+  size_t elements_ = 0;
   uint32_t needs_ = 0;
 };
 
@@ -149,6 +153,7 @@ class Op {
   // Which arguments and results gradient i saves, as bits in the order of the signature.
   struct Saves {
     uint32_t wrt = 0, args = 0, results = 0;
+    std::vector<uint8_t> order;  // the arguments in the order in which the formula returns them
   };
   const std::vector<Saves>& saves() const { return saves_; }
 

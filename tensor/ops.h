@@ -7,27 +7,235 @@
 
 namespace gotorch::ops {
 
+extern const Op relu;
+extern const Op sigmoid;
+extern const Op logsigmoid;
+extern const Op softplus;
+extern const Op leaky_relu;
+extern const Op elu;
+extern const Op celu;
+extern const Op selu;
+extern const Op silu;
+extern const Op gelu_erf;
+extern const Op gelu_tanh;
+extern const Op gelu;
+extern const Op mish;
+extern const Op hardtanh;
+extern const Op relu6;
+extern const Op hardsigmoid;
+extern const Op hardswish;
+extern const Op softsign;
+extern const Op tanhshrink;
+extern const Op prelu;
 extern const Op add;
 extern const Op sub;
 extern const Op rsub;
 extern const Op mul;
 extern const Op true_divide;
 extern const Op div;
-extern const Op neg;
-extern const Op reciprocal;
+extern const Op pow_elements;
+extern const Op pow;
+extern const Op pow_number;
+extern const Op lerp;
+extern const Op addcmul;
+extern const Op addcdiv;
+extern const Op logaddexp;
+extern const Op eq;
+extern const Op ne;
 extern const Op gt;
 extern const Op ge;
 extern const Op lt;
 extern const Op le;
-extern const Op eq;
-extern const Op ne;
+extern const Op logical_and;
+extern const Op logical_or;
+extern const Op logical_xor;
+extern const Op bitwise_and;
+extern const Op bitwise_or;
+extern const Op bitwise_xor;
+extern const Op where;
+extern const Op masked_fill;
+extern const Op maximum;
+extern const Op minimum;
+extern const Op clamp_min;
+extern const Op clamp_max;
+extern const Op clamp;
 extern const Op copy;
-extern const Op exp;
+extern const Op sin;
+extern const Op cos;
+extern const Op tan;
 extern const Op tanh;
+extern const Op abs;
+extern const Op neg;
+extern const Op positive;
+extern const Op sign;
+extern const Op square;
+extern const Op reciprocal;
+extern const Op sqrt;
+extern const Op rsqrt;
+extern const Op exp;
+extern const Op expm1;
+extern const Op log;
+extern const Op log1p;
+extern const Op erf;
+extern const Op floor;
+extern const Op ceil;
+extern const Op trunc;
+extern const Op frac;
+extern const Op round_even;
+extern const Op round;
+extern const Op isnan;
+extern const Op isinf;
+extern const Op isfinite;
+extern const Op signbit;
+extern const Op logical_not;
+extern const Op bitwise_not;
+extern const Op nan_to_num;
+extern const Op deg2rad;
+extern const Op rad2deg;
 
 }  // namespace gotorch::ops
 
 namespace gotorch {
+
+// max(input, 0); NaN stays. The gradient at 0 is 0.
+inline Tensor relu(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::relu, values);
+  return std::move(out[0]);
+}
+
+// 1 / (1 + exp(-input)).
+inline Tensor sigmoid(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::sigmoid, values);
+  return std::move(out[0]);
+}
+
+// log(sigmoid(input)) as min(input, 0) - log1p(exp(-|input|)), so exp <= 1.
+inline Tensor logsigmoid(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::logsigmoid, values);
+  return std::move(out[0]);
+}
+
+// log(1 + exp(beta * input)) / beta. Linear above threshold, so exp cannot overflow.
+inline Tensor softplus(const Tensor& input, double beta = 1, double threshold = 20) {
+  const Value values[] = {Value(input), Value(beta), Value(threshold)};
+  Tensors out = call(ops::softplus, values);
+  return std::move(out[0]);
+}
+
+// input where positive, negative_slope * input elsewhere. The gradient at 0 is negative_slope.
+inline Tensor leaky_relu(const Tensor& input, double negative_slope = 0.01) {
+  const Value values[] = {Value(input), Value(negative_slope)};
+  Tensors out = call(ops::leaky_relu, values);
+  return std::move(out[0]);
+}
+
+// input where positive, alpha * (exp(input) - 1) elsewhere.
+inline Tensor elu(const Tensor& input, double alpha = 1.0) {
+  const Value values[] = {Value(input), Value(alpha)};
+  Tensors out = call(ops::elu, values);
+  return std::move(out[0]);
+}
+
+// max(0, input) + min(0, alpha * (exp(input / alpha) - 1)).
+inline Tensor celu(const Tensor& input, double alpha = 1.0) {
+  const Value values[] = {Value(input), Value(alpha)};
+  Tensors out = call(ops::celu, values);
+  return std::move(out[0]);
+}
+
+// scale * elu(input, alpha) with the constants of Klambauer et al. 2017.
+inline Tensor selu(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::selu, values);
+  return std::move(out[0]);
+}
+
+// input * sigmoid(input).
+inline Tensor silu(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::silu, values);
+  return std::move(out[0]);
+}
+
+// input * Phi(input), Phi the normal distribution function.
+inline Tensor _gelu_erf(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::gelu_erf, values);
+  return std::move(out[0]);
+}
+
+// 0.5 * input * (1 + tanh(sqrt(2/pi) * (input + 0.044715 * input^3))).
+inline Tensor _gelu_tanh(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::gelu_tanh, values);
+  return std::move(out[0]);
+}
+
+// input * Phi(input), exact or with the tanh approximation of Hendrycks and Gimpel 2016.
+inline Tensor gelu(const Tensor& input, std::string_view approximate = "none") {
+  const Value values[] = {Value(input), Value(approximate)};
+  Tensors out = call(ops::gelu, values);
+  return std::move(out[0]);
+}
+
+// input * tanh(softplus(input)).
+inline Tensor mish(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::mish, values);
+  return std::move(out[0]);
+}
+
+// input limited to [min_val, max_val]. The gradient at the limits is 0.
+inline Tensor hardtanh(const Tensor& input, Scalar min_val = -1, Scalar max_val = 1) {
+  const Value values[] = {Value(input), Value(min_val), Value(max_val)};
+  Tensors out = call(ops::hardtanh, values);
+  return std::move(out[0]);
+}
+
+// input limited to [0, 6].
+inline Tensor relu6(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::relu6, values);
+  return std::move(out[0]);
+}
+
+// input / 6 + 1/2, limited to [0, 1].
+inline Tensor hardsigmoid(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::hardsigmoid, values);
+  return std::move(out[0]);
+}
+
+// input * hardsigmoid(input).
+inline Tensor hardswish(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::hardswish, values);
+  return std::move(out[0]);
+}
+
+// input / (1 + |input|).
+inline Tensor softsign(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::softsign, values);
+  return std::move(out[0]);
+}
+
+// input - tanh(input).
+inline Tensor tanhshrink(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::tanhshrink, values);
+  return std::move(out[0]);
+}
+
+// input where positive, weight * input elsewhere; weight broadcasts.
+inline Tensor _prelu(const Tensor& input, const Tensor& weight) {
+  const Value values[] = {Value(input), Value(weight)};
+  Tensors out = call(ops::prelu, values);
+  return std::move(out[0]);
+}
 
 // input + alpha * other.
 inline Tensor add(const Tensor& input, const Operand& other, Scalar alpha = 1) {
@@ -71,17 +279,66 @@ inline Tensor div(const Tensor& input, const Operand& other, std::optional<std::
   return std::move(out[0]);
 }
 
-// -input. Not defined for bool.
-inline Tensor neg(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::neg, values);
+// input to the power of exponent, element by element.
+inline Tensor _pow(const Tensor& input, const Operand& exponent) {
+  const Value values[] = {Value(input), Value(exponent)};
+  Tensors out = call(ops::pow_elements, values);
   return std::move(out[0]);
 }
 
-// 1 / input.
-inline Tensor reciprocal(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::reciprocal, values);
+// input to the power of exponent. Integers to negative integer numbers raise.
+inline Tensor pow(const Tensor& input, const Operand& exponent) {
+  const Value values[] = {Value(input), Value(exponent)};
+  Tensors out = call(ops::pow, values);
+  return std::move(out[0]);
+}
+
+// input to the power of exponent.
+inline Tensor pow(Scalar input, const Tensor& exponent) {
+  const Value values[] = {Value(input), Value(exponent)};
+  Tensors out = call(ops::pow_number, values);
+  return std::move(out[0]);
+}
+
+// input + weight * (end - input).
+inline Tensor lerp(const Tensor& input, const Tensor& end, const Operand& weight) {
+  const Value values[] = {Value(input), Value(end), Value(weight)};
+  Tensors out = call(ops::lerp, values);
+  return std::move(out[0]);
+}
+
+// input + value * tensor1 * tensor2.
+inline Tensor addcmul(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1) {
+  const Value values[] = {Value(input), Value(tensor1), Value(tensor2), Value(value)};
+  Tensors out = call(ops::addcmul, values);
+  return std::move(out[0]);
+}
+
+// input + value * tensor1 / tensor2.
+inline Tensor addcdiv(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1) {
+  const Value values[] = {Value(input), Value(tensor1), Value(tensor2), Value(value)};
+  Tensors out = call(ops::addcdiv, values);
+  return std::move(out[0]);
+}
+
+// log(exp(input) + exp(other)). The larger is taken out, so exp cannot overflow.
+inline Tensor logaddexp(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::logaddexp, values);
+  return std::move(out[0]);
+}
+
+// input == other.
+inline Tensor eq(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::eq, values);
+  return std::move(out[0]);
+}
+
+// input != other.
+inline Tensor ne(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::ne, values);
   return std::move(out[0]);
 }
 
@@ -113,17 +370,94 @@ inline Tensor le(const Tensor& input, const Operand& other) {
   return std::move(out[0]);
 }
 
-// input == other.
-inline Tensor eq(const Tensor& input, const Operand& other) {
+// True where both are non-zero.
+inline Tensor logical_and(const Tensor& input, const Operand& other) {
   const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::eq, values);
+  Tensors out = call(ops::logical_and, values);
   return std::move(out[0]);
 }
 
-// input != other.
-inline Tensor ne(const Tensor& input, const Operand& other) {
+// True where one is non-zero.
+inline Tensor logical_or(const Tensor& input, const Operand& other) {
   const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::ne, values);
+  Tensors out = call(ops::logical_or, values);
+  return std::move(out[0]);
+}
+
+// True where exactly one is non-zero.
+inline Tensor logical_xor(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::logical_xor, values);
+  return std::move(out[0]);
+}
+
+// input & other, for integers and bool.
+inline Tensor bitwise_and(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::bitwise_and, values);
+  return std::move(out[0]);
+}
+
+// input | other, for integers and bool.
+inline Tensor bitwise_or(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::bitwise_or, values);
+  return std::move(out[0]);
+}
+
+// input ^ other, for integers and bool.
+inline Tensor bitwise_xor(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::bitwise_xor, values);
+  return std::move(out[0]);
+}
+
+// input where condition, else other. The condition must be bool.
+inline Tensor where(const Tensor& condition, const Operand& input, const Operand& other) {
+  const Value values[] = {Value(condition), Value(input), Value(other)};
+  Tensors out = call(ops::where, values);
+  return std::move(out[0]);
+}
+
+// value where mask, else input; keeps input's dtype. The mask must be bool.
+inline Tensor masked_fill(const Tensor& input, const Tensor& mask, const Operand& value) {
+  const Value values[] = {Value(input), Value(mask), Value(value)};
+  Tensors out = call(ops::masked_fill, values);
+  return std::move(out[0]);
+}
+
+// The larger of the two; NaN if either is. Equal values share the gradient.
+inline Tensor maximum(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::maximum, values);
+  return std::move(out[0]);
+}
+
+// The smaller of the two; NaN if either is. Equal values share the gradient.
+inline Tensor minimum(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::minimum, values);
+  return std::move(out[0]);
+}
+
+// input, but at least min.
+inline Tensor clamp_min(const Tensor& input, const Operand& min) {
+  const Value values[] = {Value(input), Value(min)};
+  Tensors out = call(ops::clamp_min, values);
+  return std::move(out[0]);
+}
+
+// input, but at most max.
+inline Tensor clamp_max(const Tensor& input, const Operand& max) {
+  const Value values[] = {Value(input), Value(max)};
+  Tensors out = call(ops::clamp_max, values);
+  return std::move(out[0]);
+}
+
+// input limited to [min, max]; where min > max, the result is max.
+inline Tensor clamp(const Tensor& input, const std::optional<Operand>& min = {}, const std::optional<Operand>& max = {}) {
+  const Value values[] = {Value(input), Value(min), Value(max)};
+  Tensors out = call(ops::clamp, values);
   return std::move(out[0]);
 }
 
@@ -134,10 +468,24 @@ inline Tensor copy(const Tensor& input, const Tensor& src, bool non_blocking = f
   return std::move(out[0]);
 }
 
-// e to the power of input.
-inline Tensor exp(const Tensor& input) {
+// Sine of input in radians.
+inline Tensor sin(const Tensor& input) {
   const Value values[] = {Value(input)};
-  Tensors out = call(ops::exp, values);
+  Tensors out = call(ops::sin, values);
+  return std::move(out[0]);
+}
+
+// Cosine of input in radians.
+inline Tensor cos(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::cos, values);
+  return std::move(out[0]);
+}
+
+// Tangent of input in radians.
+inline Tensor tan(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::tan, values);
   return std::move(out[0]);
 }
 
@@ -145,6 +493,202 @@ inline Tensor exp(const Tensor& input) {
 inline Tensor tanh(const Tensor& input) {
   const Value values[] = {Value(input)};
   Tensors out = call(ops::tanh, values);
+  return std::move(out[0]);
+}
+
+// |input|. The gradient at 0 is 0.
+inline Tensor abs(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::abs, values);
+  return std::move(out[0]);
+}
+
+// -input. Not defined for bool.
+inline Tensor neg(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::neg, values);
+  return std::move(out[0]);
+}
+
+// input itself. Not defined for bool.
+inline Tensor positive(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::positive, values);
+  return std::move(out[0]);
+}
+
+// -1, 0 or 1 by the sign of input; NaN gives 0. The gradient is 0.
+inline Tensor sign(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::sign, values);
+  return std::move(out[0]);
+}
+
+// input * input.
+inline Tensor square(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::square, values);
+  return std::move(out[0]);
+}
+
+// 1 / input.
+inline Tensor reciprocal(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::reciprocal, values);
+  return std::move(out[0]);
+}
+
+// Square root; NaN below 0. Correctly rounded.
+inline Tensor sqrt(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::sqrt, values);
+  return std::move(out[0]);
+}
+
+// 1 / sqrt(input).
+inline Tensor rsqrt(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::rsqrt, values);
+  return std::move(out[0]);
+}
+
+// e to the power of input.
+inline Tensor exp(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::exp, values);
+  return std::move(out[0]);
+}
+
+// exp(input) - 1, accurate near 0.
+inline Tensor expm1(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::expm1, values);
+  return std::move(out[0]);
+}
+
+// Natural logarithm; NaN below 0, -inf at 0.
+inline Tensor log(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::log, values);
+  return std::move(out[0]);
+}
+
+// log(1 + input), accurate near 0.
+inline Tensor log1p(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::log1p, values);
+  return std::move(out[0]);
+}
+
+// The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to input.
+inline Tensor erf(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::erf, values);
+  return std::move(out[0]);
+}
+
+// The largest integer not above input. The gradient is 0.
+inline Tensor floor(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::floor, values);
+  return std::move(out[0]);
+}
+
+// The smallest integer not below input. The gradient is 0.
+inline Tensor ceil(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::ceil, values);
+  return std::move(out[0]);
+}
+
+// input without its fraction. The gradient is 0.
+inline Tensor trunc(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::trunc, values);
+  return std::move(out[0]);
+}
+
+// input - trunc(input).
+inline Tensor frac(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::frac, values);
+  return std::move(out[0]);
+}
+
+// The nearest integer, ties to even. The gradient is 0.
+inline Tensor _round(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::round_even, values);
+  return std::move(out[0]);
+}
+
+// The nearest number with `decimals` digits behind the point, ties to even. The gradient is 0.
+inline Tensor round(const Tensor& input, int64_t decimals = 0) {
+  const Value values[] = {Value(input), Value(decimals)};
+  Tensors out = call(ops::round, values);
+  return std::move(out[0]);
+}
+
+// True where input is NaN.
+inline Tensor isnan(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::isnan, values);
+  return std::move(out[0]);
+}
+
+// True where input is infinite.
+inline Tensor isinf(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::isinf, values);
+  return std::move(out[0]);
+}
+
+// True where input is neither infinite nor NaN.
+inline Tensor isfinite(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::isfinite, values);
+  return std::move(out[0]);
+}
+
+// True where the sign bit is set, also for -0.
+inline Tensor signbit(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::signbit, values);
+  return std::move(out[0]);
+}
+
+// True where input is zero.
+inline Tensor logical_not(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::logical_not, values);
+  return std::move(out[0]);
+}
+
+// All bits of integers turned; logical not of bools.
+inline Tensor bitwise_not(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::bitwise_not, values);
+  return std::move(out[0]);
+}
+
+// NaN and infinities replaced: by 0 and the largest finite numbers of the dtype unless given.
+inline Tensor nan_to_num(const Tensor& input, std::optional<double> nan = {}, std::optional<double> posinf = {}, std::optional<double> neginf = {}) {
+  const Value values[] = {Value(input), Value(nan), Value(posinf), Value(neginf)};
+  Tensors out = call(ops::nan_to_num, values);
+  return std::move(out[0]);
+}
+
+// input * pi / 180.
+inline Tensor deg2rad(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::deg2rad, values);
+  return std::move(out[0]);
+}
+
+// input * 180 / pi.
+inline Tensor rad2deg(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::rad2deg, values);
   return std::move(out[0]);
 }
 

@@ -72,14 +72,16 @@ void add_loop(PointwiseKernel& k, std::index_sequence<I...>) {
   }
 }
 
-template <class F, uint8_t Masks, size_t... I>
+template <class F, class T, uint8_t Masks, size_t... I>
 constexpr bool takes(std::index_sequence<I...>) {
-  return std::is_invocable_v<F, OperandType<F, float, Masks, I>...>;
+  return std::is_invocable_v<F, OperandType<F, T, Masks, I>...>;
 }
-template <class F, uint8_t Masks, int N = 1>
+// The number of parameters of a generic lambda, tried with a type that it is meant for.
+template <class F, class T, uint8_t Masks, int N = 1>
 constexpr int arity_of() {
-  if constexpr (takes<F, Masks>(std::make_index_sequence<N>())) return N;
-  else return arity_of<F, Masks, N + 1>();
+  static_assert(N <= kMaxOperands, "the formula cannot be called with any number of operands");
+  if constexpr (takes<F, T, Masks>(std::make_index_sequence<N>())) return N;
+  else return arity_of<F, T, Masks, N + 1>();
 }
 
 }  // namespace detail
@@ -89,8 +91,8 @@ constexpr int arity_of() {
 template <DtypeSet Set, ResultType Result = ResultType::Same, uint8_t Masks = 0, class F>
 PointwiseKernel pointwise(F) {
   PointwiseKernel k;
-  constexpr int arity = detail::arity_of<F, Masks>();
-  static_assert(arity <= kMaxOperands);
+  using T = std::conditional_t<contains(Set, Dtype::Float), float, int64_t>;
+  constexpr int arity = detail::arity_of<F, T, Masks>();
   constexpr auto seq = std::make_index_sequence<arity>();
   k.arity = arity;
   k.masks = Masks;

@@ -95,6 +95,7 @@ Tensor alias(const Tensor& x, Dims shape, Dims strides, int64_t offset) {
     out->inference = x->inference;
   }
   out->base = x->base ? x->base : Ref<TensorImpl>::share(x.impl());
+  out->view_version = out.version();
   return out;
 }
 

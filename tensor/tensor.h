@@ -36,6 +36,7 @@ struct TensorImpl : RefCounted<TensorImpl> {
   bool requires_grad = false;   // a leaf that asks for a gradient, or a result that has a grad_fn
   bool counts_writes = true;    // false for `.data`: its writes do not bump the shared version
   bool inference = false;       // made in inference mode: never recorded
+  uint32_t view_version = 0;    // of a view: the version of the memory when its grad_fn was right
   int64_t numel = 0;
   int64_t offset = 0;  // in elements
   DimVector shape, strides;
@@ -71,7 +72,10 @@ class Tensor {
   int64_t bytes() const { return numel() * item_size(); }
   bool is_contiguous() const { return impl_->contiguous; }
   bool is_floating() const { return gotorch::is_floating(dtype()); }
-  bool requires_grad() const { return impl_->requires_grad; }
+  // A view also does once its base has been given a history by a write through another view.
+  bool requires_grad() const {
+    return impl_->requires_grad || (impl_->base && impl_->base->requires_grad && version() != impl_->view_version);
+  }
 
   // The first element. Evaluates a pending expression. T must be the dtype's type.
   template <class T>

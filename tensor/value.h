@@ -48,7 +48,10 @@ class Value {
   bool is_tensor() const { return kind_ == Kind::Tensor; }
   bool is_number() const { return kind_ == Kind::Bool || kind_ == Kind::Int || kind_ == Kind::Float; }
 
-  const Tensor& tensor() const { return *tensor_; }
+  const Tensor& tensor() const {
+    check(kind_ == Kind::Tensor, "internal error: a tensor argument was read that is not there (not saved?)");
+    return *tensor_;
+  }
   std::span<const Tensor> tensors() const { return {tensor_, size_}; }
   Scalar scalar() const {
     return kind_ == Kind::Float ? Scalar(float_) : kind_ == Kind::Bool ? Scalar(int_ != 0) : Scalar(int_);

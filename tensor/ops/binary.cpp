@@ -1,7 +1,38 @@
 // Arithmetic of two operands and comparisons.
 #include "tensor/ops.h"
+#include "tensor/promote.h"
+#include "tensor/simd/math.h"
 
 namespace gotorch::ops {
+namespace {
+
+// By squaring; wraps like the machine. A negative exponent leaves what 1 / x truncates to.
+template <class T>
+T integer_power(T x, T y) {
+  using U = std::make_unsigned_t<T>;
+  U power = 1, base = static_cast<U>(x);
+  for (U e = y < T(0) ? U(0) : static_cast<U>(y); e; e = static_cast<U>(e >> 1)) {
+    if (e & 1) power = static_cast<U>(power * base);
+    base = static_cast<U>(base * base);
+  }
+  const T one_or_minus = (y & 1) && x == static_cast<T>(-1) ? static_cast<T>(-1) : T(1);
+  const T inverse = x == T(1) || x == static_cast<T>(-1) ? one_or_minus : T(0);
+  return y < T(0) ? inverse : static_cast<T>(power);
+}
+
+Operand operand(const Value& v) { return v.is_tensor() ? Operand(v.tensor()) : Operand(v.scalar()); }
+
+Operand minus_one(const Operand& o) {
+  if (o.tensor.defined()) return o.tensor - 1;
+  return o.scalar.is_floating() ? Operand(o.scalar.to<double>() - 1) : Operand(o.scalar.to<int64_t>() - 1);
+}
+
+// The number as a 0-d tensor of `like`'s dtype.
+Tensor as_tensor(const Value& v, const Tensor& like) {
+  return v.is_tensor() ? v.tensor() : gotorch::scalar_tensor(v.scalar(), like.dtype());
+}
+
+}  // namespace
 
 const Op add{{
     .sig = "add(Tensor input, Operand other, *, Scalar alpha=1) -> Tensor",
@@ -60,81 +91,118 @@ const Op div{{
     .sig = "div(Tensor input, Operand other, *, str? rounding_mode=None) -> Tensor",
     .doc = "input / other; rounding_mode 'trunc' or 'floor' rounds the quotient and keeps integers.",
     .dtypes = kAll,
-    .kernel = compose([](auto& a) { return true_divide(a[0], a.value(1)); }),
+    .kernel = compose([](auto& a) -> Tensor {
+      check<NotImplementedError>(!a.given(2), "rounding_mode");
+      return true_divide(a[0], a.value(1));
+    }),
+    .inplace = true,
     .aliases = "divide",
     .samples = {{in(-2, 2), in(0.5, 2)}, {in(-2, 2), 3}},
 }};
 
-const Op neg{{
-    .sig = "neg(Tensor input) -> Tensor",
-    .doc = "-input. Not defined for bool.",
+const Op pow_elements{{
+    .sig = "_pow(Tensor input, Operand exponent) -> Tensor",
+    .doc = "input to the power of exponent, element by element.",
+    .scope = Scope::Internal,
     .dtypes = kNumbers,
-    .kernel = pointwise<kNumbers>([](auto x) { return -x; }),
-    .grad = {wrt("input", "", [](auto& s) { return neg(s.g()); })},
-    .aliases = "negative",
-    .samples = {{in(-2, 2)}},
+    .kernel = pointwise<kNumbers>([](auto x, auto y) {
+      using T = decltype(x);
+      if constexpr (std::is_integral_v<T>) return integer_power(x, y);
+      else return math::pow(x, y);
+    }),
+    .grad = {wrt("input", "input exponent", [](auto& s) {
+               const Operand e = operand(s.value(1));
+               if (!e.tensor.defined()) return s.g() * (pow(s[0], minus_one(e)) * e);
+               return where(eq(e.tensor, 0), 0, s.g() * (pow(s[0], minus_one(e)) * e));
+             }),
+             wrt("exponent", "input exponent result", [](auto& s) {
+               const Tensor defined_zero = logical_and(eq(s[0], 0), ge(s[1], 0));
+               return where(defined_zero, 0, s.g() * (s.y() * log(s[0])));
+             })},
+    .samples = {{in(0.5, 2), in(-2, 2)}, {in(0.5, 2), 2.5}},
 }};
 
-const Op reciprocal{{
-    .sig = "reciprocal(Tensor input) -> Tensor",
-    .doc = "1 / input.",
-    .dtypes = kAll,
-    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return 1 / x; }),
-    .grad = {wrt("input", "result", [](auto& s) { return neg(mul(s.g(), mul(s.y(), s.y()))); })},
-    .samples = {{in(0.5, 2)}},
+const Op pow{{
+    .sig = "pow(Tensor input, Operand exponent) -> Tensor",
+    .doc = "input to the power of exponent. Integers to negative integer numbers raise.",
+    .dtypes = kNumbers,
+    .kernel = compose([](auto& a) -> Tensor {
+      const Value& e = a.value(1);
+      if (!e.is_number()) return pow_elements(a[0], e);
+      const double n = e.scalar().template to<double>();
+      const bool whole = a[0].is_floating() || !e.scalar().is_floating();
+      check(a[0].is_floating() || e.scalar().is_floating() || n >= 0, "Integers to negative integer powers are not allowed.");
+      if (whole && n == 2) return square(a[0]);
+      if (whole && n == 3) return a[0] * square(a[0]);
+      if (a[0].is_floating() && n == 0.5) return sqrt(a[0]);
+      if (a[0].is_floating() && n == -1) return reciprocal(a[0]);
+      if (a[0].is_floating() && n == -0.5) return rsqrt(a[0]);
+      return pow_elements(a[0], e);
+    }),
+    .inplace = true,
+    .samples = {{in(0.5, 2), in(-2, 2)}, {in(0.5, 2), 2.5}, {in(-2, 2), 2}, {in(-2, 2), 3}},
 }};
 
-const Op gt{{
-    .sig = "gt(Tensor input, Operand other) -> Tensor",
-    .doc = "input > other.",
-    .dtypes = kAll,
-    .kernel = pointwise<kAll, ResultType::Bool>([](auto x, auto y) { return x > y; }),
-    .aliases = "greater",
-    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), 0.5}},
+const Op pow_number{{
+    .sig = "pow.Scalar(Scalar input, Tensor exponent) -> Tensor",
+    .doc = "input to the power of exponent.",
+    .scope = Scope::Function,
+    .dtypes = kNumbers,
+    .kernel = compose([](auto& a) -> Tensor {
+      const Scalar x = a.scalar(0);
+      const Dtype d = x.is_floating() ? default_dtype() : Dtype::Int64;
+      return pow_elements(gotorch::scalar_tensor(x, d), a[1]);
+    }),
+    .samples = {{2.5, in(-2, 2)}},
 }};
 
-const Op ge{{
-    .sig = "ge(Tensor input, Operand other) -> Tensor",
-    .doc = "input >= other.",
-    .dtypes = kAll,
-    .kernel = pointwise<kAll, ResultType::Bool>([](auto x, auto y) { return x >= y; }),
-    .aliases = "greater_equal",
-    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), 0.5}},
+const Op lerp{{
+    .sig = "lerp(Tensor input, Tensor end, Operand weight) -> Tensor",
+    .doc = "input + weight * (end - input).",
+    // From the nearer end, so that weight 1 gives `end` exactly.
+    .kernel = pointwise<kFloats>([](auto x, auto y, auto w) {
+      const auto d = y - x;
+      return math::abs(w) < decltype(w)(0.5) ? x + w * d : y - d * (1 - w);
+    }),
+    .grad = {wrt("input", "weight", [](auto& s) { return s.g() * (1 - as_tensor(s.value(2), s.g())); }),
+             wrt("end", "weight", [](auto& s) { return mul(s.g(), s.value(2)); }),
+             wrt("weight", "input end", [](auto& s) { return s.g() * (s[1] - s[0]); })},
+    .samples = {{in(-2, 2), in(-2, 2), 0.3}, {in(-2, 2), in(-2, 2), in(0, 1)}},
 }};
 
-const Op lt{{
-    .sig = "lt(Tensor input, Operand other) -> Tensor",
-    .doc = "input < other.",
-    .dtypes = kAll,
-    .kernel = pointwise<kAll, ResultType::Bool>([](auto x, auto y) { return x < y; }),
-    .aliases = "less",
-    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), 0.5}},
+const Op addcmul{{
+    .sig = "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    .doc = "input + value * tensor1 * tensor2.",
+    .dtypes = kNumbers,
+    .kernel = pointwise<kNumbers>([](auto x, auto a, auto b, auto v) { return x + v * a * b; }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
+             wrt("tensor1", "tensor2", [](auto& s) { return s.g() * (s[2] * s.scalar(3)); }),
+             wrt("tensor2", "tensor1", [](auto& s) { return s.g() * (s[1] * s.scalar(3)); })},
+    .samples = {{in(-2, 2), in(-2, 2), in(-2, 2)}, {in(-2, 2), in(-2, 2), in(-2, 2), 0.5}},
 }};
 
-const Op le{{
-    .sig = "le(Tensor input, Operand other) -> Tensor",
-    .doc = "input <= other.",
-    .dtypes = kAll,
-    .kernel = pointwise<kAll, ResultType::Bool>([](auto x, auto y) { return x <= y; }),
-    .aliases = "less_equal",
-    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), 0.5}},
+const Op addcdiv{{
+    .sig = "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    .doc = "input + value * tensor1 / tensor2.",
+    .kernel = pointwise<kFloats>([](auto x, auto a, auto b, auto v) { return x + v * (a / b); }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
+             wrt("tensor1", "tensor2", [](auto& s) { return s.g() * (s.scalar(3) / s[2]); }),
+             wrt("tensor2", "tensor1 tensor2",
+                 [](auto& s) { return neg(s.g() * (s[1] * s.scalar(3) / square(s[2]))); })},
+    .samples = {{in(-2, 2), in(-2, 2), in(0.5, 2)}, {in(-2, 2), in(-2, 2), in(0.5, 2), 0.5}},
 }};
 
-const Op eq{{
-    .sig = "eq(Tensor input, Operand other) -> Tensor",
-    .doc = "input == other.",
-    .dtypes = kAll,
-    .kernel = pointwise<kAll, ResultType::Bool>([](auto x, auto y) { return x == y; }),
-    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), 0.5}},
-}};
-
-const Op ne{{
-    .sig = "ne(Tensor input, Operand other) -> Tensor",
-    .doc = "input != other.",
-    .dtypes = kAll,
-    .kernel = pointwise<kAll, ResultType::Bool>([](auto x, auto y) { return x != y; }),
-    .aliases = "not_equal",
-    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), 0.5}},
+const Op logaddexp{{
+    .sig = "logaddexp(Tensor input, Tensor other) -> Tensor",
+    .doc = "log(exp(input) + exp(other)). The larger is taken out, so exp cannot overflow.",
+    .kernel = pointwise<kFloats>([](auto x, auto y) {
+      const auto m = math::max(x, y);
+      const auto sum = m + math::log1p(math::exp(-math::abs(x - y)));
+      return math::isinf(m) & (x == y) ? x : sum;
+    }),
+    .grad = {wrt("input", "input other", [](auto& s) { return s.g() * sigmoid(s[0] - s[1]); }),
+             wrt("other", "input other", [](auto& s) { return s.g() * sigmoid(s[1] - s[0]); })},
+    .samples = {{in(-4, 4), in(-4, 4)}},
 }};
 
 }  // namespace gotorch::ops

@@ -1,23 +1,304 @@
 // Elementary functions of one argument.
 #include "tensor/ops.h"
+#include "tensor/simd/math.h"
 
 namespace gotorch::ops {
+namespace {
+
+// Rounding leaves integers as they are.
+template <auto F>
+auto rounding() {
+  return pointwise<kNumbers>([](auto x) {
+    if constexpr (std::is_integral_v<decltype(x)>) return x;
+    else return F(x);
+  });
+}
+
+}  // namespace
+
+const Op abs{{
+    .sig = "abs(Tensor input) -> Tensor",
+    .doc = "|input|. The gradient at 0 is 0.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll>([](auto x) {
+      if constexpr (std::is_floating_point_v<decltype(x)>) return math::abs(x);
+      else if constexpr (std::is_unsigned_v<decltype(x)>) return x;
+      else return x < 0 ? -x : x;
+    }),
+    .grad = {wrt("input", "input", [](auto& s) { return s.g() * sign(s[0]); })},
+    .aliases = "absolute",
+    .samples = {{in(-2, 2)}},
+}};
+
+const Op neg{{
+    .sig = "neg(Tensor input) -> Tensor",
+    .doc = "-input. Not defined for bool.",
+    .dtypes = kNumbers,
+    .kernel = pointwise<kNumbers>([](auto x) { return -x; }),
+    .grad = {wrt("input", "", [](auto& s) { return neg(s.g()); })},
+    .aliases = "negative",
+    .samples = {{in(-2, 2)}},
+}};
+
+const Op positive{{
+    .sig = "positive(Tensor input) -> Tensor",
+    .doc = "input itself. Not defined for bool.",
+    .dtypes = kNumbers,
+    .kernel = compose([](auto& a) { return a[0]; }),
+    .samples = {{in(-2, 2)}},
+    .untested = "out: the result is the input itself",
+}};
+
+const Op sign{{
+    .sig = "sign(Tensor input) -> Tensor",
+    .doc = "-1, 0 or 1 by the sign of input; NaN gives 0. The gradient is 0.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll>([](auto x) {
+      using T = decltype(x);
+      if constexpr (std::is_same_v<T, bool>) return x;
+      else return static_cast<T>(static_cast<T>(x > T(0)) - static_cast<T>(x < T(0)));
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); })},
+    .aliases = "sgn",
+    .samples = {{in(-2, 2)}},
+}};
+
+const Op square{{
+    .sig = "square(Tensor input) -> Tensor",
+    .doc = "input * input.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll>([](auto x) { return x * x; }),
+    .grad = {wrt("input", "input", [](auto& s) { return s.g() * (s[0] * 2); })},
+    .samples = {{in(-2, 2)}},
+}};
+
+const Op reciprocal{{
+    .sig = "reciprocal(Tensor input) -> Tensor",
+    .doc = "1 / input.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return 1 / x; }),
+    .grad = {wrt("input", "result", [](auto& s) { return neg(s.g() * (s.y() * s.y())); })},
+    .samples = {{in(0.5, 2)}},
+}};
+
+const Op sqrt{{
+    .sig = "sqrt(Tensor input) -> Tensor",
+    .doc = "Square root; NaN below 0. Correctly rounded.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::sqrt(x); }),
+    .grad = {wrt("input", "result", [](auto& s) { return s.g() / (s.y() * 2); })},
+    .samples = {{in(0.1, 4)}},
+    .ulp = 1,
+}};
+
+const Op rsqrt{{
+    .sig = "rsqrt(Tensor input) -> Tensor",
+    .doc = "1 / sqrt(input).",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::rsqrt(x); }),
+    .grad = {wrt("input", "result", [](auto& s) { return s.g() * (s.y() * s.y() * s.y() * -0.5); })},
+    .samples = {{in(0.1, 4)}},
+}};
 
 const Op exp{{
     .sig = "exp(Tensor input) -> Tensor",
     .doc = "e to the power of input.",
     .dtypes = kAll,
-    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return x; }),
-    .grad = {wrt("input", "result", [](auto& s) { return mul(s.g(), s.y()); })},
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::exp(x); }),
+    .grad = {wrt("input", "result", [](auto& s) { return s.g() * s.y(); })},
     .samples = {{in(-4, 4)}},
 }};
 
-const Op tanh{{
-    .sig = "tanh(Tensor input) -> Tensor",
-    .doc = "Hyperbolic tangent.",
+const Op expm1{{
+    .sig = "expm1(Tensor input) -> Tensor",
+    .doc = "exp(input) - 1, accurate near 0.",
     .dtypes = kAll,
-    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return x; }),
-    .grad = {wrt("input", "result", [](auto& s) { return s.g() * (1 - s.y() * s.y()); })},
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::expm1(x); }),
+    .grad = {wrt("input", "result", [](auto& s) { return s.g() * (s.y() + 1); })},
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op log{{
+    .sig = "log(Tensor input) -> Tensor",
+    .doc = "Natural logarithm; NaN below 0, -inf at 0.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::log(x); }),
+    .grad = {wrt("input", "input", [](auto& s) { return s.g() / s[0]; })},
+    .samples = {{in(0.1, 4)}},
+}};
+
+const Op log1p{{
+    .sig = "log1p(Tensor input) -> Tensor",
+    .doc = "log(1 + input), accurate near 0.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::log1p(x); }),
+    .grad = {wrt("input", "input", [](auto& s) { return s.g() / (s[0] + 1); })},
+    .samples = {{in(-0.9, 4)}},
+}};
+
+const Op erf{{
+    .sig = "erf(Tensor input) -> Tensor",
+    .doc = "The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to input.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::erf(x); }),
+    .grad = {wrt("input", "input",
+                 [](auto& s) { return s.g() * (exp(neg(square(s[0]))) * 1.1283791670955126); })},
+    .samples = {{in(-2, 2)}},
+}};
+
+const Op floor{{
+    .sig = "floor(Tensor input) -> Tensor",
+    .doc = "The largest integer not above input. The gradient is 0.",
+    .dtypes = kNumbers,
+    .kernel = rounding<[](auto x) { return math::floor(x); }>(),
+    .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); })},
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op ceil{{
+    .sig = "ceil(Tensor input) -> Tensor",
+    .doc = "The smallest integer not below input. The gradient is 0.",
+    .dtypes = kNumbers,
+    .kernel = rounding<[](auto x) { return math::ceil(x); }>(),
+    .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); })},
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op trunc{{
+    .sig = "trunc(Tensor input) -> Tensor",
+    .doc = "input without its fraction. The gradient is 0.",
+    .dtypes = kNumbers,
+    .kernel = rounding<[](auto x) { return math::trunc(x); }>(),
+    .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); })},
+    .aliases = "fix",
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op frac{{
+    .sig = "frac(Tensor input) -> Tensor",
+    .doc = "input - trunc(input).",
+    .kernel = pointwise<kFloats>([](auto x) { return x - math::trunc(x); }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g(); })},
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op round_even{{
+    .sig = "_round(Tensor input) -> Tensor",
+    .doc = "The nearest integer, ties to even. The gradient is 0.",
+    .scope = Scope::Internal,
+    .dtypes = kNumbers,
+    .kernel = rounding<[](auto x) { return math::round(x); }>(),
+    .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); })},
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op round{{
+    .sig = "round(Tensor input, *, int decimals=0) -> Tensor",
+    .doc = "The nearest number with `decimals` digits behind the point, ties to even. The gradient is 0.",
+    .dtypes = kNumbers,
+    .kernel = compose([](auto& a) -> Tensor {
+      const int64_t decimals = a.integer(1);
+      if (decimals == 0) return round_even(a[0]);
+      const double scale = __builtin_pow(10.0, static_cast<double>(decimals < 0 ? -decimals : decimals));
+      return decimals > 0 ? round_even(a[0] * scale) / scale : round_even(a[0] / scale) * scale;
+    }),
+    .inplace = true,
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op isnan{{
+    .sig = "isnan(Tensor input) -> Tensor",
+    .doc = "True where input is NaN.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll, ResultType::Bool>([](auto x) { return x != x; }),
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op isinf{{
+    .sig = "isinf(Tensor input) -> Tensor",
+    .doc = "True where input is infinite.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll, ResultType::Bool>([](auto x) {
+      if constexpr (std::is_floating_point_v<decltype(x)>) return math::isinf(x);
+      else return x != x;
+    }),
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op isfinite{{
+    .sig = "isfinite(Tensor input) -> Tensor",
+    .doc = "True where input is neither infinite nor NaN.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll, ResultType::Bool>([](auto x) {
+      if constexpr (std::is_floating_point_v<decltype(x)>) return math::isfinite(x);
+      else return x == x;
+    }),
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op signbit{{
+    .sig = "signbit(Tensor input) -> Tensor",
+    .doc = "True where the sign bit is set, also for -0.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll, ResultType::Bool>([](auto x) {
+      if constexpr (std::is_floating_point_v<decltype(x)>) return math::signbit(x);
+      else return x < decltype(x)(0);
+    }),
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op logical_not{{
+    .sig = "logical_not(Tensor input) -> Tensor",
+    .doc = "True where input is zero.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll, ResultType::Bool>([](auto x) { return x == decltype(x)(0); }),
+    .samples = {{in(-4, 4)}, {bools({7})}},
+}};
+
+const Op bitwise_not{{
+    .sig = "bitwise_not(Tensor input) -> Tensor",
+    .doc = "All bits of integers turned; logical not of bools.",
+    .dtypes = kInts | kBool,
+    .kernel = pointwise<kInts | kBool>([](auto x) {
+      if constexpr (std::is_same_v<decltype(x), bool>) return !x;
+      else return static_cast<decltype(x)>(~x);
+    }),
+    .samples = {{indices(-9, 9, {3, 5})}, {bools({7})}},
+}};
+
+const Op nan_to_num{{
+    .sig = "nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
+    .doc = "NaN and infinities replaced: by 0 and the largest finite numbers of the dtype unless given.",
+    .dtypes = kAll,
+    .kernel = compose([](auto& a) -> Tensor {
+      if (!a[0].is_floating()) return a[0] + 0;
+      const double largest = a[0].dtype() == Dtype::Double     ? 0x1.fffffffffffffp1023
+                             : a[0].dtype() == Dtype::Float    ? 0x1.fffffep127
+                             : a[0].dtype() == Dtype::BFloat16 ? 0x1.fep127
+                                                               : 65504.0;
+      const Tensor numbers = where(isnan(a[0]), a.given(1) ? a.number(1) : 0.0, a[0]);
+      const Tensor below = where(eq(numbers, __builtin_inf()), a.given(2) ? a.number(2) : largest, numbers);
+      return where(eq(below, -__builtin_inf()), a.given(3) ? a.number(3) : -largest, below);
+    }),
+    .inplace = true,
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op deg2rad{{
+    .sig = "deg2rad(Tensor input) -> Tensor",
+    .doc = "input * pi / 180.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return x * decltype(x)(0.017453292519943295); }),
+    .grad = {wrt("input", "", [](auto& s) { return deg2rad(s.g()); })},
+    .samples = {{in(-180, 180)}},
+}};
+
+const Op rad2deg{{
+    .sig = "rad2deg(Tensor input) -> Tensor",
+    .doc = "input * 180 / pi.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return x * decltype(x)(57.29577951308232); }),
+    .grad = {wrt("input", "", [](auto& s) { return rad2deg(s.g()); })},
     .samples = {{in(-4, 4)}},
 }};
 
