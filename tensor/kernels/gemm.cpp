@@ -2,19 +2,21 @@
 #include "tensor/kernels/gemm.h"
 
 #include <algorithm>
-#include <memory>
-#include <new>
 
 #include "runtime/parallel.h"
 #include "tensor/kernels/gemm_micro.h"
 #include "tensor/kernels/gemm_pack.h"
 #include "tensor/kernels/gemm_plan.h"
+#include "tensor/kernels/gemm_thin.h"
 
 namespace gotorch::kernels {
 namespace {
 
 constexpr int64_t kMaxRows = 256;             // rows of a block; the plan stays below
 constexpr int64_t kSharedElements = 1 << 21;  // of B packed at a time
+
+constexpr int64_t kPackElements = 1 << 16;  // a chunk of packing
+constexpr double kChunkFlops = 2e6;         // a chunk of small products: about 20 microseconds
 
 template <class T>
 struct Driver {
@@ -24,6 +26,22 @@ struct Driver {
 
   // One task: C[rows, cols] over the whole depth.
   void block(const T* a, const T* b, T* c, Range rows, Range cols, const T* shared) const {
+    if (g.c_cs == 1) {
+      return dense_block(a, b, c + rows.begin * g.c_rs + cols.begin, g.c_rs, rows, cols, shared);
+    }
+    T* target = c + rows.begin * g.c_rs + cols.begin * g.c_cs;
+    const int64_t ld = round_up(cols.size(), 16) + 16;
+    T* dense = scratch<T>(Scratch::C, rows.size() * ld);
+    if (g.beta != T(0)) {
+      pack(dense, ld, cols.size(), rows.size(), cols.size(), target, g.c_rs, g.c_cs);
+    }
+    dense_block(a, b, dense, ld, rows, cols, shared);
+    unpack(target, g.c_rs, g.c_cs, rows.size(), cols.size(), dense, ld);
+  }
+
+  // `c` is the first element of the block.
+  void dense_block(const T* a, const T* b, T* c, int64_t c_rs, Range rows, Range cols,
+                   const T* shared) const {
     for (int64_t step = 0; step < plan.depth_parts; step++) {
       const Range depth = even_part(g.k, 8, plan.depth_parts, step);
       const T* row[kMaxRows];
@@ -32,7 +50,7 @@ struct Driver {
         const int width = static_cast<int>(std::min<int64_t>(kernels.nr(), cols.end - j));
         int64_t b_rs = 0;
         const T* panel = panel_at(b, shared, depth, j, width, b_rs);
-        run_rows(row, panel, b_rs, c, rows, j, width, depth);
+        run_rows(row, panel, b_rs, c + j - cols.begin, c_rs, rows, j, width, depth);
       }
     }
   }
@@ -67,12 +85,17 @@ struct Driver {
     return packed;
   }
 
-  void run_rows(const T* const* row, const T* panel, int64_t b_rs, T* c, Range rows, int64_t j,
-                int width, Range depth) const {
+  void pack_panel(T* shared, int64_t j, Range depth) const {
+    const int64_t width = std::min<int64_t>(kernels.nr(), g.n - j), ld = panel_width(width);
+    pack(shared + depth.begin * panel_width(g.n) + j * depth.size(), ld, ld, depth.size(), width,
+         g.b + depth.begin * g.b_rs + j * g.b_cs, g.b_rs, g.b_cs);
+  }
+
+  void run_rows(const T* const* row, const T* panel, int64_t b_rs, T* c, int64_t c_rs, Range rows,
+                int64_t j, int width, Range depth) const {
     const int vectors = static_cast<int>(ceil_div(width, kernels.lanes));
     const bool first = depth.begin == 0, last = depth.end == g.k;
-    TileOut<T> out{.c_rs = g.c_rs,
-                   .c_cs = g.c_cs,
+    TileOut<T> out{.c_rs = c_rs,
                    .cols = width,
                    .alpha = g.alpha,
                    .beta = first ? g.beta : T(1),
@@ -83,12 +106,137 @@ struct Driver {
       // Even tiles: 7 rows are 4 and 3, since a tile of one row takes as long as one of four.
       const Range part = even_part(rows.size(), 1, tiles, t);
       const int64_t i = rows.begin + part.begin;
-      out.c = c + i * g.c_rs + j * g.c_cs;
+      out.c = c + part.begin * c_rs;
       if (last && g.bias_row) out.bias_row = g.bias_row + i;
       kernels.run[vectors - 1][part.size() - 1](depth.size(), row + part.begin, panel, b_rs, out);
     }
   }
 };
+
+// Packs all of B, panel after panel within each depth step.
+template <class T>
+void pack_shared(const Driver<T>& driver, T* shared) {
+  const int64_t nr = driver.kernels.nr(), panels = ceil_div(driver.g.n, nr);
+  const int64_t steps = driver.plan.depth_parts, elements = nr * (driver.g.k / steps + 1);
+  runtime::parallel_for(panels * steps, ceil_div(kPackElements, elements),
+                        [&](int64_t begin, int64_t end) {
+                          for (int64_t task = begin; task < end; task++) {
+                            driver.pack_panel(shared, task % panels * nr,
+                                              even_part(driver.g.k, 8, steps, task / panels));
+                          }
+                        });
+}
+
+template <class T>
+void run_blocks(const Driver<T>& driver, const T* shared) {
+  const Gemm<T>& g = driver.g;
+  const GemmPlan& plan = driver.plan;
+  const int64_t blocks = plan.row_parts * plan.col_parts;
+  const double flops = 2.0 * g.m * g.n * (g.k + 1) / blocks;
+  const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kChunkFlops / flops));
+  runtime::parallel_for(g.batch * blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; task++) {
+      const int64_t z = task / blocks, block = task % blocks;
+      const Range rows = even_part(g.m, driver.kernels.mr, plan.row_parts, block % plan.row_parts);
+      const Range cols =
+          even_part(g.n, driver.kernels.nr(), plan.col_parts, block / plan.row_parts);
+      driver.block(g.a + z * g.a_bs, g.b + z * g.b_bs, g.c + z * g.c_bs, rows, cols, shared);
+    }
+  });
+}
+
+// One matrix of the batch, or columns of it.
+template <class T>
+Gemm<T> batch_item(const Gemm<T>& g, int64_t z) {
+  Gemm<T> item = g;
+  item.batch = 1;
+  item.a += z * g.a_bs, item.b += z * g.b_bs, item.c += z * g.c_bs;
+  return item;
+}
+
+template <class T>
+Gemm<T> columns(const Gemm<T>& g, Range cols) {
+  Gemm<T> part = g;
+  part.n = cols.size();
+  part.b += cols.begin * g.b_cs, part.c += cols.begin * g.c_cs;
+  if (g.bias_col) part.bias_col += cols.begin;
+  return part;
+}
+
+template <class T>
+void run(const Gemm<T>& g, const MicroKernels<T>& kernels) {
+  const GemmPlan plan = plan_gemm(g, kernels);
+  const Driver<T> driver{g, plan, kernels};
+  if (!plan.share_b) return run_blocks(driver, static_cast<const T*>(nullptr));
+  if (g.batch > 1 && g.b_bs != 0) {
+    for (int64_t z = 0; z < g.batch; z++) run(batch_item(g, z), kernels);
+    return;
+  }
+  const int64_t slices = ceil_div(g.n * g.k, kSharedElements);
+  if (slices > 1 && g.n > kernels.nr()) {
+    for (int64_t s = 0; s < slices; s++) {
+      const Range cols = even_part(g.n, kernels.nr(), slices, s);
+      if (cols.size() > 0) run(columns(g, cols), kernels);
+    }
+    return;
+  }
+  const CallMemory<T> shared(round_up(g.n, kernels.lanes) * g.k);
+  pack_shared(driver, shared.get());
+  run_blocks<T>(driver, shared.get());
+}
+
+// A product with few elements and great depth: the depth is cut into slices that are computed side
+// by side, as a batch, and summed in order.
+template <class T>
+void run_split(const Gemm<T>& g, int64_t slices, const MicroKernels<T>& kernels) {
+  const int64_t size = g.m * g.n, depth = g.k / slices;
+  const CallMemory<T> partial(size * slices);
+  Gemm<T> part{.m = g.m,
+               .n = g.n,
+               .k = depth,
+               .a = g.a,
+               .a_rs = g.a_rs,
+               .a_cs = g.a_cs,
+               .b = g.b,
+               .b_rs = g.b_rs,
+               .b_cs = g.b_cs,
+               .c = partial.get(),
+               .c_rs = g.n,
+               .batch = slices,
+               .a_bs = depth * g.a_cs,
+               .b_bs = depth * g.b_rs,
+               .c_bs = size};
+  run(part, kernels);
+  if (g.k % slices != 0) {
+    Gemm<T> rest = batch_item(part, slices - 1);
+    rest.a += part.a_bs, rest.b += part.b_bs;
+    rest.k = g.k % slices;
+    rest.beta = 1;
+    run(rest, kernels);
+  }
+  // Their sum is itself a product, of a row of ones with the partial results.
+  const T one = 1;
+  runtime::parallel_for(g.m, ceil_div(1 << 13, g.n * slices), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      Gemm<T> sum{.m = 1,
+                  .n = g.n,
+                  .k = slices,
+                  .a = &one,
+                  .a_rs = 0,
+                  .a_cs = 0,
+                  .b = partial.get() + i * g.n,
+                  .b_rs = size,
+                  .c = g.c + i * g.c_rs,
+                  .c_cs = g.c_cs,
+                  .alpha = g.alpha,
+                  .beta = g.beta,
+                  .bias_col = g.bias_col,
+                  .relu = g.relu};
+      if (g.bias_row) sum.bias_row = g.bias_row + i;
+      gemm_thin(sum);
+    }
+  });
+}
 
 }  // namespace
 
@@ -96,20 +244,15 @@ template <class T>
 void gemm(const Gemm<T>& given) {
   if (given.m <= 0 || given.n <= 0 || given.batch <= 0) return;
   const MicroKernels<T>& kernels = micro_kernels<T>();
-  const Gemm<T> g = normalized(given, kernels);
-  const GemmPlan plan = plan_gemm(g, kernels);
-  const Driver<T> driver{g, plan, kernels};
-  const int64_t blocks = plan.row_parts * plan.col_parts;
-  const double flops = 2.0 * g.m * g.n * (g.k + 1) / blocks;
-  const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(2e6 / flops));
-  runtime::parallel_for(g.batch * blocks, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; task++) {
-      const int64_t z = task / blocks, block = task % blocks;
-      const Range rows = even_part(g.m, kernels.mr, plan.row_parts, block % plan.row_parts);
-      const Range cols = even_part(g.n, kernels.nr(), plan.col_parts, block / plan.row_parts);
-      driver.block(g.a + z * g.a_bs, g.b + z * g.b_bs, g.c + z * g.c_bs, rows, cols, nullptr);
-    }
-  });
+  const Gemm<T> folded = fold_batch(given);
+  if (gemm_thin(folded)) return;
+  const Gemm<T> g = cheaper_side(folded, kernels);
+  const int64_t slices = depth_slices(g, kernels);
+  if (slices > 1) {
+    run_split(g, slices, kernels);
+  } else {
+    run(g, kernels);
+  }
 }
 
 template void gemm(const Gemm<float>&);

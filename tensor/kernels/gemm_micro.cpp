@@ -6,21 +6,14 @@ namespace gotorch::kernels {
 
 template <class T>
 void finish_tile(const T* tile, int64_t ld, int rows, const TileOut<T>& out) {
-  auto finish = [&](int i, int j) {
-    T* c = out.c + i * out.c_rs + j * out.c_cs;
-    T v = tile[i * ld + j] * out.alpha;
-    if (out.beta != T(0)) v += *c * out.beta;
-    if (out.bias_row) v += out.bias_row[i];
-    if (out.bias_col) v += out.bias_col[j];
-    *c = out.relu && v < T(0) ? T(0) : v;
-  };
-  if (out.c_rs == 1) {
+  for (int i = 0; i < rows; i++) {
+    T* c = out.c + i * out.c_rs;
     for (int j = 0; j < out.cols; j++) {
-      for (int i = 0; i < rows; i++) finish(i, j);
-    }
-  } else {
-    for (int i = 0; i < rows; i++) {
-      for (int j = 0; j < out.cols; j++) finish(i, j);
+      T v = tile[i * ld + j] * out.alpha;
+      if (out.beta != T(0)) v += c[j] * out.beta;
+      if (out.bias_row) v += out.bias_row[i];
+      if (out.bias_col) v += out.bias_col[j];
+      c[j] = out.relu && v < T(0) ? T(0) : v;
     }
   }
 }

@@ -5,8 +5,8 @@
 // Assumptions, which the loops above it establish:
 //   - a[i] points to row i of A, whose k elements are contiguous;
 //   - row p of B starts at b + p * b_rs and may be read for nr elements, also beyond `cols`;
-//   - C may have any strides; a full-width tile with unit column stride is stored straight from
-//     registers, any other goes through a buffer.
+//   - rows of C are contiguous. A full-width tile is stored straight from registers, a narrower one
+//     goes through a buffer.
 // Each element is summed in the order p = 0, 1, ..., with one fused multiply-add per step where the
 // instruction set has one, so the result depends on nothing but k and the operands.
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace gotorch::kernels {
 template <class T>
 struct TileOut {
   T* c;
-  int64_t c_rs, c_cs;
+  int64_t c_rs;
   int cols;  // valid columns, at most nr
   T alpha;
   T beta;             // 0: C is not read
@@ -45,7 +45,7 @@ struct MicroKernels {
 extern const MicroKernels<float> kMicroFloatV2, kMicroFloatV3, kMicroFloatV4;
 extern const MicroKernels<double> kMicroDoubleV2, kMicroDoubleV3, kMicroDoubleV4;
 
-// Writes a tile that lies in a buffer of row stride `ld`: the path for partial and strided tiles.
+// Writes a tile that lies in a buffer of row stride `ld`: the path for narrow tiles.
 template <class T>
 void finish_tile(const T* tile, int64_t ld, int rows, const TileOut<T>& out);
 

@@ -4,17 +4,9 @@
 #include <utility>
 
 #include "tensor/kernels/gemm_micro.h"
-#include "tensor/simd/isa.h"
+#include "tensor/kernels/gemm_vec.h"
 
 namespace gotorch::kernels {
-
-template <class T, int L>
-struct VecOf {
-  typedef T Type __attribute__((vector_size(L * sizeof(T))));
-  typedef T Unaligned __attribute__((vector_size(L * sizeof(T)), aligned(alignof(T)), may_alias));
-  static Type load(const T* p) { return *reinterpret_cast<const Unaligned*>(p); }
-  static void store(T* p, Type v) { *reinterpret_cast<Unaligned*>(p) = v; }
-};
 
 // Every loop over the tile is unrolled, so that the tile never leaves the registers.
 template <class T, int L, int M, int N>
@@ -45,6 +37,9 @@ struct Tile {
 #pragma GCC unroll 2
         for (int j = 0; j < N; j++) acc[i][j] += row[i][p] * bv[j];
       }
+      // The same row of the next panel: where B is read in place its rows are too far apart for the
+      // hardware to see a stream.
+      __builtin_prefetch(b + N * L);
       b += b_rs;
     }
   }
@@ -65,7 +60,7 @@ template <class T, int L, int M, int N>
 inline void micro(int64_t k, const T* const* a, const T* b, int64_t b_rs, const TileOut<T>& out) {
   Tile<T, L, M, N> tile;
   tile.add_product(k, a, b, b_rs);
-  if (out.c_cs == 1 && out.cols == N * L) {
+  if (out.cols == N * L) {
     tile.store(out);
   } else {
     alignas(64) T buffer[M * N * L];

@@ -5,25 +5,24 @@
 #include <memory>
 #include <new>
 
-#include "tensor/simd/isa.h"
+#include "tensor/kernels/gemm_vec.h"
 
 namespace gotorch::kernels {
 namespace {
 
 // Transposes 4 x 4 blocks in registers: dst[i][j] = src[j][i].
 template <class T>
-struct Block4 {
-  typedef T Vec __attribute__((vector_size(4 * sizeof(T))));
-  typedef T Unaligned __attribute__((vector_size(4 * sizeof(T)), aligned(alignof(T)), may_alias));
-  static Vec load(const T* p) { return *reinterpret_cast<const Unaligned*>(p); }
-  static void store(T* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
+struct Block4 : VecOf<T, 4> {
+  using typename VecOf<T, 4>::Type;
+  using VecOf<T, 4>::load;
+  using VecOf<T, 4>::store;
 
   static void transpose(T* dst, int64_t ld, const T* src, int64_t cs) {
-    const Vec a = load(src), b = load(src + cs), c = load(src + 2 * cs), d = load(src + 3 * cs);
-    const Vec ab_lo = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-    const Vec ab_hi = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    const Vec cd_lo = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    const Vec cd_hi = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    const Type a = load(src), b = load(src + cs), c = load(src + 2 * cs), d = load(src + 3 * cs);
+    const Type ab_lo = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const Type ab_hi = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const Type cd_lo = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const Type cd_hi = __builtin_shufflevector(c, d, 2, 6, 3, 7);
     store(dst, __builtin_shufflevector(ab_lo, cd_lo, 0, 1, 4, 5));
     store(dst + ld, __builtin_shufflevector(ab_lo, cd_lo, 2, 3, 6, 7));
     store(dst + 2 * ld, __builtin_shufflevector(ab_hi, cd_hi, 0, 1, 4, 5));
@@ -120,6 +119,14 @@ void pack(T* dst, int64_t ld, int64_t width, int64_t rows, int64_t cols, const T
 }
 
 template <class T>
+void unpack(T* dst, int64_t rs, int64_t cs, int64_t rows, int64_t cols, const T* src, int64_t ld) {
+  if (rs == 1) return pack(dst, cs, rows, cols, rows, src, 1, ld);
+  for (int64_t i = 0; i < rows; i++) {
+    for (int64_t j = 0; j < cols; j++) dst[i * rs + j * cs] = src[i * ld + j];
+  }
+}
+
+template <class T>
 T* scratch(Scratch slot, int64_t count) {
   thread_local AlignedBuffer buffers[static_cast<int>(Scratch::kCount)];
   return static_cast<T*>(buffers[static_cast<int>(slot)].reserve(count * sizeof(T)));
@@ -127,7 +134,9 @@ T* scratch(Scratch slot, int64_t count) {
 
 template void pack(float*, int64_t, int64_t, int64_t, int64_t, const float*, int64_t, int64_t);
 template void pack(double*, int64_t, int64_t, int64_t, int64_t, const double*, int64_t, int64_t);
+template void unpack(float*, int64_t, int64_t, int64_t, int64_t, const float*, int64_t);
 template float* scratch(Scratch, int64_t);
+template void unpack(double*, int64_t, int64_t, int64_t, int64_t, const double*, int64_t);
 template double* scratch(Scratch, int64_t);
 
 }  // namespace gotorch::kernels

@@ -11,10 +11,14 @@ template <class T>
 void pack(T* dst, int64_t ld, int64_t width, int64_t rows, int64_t cols, const T* src, int64_t rs,
           int64_t cs);
 
+// The way back: dst[i * rs + j * cs] = src[i * ld + j].
+template <class T>
+void unpack(T* dst, int64_t rs, int64_t cs, int64_t rows, int64_t cols, const T* src, int64_t ld);
+
 // A buffer of the calling thread, 64-byte aligned, for at least `count` elements. It keeps its
 // address until the next call with the same slot on this thread, so it may be used only where the
 // goroutine cannot park: in the body of a parallel_for.
-enum class Scratch { A, B, Image, kCount };
+enum class Scratch { A, B, C, kCount };
 template <class T>
 T* scratch(Scratch slot, int64_t count);
 

@@ -10,6 +10,8 @@ constexpr int64_t kDepth = 320;      // 320 x 16 floats are 20 KiB of L1
 constexpr int64_t kBlockRows = 192;  // 192 x 320 floats are 240 KiB of L2
 constexpr int64_t kBlockCols = 512;
 constexpr double kTaskFlops = 4e6;               // about 50 microseconds
+constexpr int64_t kFewTasks = 8;                 // fewer blocks than this leave workers idle
+constexpr int64_t kSliceDepth = 1024;            // least depth of a slice
 constexpr int64_t kMinRows = 48, kMinCols = 64;  // smaller blocks spend their time in packing
 
 // Cycles, roughly, of computing g as it stands on one core.
@@ -19,7 +21,7 @@ double cost(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   const double product = m * ceil_div(g.n, kernels.lanes) * (k + 8) * 0.5;
   const double pack_a = g.a_cs == 1 || g.k == 1 ? 0 : m * k * 0.4;
   const double pack_b = g.b_cs == 1 || g.n == 1 ? 0 : n * k * 0.4;
-  const double scatter = g.c_cs == 1 ? 0 : m * n * 2;
+  const double scatter = g.c_cs == 1 ? 0 : m * n * 0.5;
   return product + pack_a + pack_b + scatter;
 }
 
@@ -41,7 +43,7 @@ Gemm<T> transposed(const Gemm<T>& g) {
 }
 
 template <class T>
-Gemm<T> normalized(const Gemm<T>& g, const MicroKernels<T>& kernels) {
+Gemm<T> fold_batch(const Gemm<T>& g) {
   Gemm<T> r = g;
   for (int side = 0; side < 2; side++) {
     if (r.batch > 1 && r.b_bs == 0 && r.a_bs == r.m * r.a_rs && r.c_bs == r.m * r.c_rs &&
@@ -51,8 +53,24 @@ Gemm<T> normalized(const Gemm<T>& g, const MicroKernels<T>& kernels) {
     }
     r = transposed(r);
   }
-  const Gemm<T> t = transposed(r);
-  return cost(t, kernels) < cost(r, kernels) ? t : r;
+  return r;
+}
+
+template <class T>
+Gemm<T> cheaper_side(const Gemm<T>& g, const MicroKernels<T>& kernels) {
+  const Gemm<T> t = transposed(g);
+  return cost(t, kernels) < cost(g, kernels) ? t : g;
+}
+
+template <class T>
+int64_t depth_slices(const Gemm<T>& g, const MicroKernels<T>& kernels) {
+  const double flops = 2.0 * g.m * g.n * g.k * g.batch;
+  if (g.batch > 1 || g.k < 2 * kSliceDepth || flops < 2 * kTaskFlops) return 1;
+  const GemmPlan plan = plan_gemm(g, kernels);
+  const int64_t tasks = plan.row_parts * plan.col_parts;
+  if (tasks >= kFewTasks) return 1;
+  return std::min(
+      {2 * kFewTasks / tasks, g.k / kSliceDepth, static_cast<int64_t>(flops / kTaskFlops)});
 }
 
 template <class T>
@@ -74,14 +92,18 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   }
   plan.pack_a = g.a_cs != 1 && g.k > 1;
   plan.pack_b = g.b_cs != 1 || g.m > 4 * kernels.mr;
-  plan.share_b = g.b_cs != 1 && plan.row_parts > 1;
+  plan.share_b = plan.pack_b && plan.row_parts > 1;
   return plan;
 }
 
 template Gemm<float> transposed(const Gemm<float>&);
 template Gemm<double> transposed(const Gemm<double>&);
-template Gemm<float> normalized(const Gemm<float>&, const MicroKernels<float>&);
-template Gemm<double> normalized(const Gemm<double>&, const MicroKernels<double>&);
+template Gemm<float> fold_batch(const Gemm<float>&);
+template Gemm<float> cheaper_side(const Gemm<float>&, const MicroKernels<float>&);
+template int64_t depth_slices(const Gemm<float>&, const MicroKernels<float>&);
+template Gemm<double> fold_batch(const Gemm<double>&);
+template Gemm<double> cheaper_side(const Gemm<double>&, const MicroKernels<double>&);
+template int64_t depth_slices(const Gemm<double>&, const MicroKernels<double>&);
 template GemmPlan plan_gemm(const Gemm<float>&, const MicroKernels<float>&);
 template GemmPlan plan_gemm(const Gemm<double>&, const MicroKernels<double>&);
 

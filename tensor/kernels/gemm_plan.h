@@ -3,6 +3,7 @@
 // set, never from the number of workers.
 #include <cstdint>
 
+#include "tensor/allocator.h"
 #include "tensor/kernels/gemm.h"
 #include "tensor/kernels/gemm_micro.h"
 
@@ -22,6 +23,21 @@ inline Range even_part(int64_t n, int64_t unit, int64_t parts, int64_t i) {
   return {begin < n ? begin : n, end < n ? end : n};
 }
 
+// Memory of the tensor allocator for the time of a call.
+template <class T>
+class CallMemory {
+ public:
+  explicit CallMemory(int64_t count) : size_(count * sizeof(T)), data_(allocate(size_)) {}
+  ~CallMemory() { deallocate(data_, size_); }
+  CallMemory(const CallMemory&) = delete;
+  CallMemory& operator=(const CallMemory&) = delete;
+  T* get() const { return static_cast<T*>(data_); }
+
+ private:
+  size_t size_;
+  void* data_;
+};
+
 // A task computes one (row part) x (column part) block of C over the whole depth, in `depth_parts`
 // steps. It packs what it needs itself, so tasks share nothing but the packed B where that pays.
 struct GemmPlan {
@@ -35,10 +51,17 @@ struct GemmPlan {
 template <class T>
 Gemm<T> transposed(const Gemm<T>& g);
 
-// The same product, cheaper to compute: batches folded into rows or columns, and C or C^T,
-// whichever needs less packing.
+// A batch that shares A or B, and lies in memory as one matrix, as one product.
 template <class T>
-Gemm<T> normalized(const Gemm<T>& g, const MicroKernels<T>& kernels);
+Gemm<T> fold_batch(const Gemm<T>& g);
+
+// C or C^T, whichever needs less packing.
+template <class T>
+Gemm<T> cheaper_side(const Gemm<T>& g, const MicroKernels<T>& kernels);
+
+// 1, or into how many slices to cut the depth of a product that has too few blocks to share out.
+template <class T>
+int64_t depth_slices(const Gemm<T>& g, const MicroKernels<T>& kernels);
 
 template <class T>
 GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels);

@@ -1,0 +1,13 @@
+#pragma once
+// Products of a matrix with a vector, or with a few: bound by reading the matrix once, so nothing
+// is packed but the vectors.
+#include "tensor/kernels/gemm.h"
+
+namespace gotorch::kernels {
+
+// Computes g if it is thin, that is C or C^T has few columns and the matrix lies in memory in a way
+// that suits; else returns false.
+template <class T>
+bool gemm_thin(const Gemm<T>& g);
+
+}  // namespace gotorch::kernels
