@@ -12,7 +12,7 @@ constexpr int64_t kBlockCols = 512;
 constexpr double kTaskFlops = 4e6;               // about 50 microseconds
 constexpr int64_t kFewTasks = 8;                 // fewer blocks than this leave workers idle
 constexpr int64_t kSliceDepth = 1024;            // least depth of a slice
-constexpr int64_t kMinRows = 48, kMinCols = 64;  // smaller blocks spend their time in packing
+constexpr int64_t kMinRows = 32, kMinCols = 32;  // smaller blocks spend their time in packing
 
 // Cycles, roughly, of computing g as it stands on one core.
 template <class T>
@@ -79,20 +79,23 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   plan.depth_parts = depth_parts(g.k);
   plan.row_parts = ceil_div(g.m, kBlockRows);
   plan.col_parts = ceil_div(g.n, kBlockCols);
+  // Halving keeps the number of blocks even, which suits any even number of workers.
   const double flops = 2.0 * g.m * g.n * g.k;
   while (flops > kTaskFlops * plan.row_parts * plan.col_parts) {
     const int64_t rows = g.m / plan.row_parts, cols = g.n / plan.col_parts;
     if (cols >= 2 * kMinCols && cols >= rows) {
-      plan.col_parts++;
+      plan.col_parts *= 2;
     } else if (rows >= 2 * kMinRows) {
-      plan.row_parts++;
+      plan.row_parts *= 2;
     } else {
       break;
     }
   }
   plan.pack_a = g.a_cs != 1 && g.k > 1;
   plan.pack_b = g.b_cs != 1 || g.m > 4 * kernels.mr;
-  plan.share_b = plan.pack_b && plan.row_parts > 1;
+  // Matrices of a batch are computed one after the other, with shared panels, only if they are large.
+  plan.share_b = plan.pack_b && plan.row_parts > 1 &&
+                 (g.batch == 1 || g.b_bs == 0 || flops > kFewTasks * kTaskFlops);
   return plan;
 }
 
