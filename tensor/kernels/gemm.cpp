@@ -50,7 +50,8 @@ struct Driver {
         const int width = static_cast<int>(std::min<int64_t>(kernels.nr(), cols.end - j));
         int64_t b_rs = 0;
         const T* panel = panel_at(b, shared, depth, j, width, b_rs);
-        run_rows(row, panel, b_rs, c + j - cols.begin, c_rs, rows, j, width, depth);
+        run_panel(kernels, row, rows.size(), depth.size(), panel, b_rs,
+                  output(c + j - cols.begin, c_rs, rows, j, width, depth));
       }
     }
   }
@@ -91,25 +92,18 @@ struct Driver {
          g.b + depth.begin * g.b_rs + j * g.b_cs, g.b_rs, g.b_cs);
   }
 
-  void run_rows(const T* const* row, const T* panel, int64_t b_rs, T* c, int64_t c_rs, Range rows,
-                int64_t j, int width, Range depth) const {
-    const int vectors = static_cast<int>(ceil_div(width, kernels.lanes));
+  // What becomes of column panel j of the block after this depth step.
+  TileOut<T> output(T* c, int64_t c_rs, Range rows, int64_t j, int width, Range depth) const {
     const bool first = depth.begin == 0, last = depth.end == g.k;
-    TileOut<T> out{.c_rs = c_rs,
+    TileOut<T> out{.c = c,
+                   .c_rs = c_rs,
                    .cols = width,
                    .alpha = g.alpha,
                    .beta = first ? g.beta : T(1),
                    .relu = last && g.relu};
+    if (last && g.bias_row) out.bias_row = g.bias_row + rows.begin;
     if (last && g.bias_col) out.bias_col = g.bias_col + j;
-    const int64_t tiles = ceil_div(rows.size(), kernels.mr);
-    for (int64_t t = 0; t < tiles; t++) {
-      // Even tiles: 7 rows are 4 and 3, since a tile of one row takes as long as one of four.
-      const Range part = even_part(rows.size(), 1, tiles, t);
-      const int64_t i = rows.begin + part.begin;
-      out.c = c + part.begin * c_rs;
-      if (last && g.bias_row) out.bias_row = g.bias_row + i;
-      kernels.run[vectors - 1][part.size() - 1](depth.size(), row + part.begin, panel, b_rs, out);
-    }
+    return out;
   }
 };
 

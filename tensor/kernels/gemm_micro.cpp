@@ -18,6 +18,22 @@ void finish_tile(const T* tile, int64_t ld, int rows, const TileOut<T>& out) {
   }
 }
 
+template <class T>
+void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, int64_t k,
+               const T* panel, int64_t b_rs, TileOut<T> out) {
+  const int vectors = (out.cols + kernels.lanes - 1) / kernels.lanes;
+  const int64_t tiles = (rows + kernels.mr - 1) / kernels.mr;
+  int64_t begin = 0;
+  for (int64_t t = 1; t <= tiles; t++) {
+    // Even tiles: 7 rows are 3 and 4, since a tile of one row takes as long as one of four.
+    const int64_t end = t * rows / tiles, size = end - begin;
+    kernels.run[vectors - 1][size - 1](k, a + begin, panel, b_rs, out);
+    out.c += size * out.c_rs;
+    if (out.bias_row) out.bias_row += size;
+    begin = end;
+  }
+}
+
 template <>
 const MicroKernels<float>& micro_kernels() {
   static const MicroKernels<float>* const sets[] = {&kMicroFloatV2, &kMicroFloatV3, &kMicroFloatV4};
@@ -31,6 +47,10 @@ const MicroKernels<double>& micro_kernels() {
   return *sets[static_cast<int>(active_isa())];
 }
 
+template void run_panel(const MicroKernels<double>&, const double* const*, int64_t, int64_t,
+                        const double*, int64_t, TileOut<double>);
+template void run_panel(const MicroKernels<float>&, const float* const*, int64_t, int64_t,
+                        const float*, int64_t, TileOut<float>);
 template void finish_tile(const float*, int64_t, int, const TileOut<float>&);
 template void finish_tile(const double*, int64_t, int, const TileOut<double>&);
 

@@ -53,4 +53,9 @@ void finish_tile(const T* tile, int64_t ld, int rows, const TileOut<T>& out);
 template <class T>
 const MicroKernels<T>& micro_kernels();
 
+// `rows` rows of A times one panel: the tiles of a column of C. `out` describes the first of them.
+template <class T>
+void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, int64_t k,
+               const T* panel, int64_t b_rs, TileOut<T> out);
+
 }  // namespace gotorch::kernels

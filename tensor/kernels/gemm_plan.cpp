@@ -93,7 +93,8 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   }
   plan.pack_a = g.a_cs != 1 && g.k > 1;
   plan.pack_b = g.b_cs != 1 || g.m > 4 * kernels.mr;
-  // Matrices of a batch are computed one after the other, with shared panels, only if they are large.
+  // Matrices of a batch are computed one after the other, with shared panels, only if they are
+  // large.
   plan.share_b = plan.pack_b && plan.row_parts > 1 &&
                  (g.batch == 1 || g.b_bs == 0 || flops > kFewTasks * kTaskFlops);
   return plan;
