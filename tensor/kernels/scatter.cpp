@@ -1,0 +1,199 @@
+#include "tensor/kernels/scatter.h"
+
+#include <limits>
+#include <vector>
+
+#include "runtime/parallel.h"
+#include "tensor/kernels/lanes.h"
+#include "tensor/kernels/tiles.h"
+#include "tensor/simd/isa.h"
+
+namespace gotorch::kernels {
+namespace {
+
+constexpr int64_t kRandomAccess = 4;
+
+// Integers wrap around, as unsigned arithmetic does.
+template <class T>
+T add(T a, T b) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  else
+    return a + b;
+}
+template <class T>
+T multiply(T a, T b) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  else
+    return a * b;
+}
+
+template <class T, ScatterOp op>
+T combine(T a, T b) {
+  if constexpr (op == ScatterOp::Prod)
+    return multiply(a, b);
+  else if constexpr (op == ScatterOp::Max)
+    return a > b || a != a ? a : b;
+  else if constexpr (op == ScatterOp::Min)
+    return a < b || a != a ? a : b;
+  else
+    return add(a, b);
+}
+
+template <class T, ScatterOp op>
+constexpr T identity() {
+  using Limits = std::numeric_limits<T>;
+  if constexpr (op == ScatterOp::Prod)
+    return 1;
+  else if constexpr (op == ScatterOp::Max)
+    return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
+  else if constexpr (op == ScatterOp::Min)
+    return Limits::has_infinity ? Limits::infinity() : Limits::max();
+  else
+    return 0;
+}
+
+template <class T>
+T mean_of(T sum, int64_t count) {
+  if constexpr (std::is_integral_v<T>) {
+    const int64_t s = static_cast<int64_t>(sum), q = s / count;
+    return static_cast<T>(q - (s % count < 0));
+  } else {
+    return sum / static_cast<T>(count);
+  }
+}
+
+// One tile of columns: visit(place in y, place in index and source) in the order of the source.
+template <class F>
+void for_places(Tile t, Axis a, const int64_t* index, int64_t m, F visit) {
+  for (int64_t j = 0; j < m; j++) {
+    const int64_t row = (t.outer * m + j) * a.inner;
+    for (int64_t i = t.first; i < t.first + t.width; i++)
+      visit((t.outer * a.n + index[row + i]) * a.inner + i, row + i);
+  }
+}
+
+template <class T, ScatterOp op>
+void reduce(bool include_self, T* y, Axis a, const int64_t* index, int64_t m, const T* source) {
+  std::vector<int64_t> count(op == ScatterOp::Mean ? a.size() : 0, include_self);
+  Tiles({a.outer, m, a.inner}).for_each(kRandomAccess, [&](Tile t) {
+    if (!include_self)
+      for_places(t, a, index, m, [&](int64_t at, int64_t) { y[at] = identity<T, op>(); });
+    for_places(t, a, index, m, [&](int64_t at, int64_t from) {
+      y[at] = combine<T, op>(y[at], source[from]);
+      if constexpr (op == ScatterOp::Mean) count[at]++;
+    });
+    if constexpr (op == ScatterOp::Mean) {
+      for_places(t, a, index, m, [&](int64_t at, int64_t) {
+        if (count[at] > 0) y[at] = mean_of(y[at], count[at]);
+        count[at] = 0;  // done
+      });
+    }
+  });
+}
+
+template <class T>
+void add_row(T* y, const T* x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+// Positions 0 ... m-1 grouped by bucket = index / width, in order within a bucket: those of bucket
+// b are order[start[b]] ... order[start[b + 1] - 1].
+struct Buckets {
+  std::vector<int64_t> start, order;
+  Buckets(const int64_t* index, int64_t m, int64_t width, int64_t count)
+      : start(count + 1), order(m) {
+    for (int64_t j = 0; j < m; j++) start[index[j] / width + 1]++;
+    for (int64_t b = 0; b < count; b++) start[b + 1] += start[b];
+    std::vector<int64_t> next(start.begin(), start.end() - 1);
+    for (int64_t j = 0; j < m; j++) order[next[index[j] / width]++] = j;
+  }
+};
+
+}  // namespace
+
+template <class T>
+std::optional<BadIndex> scatter_reduce(ScatterOp op, bool include_self, T* y, Axis a,
+                                       const int64_t* index, int64_t m, const T* source) {
+  if (const auto bad = find_bad_index(index, a.outer * m * a.inner, 0, a.n)) return bad;
+  switch (op) {
+    case ScatterOp::Sum:
+      reduce<T, ScatterOp::Sum>(include_self, y, a, index, m, source);
+      break;
+    case ScatterOp::Prod:
+      reduce<T, ScatterOp::Prod>(include_self, y, a, index, m, source);
+      break;
+    case ScatterOp::Mean:
+      reduce<T, ScatterOp::Mean>(include_self, y, a, index, m, source);
+      break;
+    case ScatterOp::Max:
+      reduce<T, ScatterOp::Max>(include_self, y, a, index, m, source);
+      break;
+    case ScatterOp::Min:
+      reduce<T, ScatterOp::Min>(include_self, y, a, index, m, source);
+      break;
+  }
+  return std::nullopt;
+}
+
+template <class T>
+std::optional<BadIndex> index_add(T* y, Axis a, const int64_t* index, int64_t m, const T* source,
+                                  T alpha) {
+  if (const auto bad = find_bad_index(index, m, 0, a.n)) return bad;
+  Tiles({a.outer, m, a.inner}).for_each(1, [&](Tile t) {
+    for (int64_t j = 0; j < m; j++) {
+      T* to = y + (t.outer * a.n + index[j]) * a.inner + t.first;
+      const T* from = source + (t.outer * m + j) * a.inner + t.first;
+      for (int64_t i = 0; i < t.width; i++) to[i] = add(to[i], multiply(alpha, from[i]));
+    }
+  });
+  return std::nullopt;
+}
+
+template <class T>
+std::optional<BadIndex> embedding_backward(const T* g, const int64_t* index, int64_t m,
+                                           int64_t rows, int64_t n, int64_t padding,
+                                           bool by_frequency, T* g_table) {
+  if (const auto bad = find_bad_index(index, m, 0, rows)) return bad;
+  if (rows == 0) return std::nullopt;
+  static const auto add_to = best_variant<&add_row<T>>();
+  // A bucket of table rows is a task: it alone writes them, and adds in the order of positions.
+  const int64_t count = std::min<int64_t>(rows, 256), width = (rows + count - 1) / count;
+  const Buckets buckets(index, m, width, count);
+  const int64_t grain = std::max<int64_t>(1, grain_of((width + m / count) * n));
+  runtime::parallel_for(count, grain, [&](int64_t b, int64_t e) {
+    std::fill(g_table + std::min(rows, b * width) * n, g_table + std::min(rows, e * width) * n,
+              T(0));
+    for (int64_t k = buckets.start[b]; k < buckets.start[e]; k++) {
+      const int64_t j = buckets.order[k], row = index[j];
+      if (row != padding) add_to(g_table + row * n, g + j * n, n);
+    }
+    if (!by_frequency) return;
+    std::vector<int64_t> uses((e - b) * width);
+    for (int64_t k = buckets.start[b]; k < buckets.start[e]; k++)
+      uses[index[buckets.order[k]] - b * width]++;
+    for (int64_t r = b * width; r < std::min(rows, e * width); r++)
+      for (int64_t i = r * n; i < (r + 1) * n && uses[r - b * width] > 1; i++)
+        g_table[i] /= static_cast<T>(uses[r - b * width]);
+  });
+  return std::nullopt;
+}
+
+#define GOTORCH_INSTANTIATE(T)                                                               \
+  template std::optional<BadIndex> scatter_reduce(ScatterOp, bool, T*, Axis, const int64_t*, \
+                                                  int64_t, const T*);                        \
+  template std::optional<BadIndex> index_add(T*, Axis, const int64_t*, int64_t, const T*, T);
+GOTORCH_INSTANTIATE(uint8_t)
+GOTORCH_INSTANTIATE(int8_t)
+GOTORCH_INSTANTIATE(int16_t)
+GOTORCH_INSTANTIATE(int32_t)
+GOTORCH_INSTANTIATE(int64_t)
+GOTORCH_INSTANTIATE(float)
+GOTORCH_INSTANTIATE(double)
+template std::optional<BadIndex> embedding_backward(const float*, const int64_t*, int64_t, int64_t,
+                                                    int64_t, int64_t, bool, float*);
+template std::optional<BadIndex> embedding_backward(const double*, const int64_t*, int64_t, int64_t,
+                                                    int64_t, int64_t, bool, double*);
+
+}  // namespace gotorch::kernels
