@@ -1,0 +1,79 @@
+#include "tensor/kernels/unique.h"
+
+#include <memory>
+
+#include "runtime/parallel.h"
+#include "tensor/dtype.h"
+#include "tensor/kernels/axis.h"
+#include "tensor/kernels/radix_sort.h"
+
+namespace gotorch::kernels {
+namespace {
+
+constexpr int64_t kParallel = 1 << 17;
+
+}  // namespace
+
+template <class T>
+Runs unique(const T* x, int64_t n, bool sorted, bool want_inverse) {
+  using Item = std::conditional_t<sizeof(T) <= 4, Narrow, Wide>;
+  const std::unique_ptr<Item[]> buffer(new Item[sorted ? 2 * n : n]);
+  Item* items = buffer.get();
+  runtime::parallel_for(n, 65536, [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; i++) items[i] = make_item<Item>(key_of(x[i]), i);
+  });
+  if (sorted) items = sort_items(items, items + n, n, 8 * sizeof(T), n >= kParallel);
+  Runs runs;
+  if (want_inverse) runs.inverse.resize(n);
+  for (int64_t i = 0; i < n; i++) {
+    const Key<T> key = key_in<T>(items[i]);
+    const bool is_nan = kIsFloating<T> && key == kNanKey<T>;
+    if (i == 0 || is_nan || key != key_in<T>(items[i - 1])) {
+      runs.first.push_back(position_of(items[i]));
+      runs.count.push_back(0);
+    }
+    runs.count.back()++;
+    if (want_inverse)
+      runs.inverse[position_of(items[i])] = static_cast<int64_t>(runs.first.size()) - 1;
+  }
+  return runs;
+}
+
+template <class T>
+void searchsorted(const T* sequence, bool shared, int64_t rows, int64_t n, const T* value,
+                  int64_t m, bool right, int64_t* y) {
+  int64_t steps = 1;
+  while (n >> steps) steps++;
+  runtime::parallel_for(rows * m, grain_of(4 * steps), [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; i++) {
+      const T* row = sequence + (shared ? 0 : i / m * n);
+      const Compute<T> v = value[i];
+      int64_t lo = 0, hi = n;
+      while (lo < hi) {
+        const int64_t mid = lo + (hi - lo) / 2;
+        const Compute<T> at = row[mid];
+        // Negated, so that a NaN on either side leads to the right.
+        if (!(right ? at > v : at >= v))
+          lo = mid + 1;
+        else
+          hi = mid;
+      }
+      y[i] = lo;
+    }
+  });
+}
+
+#define GOTORCH_INSTANTIATE(T)                         \
+  template Runs unique(const T*, int64_t, bool, bool); \
+  template void searchsorted(const T*, bool, int64_t, int64_t, const T*, int64_t, bool, int64_t*);
+GOTORCH_INSTANTIATE(uint8_t)
+GOTORCH_INSTANTIATE(int8_t)
+GOTORCH_INSTANTIATE(int16_t)
+GOTORCH_INSTANTIATE(int32_t)
+GOTORCH_INSTANTIATE(int64_t)
+GOTORCH_INSTANTIATE(Half)
+GOTORCH_INSTANTIATE(BFloat16)
+GOTORCH_INSTANTIATE(float)
+GOTORCH_INSTANTIATE(double)
+
+}  // namespace gotorch::kernels
