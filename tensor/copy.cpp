@@ -1,6 +1,8 @@
 #include "tensor/copy.h"
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "runtime/parallel.h"
 #include "tensor/program.h"
@@ -92,7 +94,7 @@ void copy_elements(const Tensor& dst, const Tensor& src) {
   copy_same_shape(dst, from);
 }
 
-Tensor contiguous(const Tensor& x) {
+Tensor packed(const Tensor& x) {
   if (x.is_contiguous()) {
     x.evaluate();
     return x;
@@ -104,6 +106,30 @@ Tensor copy_of(const Tensor& x, Dtype dtype) {
   Tensor out = empty(x.shape(), dtype);
   copy_elements(out, x);
   return out;
+}
+
+void check_fits(Scalar value, Dtype dtype) {
+  const bool fits = dispatch(dtype, [&]<class T>() {
+    const double v = value.to<double>();
+    if constexpr (std::is_same_v<T, bool>) return true;
+    else if constexpr (is_floating(dtype_of<T>())) return !std::isfinite(v) || std::isfinite(static_cast<double>(Compute<T>(T(v))));
+    else if constexpr (sizeof(T) == 8) return !value.is_floating() || (v >= -0x1p63 && v < 0x1p63);
+    else {
+      const double max = std::numeric_limits<T>::max();
+      return v < max + 1 && v > (std::is_unsigned_v<T> ? -max - 1 : -max - 2);
+    }
+  });
+  check(fits, "value cannot be converted to type ", dtype, " without overflow: ", value.to<double>());
+}
+
+void fill_elements(const Tensor& dst, Scalar value) {
+  check_fits(value, dst.dtype());
+  if (!dst.is_contiguous()) return copy_elements(dst, scalar_tensor(value, dst.dtype()));
+  dispatch(dst.dtype(), [&]<class T>() {
+    T* y = dst.data<T>();
+    const T v = value.to<T>();
+    runtime::parallel_for(dst.numel(), 4 * kChunk, [&](int64_t begin, int64_t end) { std::fill(y + begin, y + end, v); });
+  });
 }
 
 }  // namespace gotorch

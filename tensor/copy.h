@@ -7,8 +7,12 @@ namespace gotorch {
 // overlap. Does not count as a write: callers that need it call before_write() first.
 void copy_elements(const Tensor& dst, const Tensor& src);
 // x itself if it is contiguous and evaluated, else a contiguous copy.
-Tensor contiguous(const Tensor& x);
+Tensor packed(const Tensor& x);
 // A contiguous copy as `dtype`, never x itself.
 Tensor copy_of(const Tensor& x, Dtype dtype);
+// Throws if `value` is out of range for `dtype`. Infinities and NaN fit any float, negatives wrap in uint8.
+void check_fits(Scalar value, Dtype dtype);
+// dst[...] = value. Counts as a write no more than copy_elements does.
+void fill_elements(const Tensor& dst, Scalar value);
 
 }  // namespace gotorch

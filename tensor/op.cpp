@@ -74,7 +74,26 @@ SampleArg random_arg(double low, double high, std::vector<int64_t> shape, Dtype 
   return a;
 }
 
+// Runs the writer on self. Arguments that share its memory are copied first.
+void write_inplace(const Op& op, std::span<const Value> values, const Tensor& self) {
+  SmallVector<Value, kMaxParams> safe(values);
+  SmallVector<Tensor, 2> copies;
+  copies.reserve(values.size());
+  for (size_t i = 1; i < values.size(); i++) {
+    if (!values[i].is_tensor()) continue;
+    const Tensor& t = values[i].tensor();
+    if (t.is_pending() || !(t.storage() == self.storage())) continue;
+    copies.push_back(copy_of(t, t.dtype()));
+    safe[i] = copies.back();
+  }
+  self.before_write();
+  op.def().kernel.writer(Args(safe), self);
+}
+
 }  // namespace
+
+Tensor detail::copy_of_first(const Args& a) { return copy_of(a[0], a[0].dtype()); }
+Tensor detail::empty_like_first(const Args& a) { return empty(a[0].shape(), a[0].dtype()); }
 
 static Recorder nobody;
 Recorder* recorder = &nobody;
@@ -182,6 +201,9 @@ Tensor call_inplace(const Op& op, std::span<const Value> values) {
     if (op.def().validate) op.def().validate(args);
     if (op.kind() == Kernel::Kind::Pointwise) {
       call_pointwise_into(op, args, self, /*inplace=*/true);
+    } else if (op.def().kernel.writer) {
+      check_dtypes(op, args);
+      write_inplace(op, values, self);
     } else {
       check_dtypes(op, args);
       const Tensors results = op.def().kernel.function(args);

@@ -19,6 +19,8 @@ namespace gotorch {
 
 // A kernel that is not pointwise: takes the arguments, returns new tensors.
 using Function = Tensors (*)(const Args&);
+// Writes the result to a tensor of the first argument's shape and dtype, which may be that argument.
+using Writer = void (*)(const Args&, const Tensor& y);
 
 struct Kernel {
   enum class Kind : uint8_t {
@@ -31,10 +33,12 @@ struct Kernel {
   Kernel() = default;
   Kernel(PointwiseKernel k) : pointwise(k) {}
   Kernel(Kind kind, Function f) : kind(kind), function(f) {}
+  Kernel(Function f, Writer w) : kind(Kind::Function), function(f), writer(w) {}
 
   Kind kind = Kind::Pointwise;
   PointwiseKernel pointwise;
   Function function = nullptr;
+  Writer writer = nullptr;  // of functions whose in-place form is not a copy of their result
 };
 
 // What a gradient formula sees: the arguments by position, as far as they were saved, and:
@@ -137,7 +141,7 @@ class Op {
   const Signature& signature() const { return signature_; }
   const std::string& name() const { return signature_.name; }
   Kernel::Kind kind() const { return def_.kernel.kind; }
-  bool has_inplace() const { return def_.inplace || kind() == Kernel::Kind::Pointwise; }
+  bool has_inplace() const { return def_.inplace || def_.kernel.writer || kind() == Kernel::Kind::Pointwise; }
 
   // Calls with positional arguments; defaults are filled in. For ops with one result.
   template <class... A>
@@ -188,6 +192,18 @@ Tensors as_formula(const GradArgs& a) {
   if constexpr (std::is_same_v<std::invoke_result_t<F, const GradArgs&>, Tensors>) return F{}(a);
   else return Tensors{F{}(a)};
 }
+template <class F>
+void as_writer(const Args& a, const Tensor& y) {
+  F{}(a, y);
+}
+Tensor copy_of_first(const Args& a);
+Tensor empty_like_first(const Args& a);
+template <class F, Tensor (*Start)(const Args&)>
+Tensors as_written(const Args& a) {
+  Tensor y = Start(a);
+  F{}(a, y);
+  return Tensors{std::move(y)};
+}
 }  // namespace detail
 
 // Kernels from lambdas without captures that take `const Args& a` and return Tensor or Tensors.
@@ -195,6 +211,15 @@ template <class F> Kernel function(F) { return {Kernel::Kind::Function, &detail:
 template <class F> Kernel view(F) { return {Kernel::Kind::View, &detail::as_function<F>}; }
 template <class F> Kernel random(F) { return {Kernel::Kind::Random, &detail::as_function<F>}; }
 template <class F> Kernel compose(F) { return {Kernel::Kind::Compose, &detail::as_function<F>}; }
+// Kernels that write to memory they are given, from lambdas that take `const Args& a, const Tensor& y`. They check their
+// arguments before the first write. y is a copy of the first argument, or in place that argument itself; `overwrite`
+// ones do not read it. In place, no other argument shares memory with y.
+template <class F> Kernel modify(F) {
+  return {&detail::as_written<F, &detail::copy_of_first>, &detail::as_writer<F>};
+}
+template <class F> Kernel overwrite(F) {
+  return {&detail::as_written<F, &detail::empty_like_first>, &detail::as_writer<F>};
+}
 // A gradient from a lambda without captures that takes `const GradArgs& s`.
 template <class F> Gradient wrt(const char* names, const char* saves, F) {
   return {names, saves, &detail::as_formula<F>};

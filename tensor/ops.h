@@ -60,6 +60,65 @@ extern const Op clamp_min;
 extern const Op clamp_max;
 extern const Op clamp;
 extern const Op copy;
+extern const Op clone;
+extern const Op contiguous;
+extern const Op _to_dtype;
+extern const Op type_as;
+extern const Op empty;
+extern const Op zeros;
+extern const Op ones;
+extern const Op full;
+extern const Op empty_like;
+extern const Op zeros_like;
+extern const Op ones_like;
+extern const Op full_like;
+extern const Op fill;
+extern const Op zero;
+extern const Op scalar_tensor;
+extern const Op arange;
+extern const Op arange_start;
+extern const Op linspace;
+extern const Op logspace;
+extern const Op eye;
+extern const Op tril_indices;
+extern const Op triu_indices;
+extern const Op cat;
+extern const Op stack;
+extern const Op hstack;
+extern const Op vstack;
+extern const Op dstack;
+extern const Op column_stack;
+extern const Op repeat;
+extern const Op tile;
+extern const Op meshgrid;
+extern const Op flip;
+extern const Op fliplr;
+extern const Op flipud;
+extern const Op roll;
+extern const Op rot90;
+extern const Op constant_pad_nd;
+extern const Op pad;
+extern const Op tril;
+extern const Op triu;
+extern const Op diag_embed;
+extern const Op diag;
+extern const Op block_diag;
+extern const Op slice;
+extern const Op slice_backward;
+extern const Op narrow;
+extern const Op select;
+extern const Op select_backward;
+extern const Op split_with_sizes;
+extern const Op split;
+extern const Op split_sizes;
+extern const Op chunk;
+extern const Op unbind;
+extern const Op diagonal;
+extern const Op diagonal_backward;
+extern const Op unfold;
+extern const Op unfold_backward;
+extern const Op as_strided;
+extern const Op as_strided_backward;
 extern const Op sin;
 extern const Op cos;
 extern const Op tan;
@@ -92,6 +151,27 @@ extern const Op bitwise_not;
 extern const Op nan_to_num;
 extern const Op deg2rad;
 extern const Op rad2deg;
+extern const Op view_;
+extern const Op view_dtype;
+extern const Op view_as;
+extern const Op reshape;
+extern const Op reshape_as;
+extern const Op transpose;
+extern const Op swapaxes;
+extern const Op t;
+extern const Op numpy_T;
+extern const Op mT;
+extern const Op adjoint;
+extern const Op permute;
+extern const Op movedim;
+extern const Op expand;
+extern const Op expand_as;
+extern const Op broadcast_to;
+extern const Op squeeze;
+extern const Op unsqueeze;
+extern const Op flatten;
+extern const Op ravel;
+extern const Op unflatten;
 
 }  // namespace gotorch::ops
 
@@ -468,6 +548,419 @@ inline Tensor copy(const Tensor& input, const Tensor& src, bool non_blocking = f
   return std::move(out[0]);
 }
 
+// A contiguous copy.
+inline Tensor clone(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::clone, values);
+  return std::move(out[0]);
+}
+
+// input itself if its elements lie together in row-major order, else a copy for which they do.
+inline Tensor contiguous(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::contiguous, values);
+  return std::move(out[0]);
+}
+
+// input converted: floats to integers truncate, anything but zero is True. Never input itself.
+inline Tensor _to_dtype(const Tensor& input, Dtype dtype) {
+  const Value values[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::_to_dtype, values);
+  return std::move(out[0]);
+}
+
+// input converted to other's dtype.
+inline Tensor type_as(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::type_as, values);
+  return std::move(out[0]);
+}
+
+// A tensor of this shape whose elements are not set.
+inline Tensor empty(IntList size, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(size), Value(dtype)};
+  Tensors out = call(ops::empty, values);
+  return std::move(out[0]);
+}
+
+// A tensor of zeros.
+inline Tensor zeros(IntList size, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(size), Value(dtype)};
+  Tensors out = call(ops::zeros, values);
+  return std::move(out[0]);
+}
+
+// A tensor of ones.
+inline Tensor ones(IntList size, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(size), Value(dtype)};
+  Tensors out = call(ops::ones, values);
+  return std::move(out[0]);
+}
+
+// A tensor of fill_value; without dtype, of its kind: bool, int64 or the default float.
+inline Tensor full(IntList size, Scalar fill_value, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(size), Value(fill_value), Value(dtype)};
+  Tensors out = call(ops::full, values);
+  return std::move(out[0]);
+}
+
+// A tensor of input's shape whose elements are not set.
+inline Tensor empty_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::empty_like, values);
+  return std::move(out[0]);
+}
+
+// Zeros of input's shape.
+inline Tensor zeros_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::zeros_like, values);
+  return std::move(out[0]);
+}
+
+// Ones of input's shape.
+inline Tensor ones_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::ones_like, values);
+  return std::move(out[0]);
+}
+
+// fill_value in input's shape and, without dtype, input's dtype.
+inline Tensor full_like(const Tensor& input, Scalar fill_value, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(fill_value), Value(dtype)};
+  Tensors out = call(ops::full_like, values);
+  return std::move(out[0]);
+}
+
+// value, a number or a 0-d tensor, in input's shape and dtype.
+inline Tensor fill(const Tensor& input, const Operand& value) {
+  const Value values[] = {Value(input), Value(value)};
+  Tensors out = call(ops::fill, values);
+  return std::move(out[0]);
+}
+
+// Zeros in input's shape and dtype.
+inline Tensor zero(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::zero, values);
+  return std::move(out[0]);
+}
+
+// A 0-d tensor of the default dtype, or of dtype.
+inline Tensor scalar_tensor(Scalar s, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(s), Value(dtype)};
+  Tensors out = call(ops::scalar_tensor, values);
+  return std::move(out[0]);
+}
+
+// 0, 1, ... up to but not including end; int64 if end is an integer.
+inline Tensor arange(Scalar end, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(end), Value(dtype)};
+  Tensors out = call(ops::arange, values);
+  return std::move(out[0]);
+}
+
+// start, start + step, ... up to but not including end; int64 if all are integers.
+inline Tensor arange(Scalar start, Scalar end, Scalar step = 1, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(start), Value(end), Value(step), Value(dtype)};
+  Tensors out = call(ops::arange_start, values);
+  return std::move(out[0]);
+}
+
+// `steps` evenly spaced numbers from start to end, both included.
+inline Tensor linspace(Scalar start, Scalar end, int64_t steps, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(start), Value(end), Value(steps), Value(dtype)};
+  Tensors out = call(ops::linspace, values);
+  return std::move(out[0]);
+}
+
+// base to the power of `steps` evenly spaced numbers from start to end.
+inline Tensor logspace(Scalar start, Scalar end, int64_t steps, double base = 10.0, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(start), Value(end), Value(steps), Value(base), Value(dtype)};
+  Tensors out = call(ops::logspace, values);
+  return std::move(out[0]);
+}
+
+// Ones on the diagonal of n rows and m (without: n) columns, zeros elsewhere.
+inline Tensor eye(int64_t n, std::optional<int64_t> m = {}, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(n), Value(m), Value(dtype)};
+  Tensors out = call(ops::eye, values);
+  return std::move(out[0]);
+}
+
+// Rows and columns, as two rows, of the places on and below a diagonal, row by row.
+inline Tensor tril_indices(int64_t row, int64_t col, int64_t offset = 0, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(row), Value(col), Value(offset), Value(dtype)};
+  Tensors out = call(ops::tril_indices, values);
+  return std::move(out[0]);
+}
+
+// Rows and columns, as two rows, of the places on and above a diagonal, row by row.
+inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(row), Value(col), Value(offset), Value(dtype)};
+  Tensors out = call(ops::triu_indices, values);
+  return std::move(out[0]);
+}
+
+// The tensors one after the other along `dim`; their other sizes agree.
+inline Tensor cat(std::span<const Tensor> tensors, int64_t dim = 0) {
+  const Value values[] = {Value(tensors), Value(dim)};
+  Tensors out = call(ops::cat, values);
+  return std::move(out[0]);
+}
+
+// Tensors of one shape along a new dimension.
+inline Tensor stack(std::span<const Tensor> tensors, int64_t dim = 0) {
+  const Value values[] = {Value(tensors), Value(dim)};
+  Tensors out = call(ops::stack, values);
+  return std::move(out[0]);
+}
+
+// Tensors side by side: along dim 1, or 0 for 1-d tensors.
+inline Tensor hstack(std::span<const Tensor> tensors) {
+  const Value values[] = {Value(tensors)};
+  Tensors out = call(ops::hstack, values);
+  return std::move(out[0]);
+}
+
+// Tensors one above the other; 1-d tensors are rows.
+inline Tensor vstack(std::span<const Tensor> tensors) {
+  const Value values[] = {Value(tensors)};
+  Tensors out = call(ops::vstack, values);
+  return std::move(out[0]);
+}
+
+// Tensors joined along the third dimension.
+inline Tensor dstack(std::span<const Tensor> tensors) {
+  const Value values[] = {Value(tensors)};
+  Tensors out = call(ops::dstack, values);
+  return std::move(out[0]);
+}
+
+// Tensors side by side; 1-d tensors are columns.
+inline Tensor column_stack(std::span<const Tensor> tensors) {
+  const Value values[] = {Value(tensors)};
+  Tensors out = call(ops::column_stack, values);
+  return std::move(out[0]);
+}
+
+// input repeats[d] times along each dimension, new leading ones included.
+inline Tensor repeat(const Tensor& input, IntList repeats) {
+  const Value values[] = {Value(input), Value(repeats)};
+  Tensors out = call(ops::repeat, values);
+  return std::move(out[0]);
+}
+
+// repeat, with ones put in front of `dims` where input has more dimensions.
+inline Tensor tile(const Tensor& input, IntList dims) {
+  const Value values[] = {Value(input), Value(dims)};
+  Tensors out = call(ops::tile, values);
+  return std::move(out[0]);
+}
+
+// The coordinates of a grid: tensor i varies along dimension i ('ij'), or the first two exchanged ('xy').
+inline Tensors meshgrid(std::span<const Tensor> tensors, std::optional<std::string_view> indexing = {}) {
+  const Value values[] = {Value(tensors), Value(indexing)};
+  Tensors out = call(ops::meshgrid, values);
+  return out;
+}
+
+// The order of the elements reversed along each of `dims`.
+inline Tensor flip(const Tensor& input, IntList dims) {
+  const Value values[] = {Value(input), Value(dims)};
+  Tensors out = call(ops::flip, values);
+  return std::move(out[0]);
+}
+
+// The order of the columns reversed.
+inline Tensor fliplr(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::fliplr, values);
+  return std::move(out[0]);
+}
+
+// The order of the rows reversed.
+inline Tensor flipud(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::flipud, values);
+  return std::move(out[0]);
+}
+
+// Elements moved by `shifts` along `dims`, those that leave come in again; without dims, of the flattened tensor.
+inline Tensor roll(const Tensor& input, IntList shifts, IntList dims = {}) {
+  const Value values[] = {Value(input), Value(shifts), Value(dims)};
+  Tensors out = call(ops::roll, values);
+  return std::move(out[0]);
+}
+
+// Turned by 90 degrees k times in the plane of `dims`, from the first towards the second.
+inline Tensor rot90(const Tensor& input, int64_t k = 1, IntList dims = {0, 1}) {
+  const Value values[] = {Value(input), Value(k), Value(dims)};
+  Tensors out = call(ops::rot90, values);
+  return std::move(out[0]);
+}
+
+// `value` around input: pad is (before, after) of the last dimension, then of the one before, ...; negative crops.
+inline Tensor constant_pad_nd(const Tensor& input, IntList pad, Scalar value = 0) {
+  const Value values[] = {Value(input), Value(pad), Value(value)};
+  Tensors out = call(ops::constant_pad_nd, values);
+  return std::move(out[0]);
+}
+
+// A frame around input: 'constant' value, or 'reflect', 'replicate', 'circular' of input. pad is (before, after) of the last dimension, then of the one before, ...
+inline Tensor pad(const Tensor& input, IntList pad, std::string_view mode = "constant", std::optional<double> value = {}) {
+  const Value values[] = {Value(input), Value(pad), Value(mode), Value(value)};
+  Tensors out = call(ops::pad, values);
+  return std::move(out[0]);
+}
+
+// Matrices with zeros above the diagonal.
+inline Tensor tril(const Tensor& input, int64_t diagonal = 0) {
+  const Value values[] = {Value(input), Value(diagonal)};
+  Tensors out = call(ops::tril, values);
+  return std::move(out[0]);
+}
+
+// Matrices with zeros below the diagonal.
+inline Tensor triu(const Tensor& input, int64_t diagonal = 0) {
+  const Value values[] = {Value(input), Value(diagonal)};
+  Tensors out = call(ops::triu, values);
+  return std::move(out[0]);
+}
+
+// Zero matrices in (dim1, dim2) with the last dimension of input on a diagonal.
+inline Tensor diag_embed(const Tensor& input, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1) {
+  const Value values[] = {Value(input), Value(offset), Value(dim1), Value(dim2)};
+  Tensors out = call(ops::diag_embed, values);
+  return std::move(out[0]);
+}
+
+// The diagonal of a matrix, or a matrix with the vector input on its diagonal.
+inline Tensor diag(const Tensor& input, int64_t diagonal = 0) {
+  const Value values[] = {Value(input), Value(diagonal)};
+  Tensors out = call(ops::diag, values);
+  return std::move(out[0]);
+}
+
+// Matrices along the diagonal of one; vectors are rows.
+inline Tensor block_diag(std::span<const Tensor> tensors) {
+  const Value values[] = {Value(tensors)};
+  Tensors out = call(ops::block_diag, values);
+  return std::move(out[0]);
+}
+
+// input[start:end:step] along `dim`, with Python's clamping of the limits.
+inline Tensor slice(const Tensor& input, int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> end = {}, int64_t step = 1) {
+  const Value values[] = {Value(input), Value(dim), Value(start), Value(end), Value(step)};
+  Tensors out = call(ops::slice, values);
+  return std::move(out[0]);
+}
+
+// Zeros of input_sizes with grad at input[start:end:step].
+inline Tensor slice_backward(const Tensor& grad, IntList input_sizes, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
+  const Value values[] = {Value(grad), Value(input_sizes), Value(dim), Value(start), Value(end), Value(step)};
+  Tensors out = call(ops::slice_backward, values);
+  return std::move(out[0]);
+}
+
+// A view of `length` elements of `dim` from `start`.
+inline Tensor narrow(const Tensor& input, int64_t dim, int64_t start, int64_t length) {
+  const Value values[] = {Value(input), Value(dim), Value(start), Value(length)};
+  Tensors out = call(ops::narrow, values);
+  return std::move(out[0]);
+}
+
+// A view of input[index] along `dim`, which is dropped.
+inline Tensor select(const Tensor& input, int64_t dim, int64_t index) {
+  const Value values[] = {Value(input), Value(dim), Value(index)};
+  Tensors out = call(ops::select, values);
+  return std::move(out[0]);
+}
+
+// Zeros of input_sizes with grad at input[index] along `dim`.
+inline Tensor select_backward(const Tensor& grad, IntList input_sizes, int64_t dim, int64_t index) {
+  const Value values[] = {Value(grad), Value(input_sizes), Value(dim), Value(index)};
+  Tensors out = call(ops::select_backward, values);
+  return std::move(out[0]);
+}
+
+// Views of consecutive parts of `dim` with these sizes.
+inline Tensors split_with_sizes(const Tensor& input, IntList split_sizes, int64_t dim = 0) {
+  const Value values[] = {Value(input), Value(split_sizes), Value(dim)};
+  Tensors out = call(ops::split_with_sizes, values);
+  return out;
+}
+
+// Views of consecutive parts of `dim`, split_size each; the last may be smaller.
+inline Tensors split(const Tensor& input, int64_t split_size, int64_t dim = 0) {
+  const Value values[] = {Value(input), Value(split_size), Value(dim)};
+  Tensors out = call(ops::split, values);
+  return out;
+}
+
+// Views of consecutive parts of `dim` with these sizes.
+inline Tensors split(const Tensor& input, IntList split_size, int64_t dim = 0) {
+  const Value values[] = {Value(input), Value(split_size), Value(dim)};
+  Tensors out = call(ops::split_sizes, values);
+  return out;
+}
+
+// At most `chunks` views of consecutive parts of `dim`, equal but for the last.
+inline Tensors chunk(const Tensor& input, int64_t chunks, int64_t dim = 0) {
+  const Value values[] = {Value(input), Value(chunks), Value(dim)};
+  Tensors out = call(ops::chunk, values);
+  return out;
+}
+
+// Views of input[0], input[1], ... along `dim`.
+inline Tensors unbind(const Tensor& input, int64_t dim = 0) {
+  const Value values[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::unbind, values);
+  return out;
+}
+
+// A view of the diagonals of the matrices in (dim1, dim2), as the last dimension.
+inline Tensor diagonal(const Tensor& input, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) {
+  const Value values[] = {Value(input), Value(offset), Value(dim1), Value(dim2)};
+  Tensors out = call(ops::diagonal, values);
+  return std::move(out[0]);
+}
+
+// Zeros of input_sizes with grad on the diagonals.
+inline Tensor diagonal_backward(const Tensor& grad, IntList input_sizes, int64_t offset, int64_t dim1, int64_t dim2) {
+  const Value values[] = {Value(grad), Value(input_sizes), Value(offset), Value(dim1), Value(dim2)};
+  Tensors out = call(ops::diagonal_backward, values);
+  return std::move(out[0]);
+}
+
+// A view of all windows of `size` along `dimension`, `step` apart; the last dimension runs within a window.
+inline Tensor unfold(const Tensor& input, int64_t dimension, int64_t size, int64_t step) {
+  const Value values[] = {Value(input), Value(dimension), Value(size), Value(step)};
+  Tensors out = call(ops::unfold, values);
+  return std::move(out[0]);
+}
+
+// Zeros of input_sizes with every window's gradient added in its place.
+inline Tensor unfold_backward(const Tensor& grad, IntList input_sizes, int64_t dim, int64_t size, int64_t step) {
+  const Value values[] = {Value(grad), Value(input_sizes), Value(dim), Value(size), Value(step)};
+  Tensors out = call(ops::unfold_backward, values);
+  return std::move(out[0]);
+}
+
+// A view of input's storage with these sizes and strides. The gradient needs a contiguous input.
+inline Tensor as_strided(const Tensor& input, IntList size, IntList stride, std::optional<int64_t> storage_offset = {}) {
+  const Value values[] = {Value(input), Value(size), Value(stride), Value(storage_offset)};
+  Tensors out = call(ops::as_strided, values);
+  return std::move(out[0]);
+}
+
+// Zeros of input_sizes with grad added where as_strided read; offset is relative to input's first element.
+inline Tensor as_strided_backward(const Tensor& grad, IntList input_sizes, IntList size, IntList stride, int64_t offset) {
+  const Value values[] = {Value(grad), Value(input_sizes), Value(size), Value(stride), Value(offset)};
+  Tensors out = call(ops::as_strided_backward, values);
+  return std::move(out[0]);
+}
+
 // Sine of input in radians.
 inline Tensor sin(const Tensor& input) {
   const Value values[] = {Value(input)};
@@ -689,6 +1182,153 @@ inline Tensor deg2rad(const Tensor& input) {
 inline Tensor rad2deg(const Tensor& input) {
   const Value values[] = {Value(input)};
   Tensors out = call(ops::rad2deg, values);
+  return std::move(out[0]);
+}
+
+// The same elements as another shape, without a copy; one size may be -1.
+inline Tensor view(const Tensor& input, IntList size) {
+  const Value values[] = {Value(input), Value(size)};
+  Tensors out = call(ops::view_, values);
+  return std::move(out[0]);
+}
+
+// The same memory as another dtype. The last dimension grows or shrinks with the item size.
+inline Tensor view(const Tensor& input, Dtype dtype) {
+  const Value values[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::view_dtype, values);
+  return std::move(out[0]);
+}
+
+// input viewed with other's shape.
+inline Tensor view_as(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::view_as, values);
+  return std::move(out[0]);
+}
+
+// The same elements in row-major order as another shape: a view where strides allow it, else a copy.
+inline Tensor reshape(const Tensor& input, IntList shape) {
+  const Value values[] = {Value(input), Value(shape)};
+  Tensors out = call(ops::reshape, values);
+  return std::move(out[0]);
+}
+
+// input reshaped to other's shape.
+inline Tensor reshape_as(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::reshape_as, values);
+  return std::move(out[0]);
+}
+
+// A view with dim0 and dim1 exchanged.
+inline Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
+  const Value values[] = {Value(input), Value(dim0), Value(dim1)};
+  Tensors out = call(ops::transpose, values);
+  return std::move(out[0]);
+}
+
+// transpose under NumPy's name.
+inline Tensor swapaxes(const Tensor& input, int64_t axis0, int64_t axis1) {
+  const Value values[] = {Value(input), Value(axis0), Value(axis1)};
+  Tensors out = call(ops::swapaxes, values);
+  return std::move(out[0]);
+}
+
+// The transposed matrix; tensors of fewer than two dimensions as they are.
+inline Tensor t(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::t, values);
+  return std::move(out[0]);
+}
+
+// All dimensions in reverse order: x.T.
+inline Tensor numpy_T(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::numpy_T, values);
+  return std::move(out[0]);
+}
+
+// The last two dimensions exchanged: x.mT.
+inline Tensor mT(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::mT, values);
+  return std::move(out[0]);
+}
+
+// The last two dimensions exchanged.
+inline Tensor adjoint(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::adjoint, values);
+  return std::move(out[0]);
+}
+
+// A view whose dim i is dim dims[i] of input.
+inline Tensor permute(const Tensor& input, IntList dims) {
+  const Value values[] = {Value(input), Value(dims)};
+  Tensors out = call(ops::permute, values);
+  return std::move(out[0]);
+}
+
+// The dims of `source` moved to the places `destination`; the others keep their order.
+inline Tensor movedim(const Tensor& input, IntList source, IntList destination) {
+  const Value values[] = {Value(input), Value(source), Value(destination)};
+  Tensors out = call(ops::movedim, values);
+  return std::move(out[0]);
+}
+
+// A view in which dimensions of size 1, and new leading ones, repeat without a copy. -1 keeps a size.
+inline Tensor expand(const Tensor& input, IntList size, bool implicit = false) {
+  const Value values[] = {Value(input), Value(size), Value(implicit)};
+  Tensors out = call(ops::expand, values);
+  return std::move(out[0]);
+}
+
+// input expanded to other's shape.
+inline Tensor expand_as(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::expand_as, values);
+  return std::move(out[0]);
+}
+
+// input expanded to `size`.
+inline Tensor broadcast_to(const Tensor& input, IntList size) {
+  const Value values[] = {Value(input), Value(size)};
+  Tensors out = call(ops::broadcast_to, values);
+  return std::move(out[0]);
+}
+
+// A view without the dimensions of size 1: all of them, or those of `dim` that are.
+inline Tensor squeeze(const Tensor& input, OptionalIntList dim = {}) {
+  const Value values[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::squeeze, values);
+  return std::move(out[0]);
+}
+
+// A view with a new dimension of size 1 at `dim`.
+inline Tensor unsqueeze(const Tensor& input, int64_t dim) {
+  const Value values[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::unsqueeze, values);
+  return std::move(out[0]);
+}
+
+// The dimensions from start_dim to end_dim joined to one.
+inline Tensor flatten(const Tensor& input, int64_t start_dim = 0, int64_t end_dim = -1) {
+  const Value values[] = {Value(input), Value(start_dim), Value(end_dim)};
+  Tensors out = call(ops::flatten, values);
+  return std::move(out[0]);
+}
+
+// All elements as one dimension.
+inline Tensor ravel(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::ravel, values);
+  return std::move(out[0]);
+}
+
+// Dimension `dim` split into `sizes`, one of which may be -1.
+inline Tensor unflatten(const Tensor& input, int64_t dim, IntList sizes) {
+  const Value values[] = {Value(input), Value(dim), Value(sizes)};
+  Tensors out = call(ops::unflatten, values);
   return std::move(out[0]);
 }
 

@@ -42,6 +42,7 @@ struct PointwiseKernel {
   uint8_t arity = 0;
   uint8_t masks = 0;  // bit i: operand i is a bool mask and takes no part in promotion
   ResultType result = ResultType::Same;
+  bool casts = false;  // no loops: converts its one operand to the result's dtype
 };
 
 namespace detail {

@@ -217,15 +217,23 @@ int16_t Program::source_slot(const Pending::Source& source, Dims shape, Dtype wa
 
 int16_t Program::emit(const PointwiseKernel& k, std::span<const Pending::Source> sources, Dims shape,
                       Dtype compute, Dtype dtype, void* destination) {
-  std::array<int16_t, kMaxOperands> in;
-  for (size_t i = 0; i < sources.size(); i++)
-    in[i] = source_slot(sources[i], shape, k.masks >> i & 1 ? Dtype::Bool : compute);
-  const Dtype computed = k.result == ResultType::Bool ? Dtype::Bool : compute;
   const auto result = [&](Dtype d) {
     Slot s{destination ? Place::Stored : Place::Temporary, d};
     s.memory = static_cast<std::byte*>(destination);
     return add_slot(s);
   };
+  if (k.casts) {
+    const auto& source = sources[0];
+    const Dtype as_is = source.pending ? static_cast<Pending*>(source.pending.get())->dtype : source.operand.tensor.dtype();
+    const int16_t from = source_slot(source, shape, as_is);
+    const int16_t out = result(dtype);
+    add_step(cast_loop(slots_[from].dtype, dtype), out, std::span(&from, 1));
+    return out;
+  }
+  std::array<int16_t, kMaxOperands> in;
+  for (size_t i = 0; i < sources.size(); i++)
+    in[i] = source_slot(sources[i], shape, k.masks >> i & 1 ? Dtype::Bool : compute);
+  const Dtype computed = k.result == ResultType::Bool ? Dtype::Bool : compute;
   const int16_t out = computed == dtype ? result(dtype) : add_slot({Place::Temporary, computed});
   add_step(k.loops[static_cast<int>(compute)], out, std::span(in.data(), sources.size()));
   if (computed == dtype) return out;

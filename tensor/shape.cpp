@@ -55,6 +55,16 @@ int64_t wrap_dim(int64_t dim, int64_t n) {
   return dim < 0 ? dim + dims : dim;
 }
 
+DimVector wrap_dims(Dims dims, int64_t n) {
+  DimVector out;
+  for (int64_t d : dims) {
+    const int64_t dim = wrap_dim(d, n);
+    for (int64_t seen : out) check(seen != dim, "dim ", dim, " appears multiple times in the list of dims");
+    out.push_back(dim);
+  }
+  return out;
+}
+
 DimVector broadcast_shapes(Dims a, Dims b) {
   if (a.size() < b.size()) std::swap(a, b);
   DimVector out(a);

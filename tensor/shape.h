@@ -18,12 +18,26 @@ class IntList {
   IntList(std::initializer_list<int64_t> v) : view_(v.begin(), v.size()) {}
   IntList(Dims v) : view_(v) {}
   IntList(const DimVector& v) : view_(v) {}
-  IntList(const int64_t& v) : view_(&v, 1) {}
-  operator Dims() const { return view_; }
-  Dims view() const { return view_; }
+  IntList(int64_t v) : one_(v), single_(true) {}
+  operator Dims() const { return view(); }
+  Dims view() const { return single_ ? Dims(&one_, 1) : view_; }
 
  private:
   Dims view_;
+  int64_t one_ = 0;
+  bool single_ = false;
+};
+
+// A list of integers, or nothing.
+class OptionalIntList : public IntList {
+ public:
+  using IntList::IntList;
+  OptionalIntList() : given_(false) {}
+  OptionalIntList(std::nullopt_t) : given_(false) {}
+  bool given() const { return given_; }
+
+ private:
+  bool given_ = true;
 };
 
 inline bool same(Dims a, Dims b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
@@ -37,6 +51,8 @@ int64_t span_of(Dims shape, Dims strides);
 
 // dim in [-n, n) to [0, n); a 0-d tensor counts as 1-d. Throws IndexError otherwise.
 int64_t wrap_dim(int64_t dim, int64_t n);
+// The same for each of a list, which must not name a dim twice.
+DimVector wrap_dims(Dims dims, int64_t n);
 // The shape both broadcast to. Throws with both shapes if they do not fit.
 DimVector broadcast_shapes(Dims a, Dims b);
 // Strides that read `shape` as `to` (0 where a size-1 or missing dim is repeated).

@@ -34,6 +34,7 @@ class Value {
   Value(double d) : kind_(Kind::Float), float_(d) {}
   Value(const DimVector& d) : Value(Dims(d)) {}
   Value(const IntList& d) : Value(d.view()) {}
+  Value(const OptionalIntList& d) : Value(d.given() ? Value(d.view()) : Value()) {}
   Value(const Tensors& t) : Value(std::span<const Tensor>(t)) {}
   Value(Dims d) : kind_(Kind::Ints), size_(static_cast<uint32_t>(d.size())), ints_(d.data()) {}
   Value(std::string_view s) : kind_(Kind::Str), size_(static_cast<uint32_t>(s.size())), str_(s.data()) {}

@@ -25,6 +25,7 @@ CPP_TYPES = {
     "float": "double",
     "bool": "bool",
     "int[]": "IntList",
+    "int[]?": "OptionalIntList",
     "str": "std::string_view",
     "dtype": "Dtype",
     "Generator?": "Generator*",
