@@ -35,7 +35,7 @@ template <class E = Error, class F>
 std::string error_of(F f) {
   try {
     f();
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
     return dynamic_cast<const E*>(&e) ? e.what() : std::string("another class: ") + e.what();
   }
   return "";
