@@ -87,6 +87,9 @@ def venv():
 def google_test():
     if not _has("gtest/gtest.h", "-lgtest"):
         raise Missing("GoogleTest is missing (the C++ tests use it).", "libgtest-dev")
+
+
+def google_benchmark():
     if not _has("benchmark/benchmark.h", "-lbenchmark"):
         raise Missing("Google Benchmark is missing (bench/ uses it).", "libbenchmark-dev")
 

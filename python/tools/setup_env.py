@@ -35,7 +35,7 @@ ORACLE = "torch==2.13.0+cpu"
 EXTENSION = {"GOTORCH_PYTHON": "ON"}
 EVERYTHING = {"GOTORCH_PYTHON": "ON", "GOTORCH_TESTS": "ON", "GOTORCH_BENCH": "ON"}
 COMPILED = [needs.compiler, needs.python_headers]
-TESTED = [*COMPILED, needs.google_test]
+TESTED = [*COMPILED, needs.google_test, needs.google_benchmark]
 # target: system needs, PyPI packages, preset, CMake variables, CMake target
 TARGETS = {
     "train": (COMPILED, ["build", "train"], "release", EXTENSION, "_C"),
