@@ -1,6 +1,7 @@
 # Boost.Fiber and Boost.Context, 1.81 or later (timed waits of earlier ones race): the system's, or
-# the PyPI package cmeel-boost of the Python that builds. GOTORCH_BOOST=pypi skips the system's.
-set(GOTORCH_BOOST "auto" CACHE STRING "Where Boost comes from: auto, system or pypi")
+# the PyPI package cmeel-boost of the Python that builds. GOTORCH_BOOST=system or pypi, in the
+# environment too, allows only one of them.
+set(GOTORCH_BOOST "$ENV{GOTORCH_BOOST}" CACHE STRING "Where Boost comes from: system, pypi or, if empty, either")
 
 macro(gotorch_find_boost)
   find_package(Boost 1.81 CONFIG QUIET COMPONENTS fiber context ${ARGN})
