@@ -191,11 +191,9 @@ Tensor call_inplace(const Op& op, std::span<const Value> values) {
       return call_inplace(copy, copied);
     }
     // Formulas that read the old value get a copy of it: the memory is about to change.
-    Tensor old = self;
     uint32_t reads = 0;
-    if (recording)
-      for (const Op::Saves& s : op.saves()) reads |= s.args;
-    if (reads & 1) old = copy_of(self, self.dtype());
+    for (const Op::Saves& s : op.saves()) reads |= s.args;
+    const Tensor old = recording ? recorder->before_write(self, reads & 1) : self;
     SmallVector<Value, kMaxParams> original(values);
     original[0] = Value(old);
     if (op.def().validate) op.def().validate(args);

@@ -232,6 +232,8 @@ struct Recorder {
   virtual void record(const Op&, const Args&, Tensors&) {}
   // Before an in-place call on `self`: refuses what autograd forbids. `recording`: record_inplace will follow.
   virtual void before_inplace(const Tensor&, bool) {}
+  // What the recorded op sees as its first argument: self's history, and its value as it is now if `value`.
+  virtual Tensor before_write(const Tensor& self, bool) { return self; }
   // After an in-place call: `self` becomes the result of the recorded op.
   virtual void record_inplace(const Op&, const Args&, const Tensor&) {}
 };

@@ -91,6 +91,33 @@ extern const Op column_stack;
 extern const Op repeat;
 extern const Op tile;
 extern const Op meshgrid;
+extern const Op mm;
+extern const Op bmm;
+extern const Op matmul;
+extern const Op dot;
+extern const Op mv;
+extern const Op outer;
+extern const Op addmm;
+extern const Op addmv;
+extern const Op baddbmm;
+extern const Op linear;
+extern const Op rand;
+extern const Op randn;
+extern const Op randint_low;
+extern const Op randint;
+extern const Op randperm;
+extern const Op rand_like;
+extern const Op randn_like;
+extern const Op randint_like_low;
+extern const Op randint_like;
+extern const Op uniform;
+extern const Op normal_fill;
+extern const Op bernoulli;
+extern const Op bernoulli_p;
+extern const Op keep_mask;
+extern const Op apply_mask;
+extern const Op dropout;
+extern const Op feature_dropout;
 extern const Op flip;
 extern const Op fliplr;
 extern const Op flipud;
@@ -119,6 +146,7 @@ extern const Op unfold;
 extern const Op unfold_backward;
 extern const Op as_strided;
 extern const Op as_strided_backward;
+extern const Op sum;
 extern const Op sin;
 extern const Op cos;
 extern const Op tan;
@@ -765,6 +793,195 @@ inline Tensors meshgrid(std::span<const Tensor> tensors, std::optional<std::stri
   return out;
 }
 
+// Product of two matrices, [n, k] and [k, m]. No broadcasting.
+inline Tensor mm(const Tensor& input, const Tensor& mat2) {
+  const Value values[] = {Value(input), Value(mat2)};
+  Tensors out = call(ops::mm, values);
+  return std::move(out[0]);
+}
+
+// Products of pairs of matrices, [b, n, k] and [b, k, m].
+inline Tensor bmm(const Tensor& input, const Tensor& mat2) {
+  const Value values[] = {Value(input), Value(mat2)};
+  Tensors out = call(ops::bmm, values);
+  return std::move(out[0]);
+}
+
+// Matrix product of the last two dimensions, broadcast over the others; vectors count as a row or a column.
+inline Tensor matmul(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::matmul, values);
+  return std::move(out[0]);
+}
+
+// Sum of the products of two vectors.
+inline Tensor dot(const Tensor& input, const Tensor& tensor) {
+  const Value values[] = {Value(input), Value(tensor)};
+  Tensors out = call(ops::dot, values);
+  return std::move(out[0]);
+}
+
+// Product of a matrix and a vector.
+inline Tensor mv(const Tensor& input, const Tensor& vec) {
+  const Value values[] = {Value(input), Value(vec)};
+  Tensors out = call(ops::mv, values);
+  return std::move(out[0]);
+}
+
+// All products of an element of input with one of vec2.
+inline Tensor outer(const Tensor& input, const Tensor& vec2) {
+  const Value values[] = {Value(input), Value(vec2)};
+  Tensors out = call(ops::outer, values);
+  return std::move(out[0]);
+}
+
+// beta * input + alpha * (mat1 @ mat2).
+inline Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1, Scalar alpha = 1) {
+  const Value values[] = {Value(input), Value(mat1), Value(mat2), Value(beta), Value(alpha)};
+  Tensors out = call(ops::addmm, values);
+  return std::move(out[0]);
+}
+
+// beta * input + alpha * (mat @ vec).
+inline Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1, Scalar alpha = 1) {
+  const Value values[] = {Value(input), Value(mat), Value(vec), Value(beta), Value(alpha)};
+  Tensors out = call(ops::addmv, values);
+  return std::move(out[0]);
+}
+
+// beta * input + alpha * (batch1 @ batch2), matrix by matrix.
+inline Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1, Scalar alpha = 1) {
+  const Value values[] = {Value(input), Value(batch1), Value(batch2), Value(beta), Value(alpha)};
+  Tensors out = call(ops::baddbmm, values);
+  return std::move(out[0]);
+}
+
+// input @ weight^T + bias; input [*, in], weight [out, in] or [in], bias [out].
+inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {}) {
+  const Value values[] = {Value(input), Value(weight), Value(bias)};
+  Tensors out = call(ops::linear, values);
+  return std::move(out[0]);
+}
+
+// Uniform numbers in [0, 1).
+inline Tensor rand(IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(size), Value(generator), Value(dtype)};
+  Tensors out = call(ops::rand, values);
+  return std::move(out[0]);
+}
+
+// Normal numbers with mean 0 and standard deviation 1.
+inline Tensor randn(IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(size), Value(generator), Value(dtype)};
+  Tensors out = call(ops::randn, values);
+  return std::move(out[0]);
+}
+
+// Uniform integers in [low, high).
+inline Tensor randint(int64_t low, int64_t high, IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(low), Value(high), Value(size), Value(generator), Value(dtype)};
+  Tensors out = call(ops::randint_low, values);
+  return std::move(out[0]);
+}
+
+// Uniform integers in [0, high).
+inline Tensor randint(int64_t high, IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(high), Value(size), Value(generator), Value(dtype)};
+  Tensors out = call(ops::randint, values);
+  return std::move(out[0]);
+}
+
+// A random permutation of 0 .. n-1.
+inline Tensor randperm(int64_t n, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(n), Value(generator), Value(dtype)};
+  Tensors out = call(ops::randperm, values);
+  return std::move(out[0]);
+}
+
+// Uniform numbers in [0, 1), in input's shape.
+inline Tensor rand_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::rand_like, values);
+  return std::move(out[0]);
+}
+
+// Normal numbers with mean 0 and standard deviation 1, in input's shape.
+inline Tensor randn_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::randn_like, values);
+  return std::move(out[0]);
+}
+
+// Uniform integers in [low, high), in input's shape and dtype.
+inline Tensor randint_like(const Tensor& input, int64_t low, int64_t high, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(low), Value(high), Value(dtype)};
+  Tensors out = call(ops::randint_like_low, values);
+  return std::move(out[0]);
+}
+
+// Uniform integers in [0, high), in input's shape and dtype.
+inline Tensor randint_like(const Tensor& input, int64_t high, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(high), Value(dtype)};
+  Tensors out = call(ops::randint_like, values);
+  return std::move(out[0]);
+}
+
+// Uniform numbers in [from, to), in input's shape and dtype.
+inline Tensor uniform(const Tensor& input, double from = 0, double to = 1, Generator* generator = nullptr) {
+  const Value values[] = {Value(input), Value(from), Value(to), Value(generator)};
+  Tensors out = call(ops::uniform, values);
+  return std::move(out[0]);
+}
+
+// Normal numbers with the given mean and standard deviation, in input's shape and dtype.
+inline Tensor normal(const Tensor& input, double mean = 0, double std = 1, Generator* generator = nullptr) {
+  const Value values[] = {Value(input), Value(mean), Value(std), Value(generator)};
+  Tensors out = call(ops::normal_fill, values);
+  return std::move(out[0]);
+}
+
+// 1 with the probability that input gives, else 0.
+inline Tensor bernoulli(const Tensor& input, Generator* generator = nullptr) {
+  const Value values[] = {Value(input), Value(generator)};
+  Tensors out = call(ops::bernoulli, values);
+  return std::move(out[0]);
+}
+
+// 1 with probability p, else 0, in input's shape and dtype.
+inline Tensor bernoulli(const Tensor& input, double p, Generator* generator = nullptr) {
+  const Value values[] = {Value(input), Value(p), Value(generator)};
+  Tensors out = call(ops::bernoulli_p, values);
+  return std::move(out[0]);
+}
+
+// A bool tensor, True with probability p.
+inline Tensor _keep_mask(IntList size, double p) {
+  const Value values[] = {Value(size), Value(p)};
+  Tensors out = call(ops::keep_mask, values);
+  return std::move(out[0]);
+}
+
+// input * scale where mask, input * 0 elsewhere.
+inline Tensor _apply_mask(const Tensor& input, const Tensor& mask, double scale) {
+  const Value values[] = {Value(input), Value(mask), Value(scale)};
+  Tensors out = call(ops::apply_mask, values);
+  return std::move(out[0]);
+}
+
+// Zeroes each element with probability p and scales the others by 1 / (1 - p). With training=False, input itself.
+inline Tensor dropout(const Tensor& input, double p = 0.5, bool training = true) {
+  const Value values[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::dropout, values);
+  return std::move(out[0]);
+}
+
+// Zeroes whole channels (dimension 1) with probability p and scales the others by 1 / (1 - p).
+inline Tensor _feature_dropout(const Tensor& input, double p = 0.5, bool training = true) {
+  const Value values[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::feature_dropout, values);
+  return std::move(out[0]);
+}
+
 // The order of the elements reversed along each of `dims`.
 inline Tensor flip(const Tensor& input, IntList dims) {
   const Value values[] = {Value(input), Value(dims)};
@@ -958,6 +1175,13 @@ inline Tensor as_strided(const Tensor& input, IntList size, IntList stride, std:
 inline Tensor as_strided_backward(const Tensor& grad, IntList input_sizes, IntList size, IntList stride, int64_t offset) {
   const Value values[] = {Value(grad), Value(input_sizes), Value(size), Value(stride), Value(offset)};
   Tensors out = call(ops::as_strided_backward, values);
+  return std::move(out[0]);
+}
+
+// x
+inline Tensor sum(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::sum, values);
   return std::move(out[0]);
 }
 

@@ -1,0 +1,236 @@
+"""The works that bench/vs_torch.py times, each written once for both libraries.
+
+A work is a function of the module (`torch` or `gotorch`) that prepares its data and returns the callable to time.
+"""
+
+WORKS = []
+
+
+def work(name, limit, group):
+    """Registers a work; `limit` is the time ratio to PyTorch that it has to reach."""
+
+    def register(prepare):
+        WORKS.append((name, limit, group, prepare))
+        return prepare
+
+    return register
+
+
+N = 10_000_000
+
+
+def _gemm(n):
+    def prepare(t):
+        a, b = t.randn(n, n), t.randn(n, n)
+        return lambda: a @ b
+
+    return prepare
+
+
+for _n in (64, 128, 256, 512, 1024):
+    work(f"GEMM float32 {_n}x{_n}", 1.3, "gemm")(_gemm(_n))
+
+
+@work("a + b, 10M floats", 0.5, "elementwise")
+def add_large(t):
+    a, b = t.randn(N), t.randn(N)
+
+    def run():
+        c = a + b
+        _force(t, c)
+        return c
+
+    return run
+
+
+def _force(t, *tensors):
+    """Deferred results have to be in memory before the clock stops."""
+    if hasattr(t, "synchronize"):
+        t.synchronize(*tensors)
+
+
+def _gelu(t, x):
+    return 0.5 * x * (1 + t.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+
+
+def _rms_norm(t, x, w):
+    return x * t.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6) * w
+
+
+def _forward(make, formula):
+    def prepare(t):
+        inputs = make(t)
+
+        def run():
+            with t.no_grad():
+                y = formula(t, *inputs)
+                _force(t, y)
+
+        return run
+
+    return prepare
+
+
+def _both(make, formula):
+    def prepare(t):
+        inputs = make(t)
+        leaves = [x.requires_grad_() for x in inputs]
+        g = t.ones_like(formula(t, *inputs).detach())
+
+        def run():
+            for x in leaves:
+                x.grad = None
+            formula(t, *inputs).backward(g)
+            _force(t, *[x.grad for x in leaves])
+
+        return run
+
+    return prepare
+
+
+def _one(t):
+    return [t.randn(N)]
+
+
+def _rows(t):
+    return [t.randn(N // 1000, 1000), t.randn(1000)]
+
+
+def _two(t):
+    return [t.randn(N), t.randn(N)]
+
+
+def _dropout_residual(t, x, y):
+    return t.nn.functional.dropout(x, 0.1) + y
+
+
+for _name, _make, _formula in (
+    ("tanh-GELU by hand, 10M", _one, _gelu),
+    ("RMSNorm by hand, 10M", _rows, _rms_norm),
+    ("dropout + residual, 10M", _two, _dropout_residual),
+):
+    work(_name + ", forward", 0.2, "elementwise")(_forward(_make, _formula))
+    work(_name + ", forward and backward", 0.3, "elementwise")(_both(_make, _formula))
+
+
+@work("a + b on 8 floats", 0.6, "overhead")
+def add_small(t):
+    a, b = t.randn(8), t.randn(8)
+    return lambda: a + b
+
+
+@work("a + b on 8 floats, with gradient", 0.6, "overhead")
+def add_small_grad(t):
+    a, b = t.randn(8, requires_grad=True), t.randn(8)
+    return lambda: a + b
+
+
+@work("ten ops on a scalar, forward and backward", 0.6, "overhead")
+def chain(t):
+    x = t.tensor(0.5, requires_grad=True)
+
+    def run():
+        x.grad = None
+        y = x
+        for _ in range(5):
+            y = (y * 1.1).sin()
+        y.backward()
+
+    return run
+
+
+@work("Linear(8, 8) forward", 0.6, "overhead")
+def linear_small(t):
+    layer, x = t.nn.Linear(8, 8), t.randn(4, 8)
+    return lambda: layer(x)
+
+
+def mlp(t, sizes):
+    layers = []
+    for a, b in zip(sizes, sizes[1:]):
+        layers += [t.nn.Linear(a, b), t.nn.ReLU()]
+    return t.nn.Sequential(*layers[:-1])
+
+
+def lenet(t):
+    nn = t.nn
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+def training_step(t, net, x, classes=10):
+    y = t.randint(0, classes, (x.shape[0],))
+    optimizer = t.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+    loss_of = t.nn.CrossEntropyLoss()
+
+    def run():
+        optimizer.zero_grad()
+        loss = loss_of(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return run
+
+
+@work("training step, MLP 64-128-64-10 (8x8 digits), batch 32", 0.7, "step")
+def step_digits(t):
+    return training_step(t, mlp(t, (64, 128, 64, 10)), t.randn(32, 64))
+
+
+@work("training step, MLP 784-512-512-10, batch 64", 1.0, "step")
+def step_mlp(t):
+    return training_step(t, mlp(t, (784, 512, 512, 10)), t.randn(64, 784))
+
+
+@work("training step, LeNet on 28x28, batch 64", 1.3, "step")
+def step_lenet(t):
+    return training_step(t, lenet(t), t.randn(64, 1, 28, 28))
+
+
+def _adam(count, size):
+    def prepare(t):
+        parameters = [t.nn.Parameter(t.randn(size)) for _ in range(count)]
+        for p in parameters:
+            p.grad = t.randn(size)
+        optimizer = t.optim.Adam(parameters, lr=1e-3)
+        return optimizer.step
+
+    return prepare
+
+
+work("Adam step, 10M parameters", 0.5, "optimizer")(_adam(1, N))
+work("Adam step, 200 tensors of 64", 0.2, "optimizer")(_adam(200, 64))
+
+
+class Squares:
+    """A Python dataset of small tensors."""
+
+    def __init__(self, t, length):
+        self.data, self.labels = t.randn(length, 16), t.arange(length)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, i):
+        return self.data[i], self.labels[i]
+
+
+def _loader(workers):
+    def prepare(t):
+        loader = t.utils.data.DataLoader(Squares(t, 50_000), batch_size=64, num_workers=workers)
+
+        def run():
+            for _ in loader:
+                pass
+
+        return run
+
+    return prepare
+
+
+work("DataLoader, 50,000 items, no workers", 0.5, "loader")(_loader(0))
+work("DataLoader, 50,000 items, 2 workers", 1.0, "loader")(_loader(2))
