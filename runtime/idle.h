@@ -55,6 +55,13 @@ class IdleWorkers {
     return true;
   }
 
+  // Wakes this one, if it sleeps.
+  bool wake(Seat& seat) {
+    if (!leave(seat)) return false;
+    signal(seat);
+    return true;
+  }
+
   // Wakes the worker that fell asleep last (its caches are the warmest). False: none sleeps.
   bool wake_one() {
     if (count_.load(std::memory_order_relaxed) == 0) return false;
@@ -63,11 +70,8 @@ class IdleWorkers {
     if (seat) seats_.pop_back();
     count_.store(static_cast<int>(seats_.size()), std::memory_order_relaxed);
     lock_.unlock();
-    if (!seat) return false;
-    searching.fetch_add(1, std::memory_order_relaxed);  // before the signal, see Invariants
-    seat->signal.store(1, std::memory_order_release);
-    futex_wake(seat->signal, 1);
-    return true;
+    if (seat) signal(*seat);
+    return seat;
   }
 
   int sleeping() const { return count_.load(std::memory_order_relaxed); }
@@ -75,6 +79,12 @@ class IdleWorkers {
   alignas(64) std::atomic<int> searching{0};
 
  private:
+  void signal(Seat& seat) {
+    searching.fetch_add(1, std::memory_order_relaxed);  // before the signal, see Invariants
+    seat.signal.store(1, std::memory_order_release);
+    futex_wake(seat.signal, 1);
+  }
+
   alignas(64) SpinLock lock_;
   std::atomic<int> count_{0};  // seats_.size(), readable without the lock
   std::vector<Seat*> seats_;

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "runtime/interrupt.h"
+#include "runtime/park.h"
 #include "runtime/scheduler.h"
+#include "runtime/worker.h"
 
 namespace gotorch::runtime {
 namespace {
@@ -28,6 +30,10 @@ class InterruptPoll {
 };
 
 void run_alone(int64_t n, int64_t grain, RangeFn body, InterruptPoll& poll) {
+  struct Inside {
+    Inside() { loop_depth()++; }
+    ~Inside() { loop_depth()--; }
+  } inside;
   for (int64_t b = 0; b < n;) {
     const int64_t e = n - b <= grain ? n : b + grain;
     body(b, e);
@@ -53,8 +59,21 @@ bool spin_until_finished(Loop& loop) {
   }
 }
 
+// Called once the goroutine is saved. False: the last chunk has just been finished.
+bool mark_parked(void* loop) {
+  auto& unfinished = static_cast<Loop*>(loop)->unfinished;
+  // As in wait_for_helpers; `waiter` is seen by who finishes last.
+  return unfinished.fetch_add(Loop::kParked, std::memory_order_acq_rel) != 0;
+}
+
 void wait_for_helpers(Loop& loop, InterruptPoll& poll) {
   if (spin_until_finished(loop)) return;
+  if (this_worker() && this_worker()->current() && loop_depth() == 0) {
+    loop.waiter = &self();
+    park(self(), {.what = "parallel loop", .object = &loop, .unlock = mark_parked,
+                  .argument = &loop, .cancellable = false});
+    return;
+  }
   // acquire: if we see zero, all is done and seen. release: `over` is seen as 0 by who sets it.
   if (loop.unfinished.fetch_add(Loop::kParked, std::memory_order_acq_rel) == 0) return;
   while (loop.over.load(std::memory_order_acquire) == 0) {

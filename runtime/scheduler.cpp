@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "runtime/parallel.h"
+#include "runtime/park.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -18,17 +19,28 @@ namespace {
 
 std::atomic<int> target{0};  // workers wanted; 0: not decided yet
 std::atomic<Scheduler*> instance{nullptr};
+std::atomic<Backlog*> backlog_instance{nullptr};
 std::mutex instance_lock;
+int forks = 0;
 
 // A child has one thread and none of ours: it starts anew when it first needs workers. The old
-// scheduler is left where it is, its locks may be held by threads that no longer exist.
-void before_fork() { instance_lock.lock(); }
-void after_fork_in_parent() { instance_lock.unlock(); }
+// scheduler and backlog are left where they are: their locks may be held by threads that no longer
+// exist, and the parent's goroutines shall not run twice.
+void before_fork() {
+  instance_lock.lock();
+  lock_goroutine_pool_for_fork();
+}
+void after_fork_in_parent() {
+  unlock_goroutine_pool_after_fork();
+  instance_lock.unlock();
+}
 void after_fork_in_child() {
   instance.store(nullptr, std::memory_order_relaxed);
+  backlog_instance.store(new Backlog, std::memory_order_relaxed);
+  forks++;
   forget_worker_after_fork();
   loop_depth() = 0;
-  instance_lock.unlock();
+  after_fork_in_parent();
 }
 
 Scheduler& start_scheduler() {
@@ -47,6 +59,15 @@ Scheduler& start_scheduler() {
 
 }  // namespace
 
+Backlog& backlog() {
+  if (Backlog* b = backlog_instance.load(std::memory_order_acquire)) return *b;
+  auto* fresh = new Backlog;  // never deleted, like the scheduler
+  Backlog* none = nullptr;
+  if (backlog_instance.compare_exchange_strong(none, fresh, std::memory_order_acq_rel)) return *fresh;
+  delete fresh;
+  return *none;
+}
+
 Scheduler& scheduler() {
   Scheduler* s = instance.load(std::memory_order_acquire);
   return s ? *s : start_scheduler();
@@ -58,6 +79,8 @@ int num_workers() {
   const int wanted = default_workers();
   return target.compare_exchange_strong(n, wanted, std::memory_order_relaxed) ? wanted : n;
 }
+
+int process_number() { return forks; }
 
 void set_num_workers(int n) {
   if (n < 1) {
@@ -77,10 +100,60 @@ void shutdown() {
   if (s) s->stop();
 }
 
+void Scheduler::inject(Goroutine* g) {
+  backlog.inject.push(g);
+  wake(1);
+}
+
+void Scheduler::add_timer(Timer& timer) {
+  if (!backlog.timers.add(timer)) return;
+  // Fence: the timer is in the heap before we look for who sleeps until a later one.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  Worker* keeper = keeper_.load(std::memory_order_relaxed);
+  if (!keeper || !idle.wake(keeper->seat())) wake(1);
+}
+
+void Scheduler::fire_timers() {
+  if (backlog.timers.earliest() == kForever) return;
+  for (const int64_t now = now_ns();;) {
+    Goroutine* woken = nullptr;
+    if (!backlog.timers.fire_one(now, &woken)) return;
+    if (woken) ready(woken);
+  }
+}
+
 bool Scheduler::has_work() {
+  if (!backlog.inject.empty()) return true;
+  const int n = started();
+  for (int i = 0; i < n; i++) {
+    if (worker(i).has_stealable()) return true;
+  }
   return loops.find(0) && callers_.load(std::memory_order_relaxed) +
                                   helpers_.load(std::memory_order_relaxed) <
                               num_workers();
+}
+
+bool Scheduler::become_keeper(Worker& worker) {
+  Worker* none = nullptr;
+  return keeper_.compare_exchange_strong(none, &worker, std::memory_order_seq_cst);
+}
+
+// A worker is about to run a goroutine, for nobody knows how long.
+void Scheduler::ensure_keeper() {
+  if (backlog.timers.earliest() != kForever && !keeper_.load(std::memory_order_relaxed)) wake(1);
+}
+
+bool Scheduler::anybody_runs_goroutines() {
+  const int n = started();
+  for (int i = 0; i < n; i++) {
+    if (worker(i).runs_goroutine()) return true;
+  }
+  return false;
+}
+
+bool Scheduler::could_wake() const {
+  return idle.searching.load(std::memory_order_relaxed) == 0 &&
+         (idle.sleeping() > 0 || started_.load(std::memory_order_relaxed) < num_workers());
 }
 
 bool Scheduler::help(unsigned start, FnRef<bool()> keep_on) {
@@ -115,21 +188,22 @@ void Scheduler::wake(int64_t count) {
 }
 
 bool Scheduler::start_worker() {
-  if (started_.load(std::memory_order_relaxed) >= num_workers() || stopping()) return false;
+  if (started() >= num_workers() || stopping()) return false;
   std::lock_guard guard(grow_);
-  const int index = started_.load(std::memory_order_relaxed);
+  const int index = started();
   if (index >= num_workers() || stopping()) return false;
-  auto* worker = new Worker(*this, index);
+  auto* worker = new Worker(*this, index);  // never deleted: others may look at it any time
+  workers_[index].store(worker, std::memory_order_relaxed);
   idle.searching.fetch_add(1, std::memory_order_relaxed);  // it starts by searching
+  started_.store(index + 1, std::memory_order_release);
   try {
     worker->start();
   } catch (const std::system_error&) {
     idle.searching.fetch_sub(1, std::memory_order_relaxed);
-    delete worker;
+    started_.store(index, std::memory_order_release);
+    if (index == 0) throw;  // nobody would ever run what was submitted
     return false;
   }
-  workers_.push_back(worker);
-  started_.store(index + 1, std::memory_order_relaxed);
   return true;
 }
 
@@ -137,13 +211,16 @@ void Scheduler::retarget() {
   std::lock_guard guard(grow_);
   while (idle.wake_one()) {
   }
-  for (Worker* worker : workers_) worker->reconsider();
+  for (int i = 0; i < started(); i++) worker(i).reconsider();
 }
 
 void Scheduler::stop() {
-  stopping_.store(true, std::memory_order_seq_cst);
+  {
+    std::lock_guard guard(grow_);  // no worker starts after this
+    stopping_.store(true, std::memory_order_seq_cst);
+  }
   retarget();
-  for (Worker* worker : workers_) worker->join();
+  for (int i = 0; i < started(); i++) worker(i).join();
 }
 
 }  // namespace gotorch::runtime

@@ -2,22 +2,41 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <vector>
 
+#include "runtime/carrier.h"
 #include "runtime/cpus.h"
 #include "runtime/idle.h"
 #include "runtime/loops.h"
+#include "runtime/run_queue.h"
+#include "runtime/timer_heap.h"
 
 namespace gotorch::runtime {
 
 class Worker;
 
+// What outlives the threads of one scheduler, so that goroutines survive shutdown() and go on when
+// the runtime is used again.
+struct Backlog {
+  InjectQueue inject;
+  TimerHeap timers;
+  CarrierStore carriers;
+};
+Backlog& backlog();
+
 // The threads that run everything: goroutines and chunks of loops. One instance per process,
 // started when first needed; a forked child gets its own. Thread-safe.
 class Scheduler {
  public:
+  Scheduler() : backlog(runtime::backlog()) {}
+
+  Backlog& backlog;
   LoopBoard loops;
   IdleWorkers idle;
+
+  // A goroutine that may run, from a thread that is not a worker.
+  void inject(Goroutine* g);
+  void add_timer(Timer& timer);
+  void fire_timers();
 
   // Runs open loops' chunks until none is left or keep_on() is false. False: there was none, or
   // as many threads as there are workers run chunks already.
@@ -25,6 +44,9 @@ class Scheduler {
 
   // Work was published: sees to it that up to `count` workers look for it.
   void wake(int64_t count);
+  // Whether wake() would do anything. Not ordered against the publication of work.
+  bool could_wake() const;
+  bool has_work();
 
   // Native threads inside a loop of their own; each takes a worker's place.
   void enter_caller() { callers_.fetch_add(1, std::memory_order_relaxed); }
@@ -32,8 +54,15 @@ class Scheduler {
   // How many workers may help a native thread that is about to publish a loop.
   int spare_workers() const;
 
-  bool stopping() const { return stopping_.load(std::memory_order_acquire); }
-  bool has_work();
+  // Of the workers that sleep, one keeps the time: it wakes for the next timer.
+  bool become_keeper(Worker& worker);
+  void stop_keeping() { keeper_.store(nullptr, std::memory_order_relaxed); }
+  void ensure_keeper();
+
+  int started() const { return started_.load(std::memory_order_acquire); }
+  Worker& worker(int i) { return *workers_[i].load(std::memory_order_relaxed); }
+  bool anybody_runs_goroutines();
+  bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
  private:
   friend void shutdown();
@@ -46,16 +75,20 @@ class Scheduler {
   std::atomic<int> helpers_{0};
   alignas(64) std::atomic<int> started_{0};
   std::atomic<bool> stopping_{false};
-  std::mutex grow_;  // guards workers_ and started_
-  std::vector<Worker*> workers_;
+  std::atomic<Worker*> keeper_{nullptr};
+  std::mutex grow_;  // guards growth of workers_ and started_
+  std::atomic<Worker*> workers_[kMaxWorkers]{};
 };
 
 Scheduler& scheduler();
+// Counts the forks between the first process and this one.
+int process_number();
 // The worker this thread is, or null. Never keep the answer across a wait.
 Worker* this_worker();
 
-// Stops the workers and waits for what they run at this moment. Work left behind is dropped.
-// The next use of the runtime starts afresh. Not from a goroutine or a loop body.
+// Stops the workers and waits for what they run at this moment. Goroutines that wait, or have not
+// run yet, stay; the next use of the runtime starts workers that go on with them. Not from a
+// goroutine or a loop body.
 void shutdown();
 
 }  // namespace gotorch::runtime

@@ -4,20 +4,37 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <boost/fiber/algo/algorithm.hpp>
+#include <boost/fiber/context.hpp>
+#include <boost/fiber/fiber.hpp>
+#include <boost/fiber/operations.hpp>
+#include <boost/fiber/type.hpp>
 
 #include "runtime/parallel.h"
+#include "runtime/park.h"
 #include "runtime/scheduler.h"
+#include "runtime/stack.h"
 
 namespace gotorch::runtime {
+
+// What Boost.Fiber asks of us on each switch. Its dispatcher only runs when the thread ends.
+class BoostAlgorithm final : public boost::fibers::algo::algorithm {
+ public:
+  explicit BoostAlgorithm(Worker* worker) : worker_(*worker) {}
+  void awakened(boost::fibers::context* c) noexcept override { worker_.switched_out(c); }
+  boost::fibers::context* pick_next() noexcept override { return worker_.next_context(); }
+  bool has_ready_fibers() const noexcept override { return false; }
+  void suspend_until(const std::chrono::steady_clock::time_point&) noexcept override {}
+  void notify() noexcept override {}
+
+ private:
+  Worker& worker_;
+};
+
 namespace {
 
-// A worker that has run out of work stays awake for about twice the usual time between two pieces
-// of work, so that a training step finds it hot; never longer than this, and hardly at all where
-// work comes more rarely.
-constexpr int64_t kLongestSpinNs = 200'000;
-constexpr int64_t kShortestSpinNs = 5'000;
-// After this long somebody else may need the processor we spin on.
-constexpr int64_t kPoliteSpinNs = 5'000;
+constexpr uint32_t kFairnessTicks = 61;  // as Go: often enough to be fair, rare enough to be free
+constexpr int kNextInARow = 3;
 
 Worker*& worker_slot() {
   thread_local Worker* worker = nullptr;
@@ -35,6 +52,7 @@ Worker*& worker_slot() {
 void forget_worker_after_fork() { worker_slot() = nullptr; }
 
 void Worker::start() {
+  random_ = 0x9e3779b97f4a7c15u * static_cast<uint64_t>(index_ + 1);
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // signals belong to the application's threads
@@ -50,71 +68,202 @@ void Worker::start() {
 void Worker::main() {
   worker_slot() = this;
   searching_ = true;  // counted by who started us
+  main_ = boost::fibers::context::active();
+  boost::fibers::use_scheduling_algorithm<BoostAlgorithm>(this);
+  main_loop();
+  hand_over();
+  stop_searching();
+  leaving_ = true;
+  worker_slot() = nullptr;
+}
+
+void Worker::main_loop() {
   while (!scheduler_.stopping()) {
     if (index_ >= num_workers()) {
+      hand_over();
       retire();
-    } else if (!run_something()) {
-      look_for_work();
+      continue;
     }
+    scheduler_.fire_timers();
+    const bool helped = run_loops();
+    Goroutine* g = pick_fairly();
+    if (!g && !helped) g = steal();
+    if (g) run(g);
+    else if (!helped) look_for_work();
   }
-  stop_searching();
 }
 
-bool Worker::run_something() {
+bool Worker::run_loops() {
   if (!scheduler_.loops.find(static_cast<unsigned>(index_))) return false;
   stop_searching();
-  return scheduler_.help(static_cast<unsigned>(index_), [] { return true; });
+  return scheduler_.help(static_cast<unsigned>(index_), [this] {
+    return !has_next() && !has_stealable() && scheduler_.backlog.inject.empty();
+  });
 }
 
-// The last one to find work wakes another if there is more, for submitters who saw somebody
-// searching and woke nobody.
-void Worker::stop_searching() {
-  if (!searching_) return;
-  searching_ = false;
-  // seq_cst: the decrement comes before the look at the sources, see IdleWorkers.
-  if (scheduler_.idle.searching.fetch_sub(1, std::memory_order_seq_cst) == 1 &&
-      scheduler_.has_work()) {
-    scheduler_.wake(1);
+void Worker::run(Goroutine* g) {
+  stop_searching();
+  scheduler_.ensure_keeper();
+  chosen_ = fiber_for(g);
+  if (!chosen_) {  // no memory for a stack: perhaps there is when another goroutine has ended
+    scheduler_.backlog.inject.push(g);
+    sched_yield();
+    return;
+  }
+  in_fiber_.store(true, std::memory_order_relaxed);
+  const ExceptionState exceptions = save_exceptions();
+  main_->yield();
+  restore_exceptions(exceptions);
+  in_fiber_.store(false, std::memory_order_relaxed);
+  current_ = nullptr;
+}
+
+void Worker::switch_out(const Intent& intent) {
+  Worker* worker = this_worker();
+  Goroutine* g = worker->current_;
+  worker->intent_ = intent;
+  const ExceptionState exceptions = save_exceptions();
+  boost::fibers::context::active()->yield();
+  restore_exceptions(exceptions);
+  this_worker()->current_ = g;  // not `worker`: we may have moved
+}
+
+void Worker::switched_out(boost::fibers::context* from) {
+  if (from->is_context(boost::fibers::type::dispatcher_context)) {
+    dispatcher_ = from;
+    return;
+  }
+  if (from == main_) return;
+  from->detach();
+  if (creating_) {
+    created_ = from;
+    return;
+  }
+  const Intent intent = std::exchange(intent_, {});
+  if (intent.idle) {
+    carriers_.push_back(intent.idle);
+  } else if (intent.yield) {
+    push_ring(current_);
+  } else {
+    const ParkSpec spec = *intent.park;  // its stack may be gone before commit_park returns
+    Goroutine* g = current_;
+    if (!commit_park(*g, spec)) push_ring(g);
   }
 }
 
-void Worker::look_for_work() {
-  IdleWorkers& idle = scheduler_.idle;
-  if (!searching_) {
-    searching_ = true;
-    idle.searching.fetch_add(1, std::memory_order_relaxed);
-  }
-  const int64_t since = now_ns();
-  if (spin()) return learn_gap(now_ns() - since);
-  idle.enter(seat_);
-  searching_ = false;
-  idle.searching.fetch_sub(1, std::memory_order_relaxed);
-  // Fence: we are on the list before we look at every source for the last time.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  const bool stay = !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
-  if (!stay && idle.leave(seat_)) return;
-  searching_ = idle.sleep(seat_, kForever);
-  learn_gap(now_ns() - since);
+boost::fibers::context* Worker::next_context() {
+  if (boost::fibers::context* chosen = std::exchange(chosen_, nullptr)) return chosen;
+  if (leaving_) return dispatcher_;
+  if (main_is_wanted()) return main_;
+  Goroutine* g = pick();
+  if (!g) return main_;
+  if (boost::fibers::context* fiber = fiber_for(g)) return fiber;
+  scheduler_.backlog.inject.push(g);
+  return main_;
 }
 
-bool Worker::spin() {
-  const int64_t window = usual_gap_ns_ > kLongestSpinNs
-                             ? kShortestSpinNs
-                             : std::min(kLongestSpinNs, 2 * usual_gap_ns_ + kShortestSpinNs);
-  const int64_t start = now_ns();
-  for (;;) {
-    for (int i = 0; i < 32; i++) {
-      if (scheduler_.has_work() || scheduler_.stopping()) return true;
-      cpu_relax();
+bool Worker::main_is_wanted() {
+  const uint32_t tick = tick_.load(std::memory_order_relaxed) + 1;
+  tick_.store(tick, std::memory_order_relaxed);
+  return tick % kFairnessTicks == 0 || scheduler_.stopping() ||
+         scheduler_.loops.find(static_cast<unsigned>(index_)) || index_ >= num_workers();
+}
+
+// A carrier whose task has ended runs the next one itself, if that is a task.
+Goroutine* Worker::next_task_here() {
+  if (main_is_wanted()) return nullptr;
+  Goroutine* g = pick();
+  if (g && g->fiber) {
+    chosen_ = fiber_for(g);
+    return nullptr;
+  }
+  return g;
+}
+
+Goroutine* Worker::pick() {
+  Goroutine* g = pick_local();
+  return g ? g : scheduler_.backlog.inject.pop();
+}
+
+Goroutine* Worker::pick_local() {
+  if (next_in_a_row_ < kNextInARow || ring_.empty()) {
+    // acquire: pairs with ready() by whoever put it there.
+    if (has_next()) {
+      if (Goroutine* g = next_.exchange(nullptr, std::memory_order_acquire)) {
+        next_in_a_row_++;
+        return g;
+      }
     }
-    const int64_t spent = now_ns() - start;
-    if (spent > window) return false;
-    if (spent > kPoliteSpinNs) sched_yield();
   }
+  next_in_a_row_ = 0;
+  if (Goroutine* g = ring_.pop()) return g;
+  return deque_.pop();
 }
 
-void Worker::learn_gap(int64_t gap_ns) {
-  usual_gap_ns_ += (std::min<int64_t>(gap_ns, 1'000'000) - usual_gap_ns_) / 4;
+// Once in a while, what comes last otherwise comes first.
+Goroutine* Worker::pick_fairly() {
+  if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) {
+    if (Goroutine* g = scheduler_.backlog.inject.pop()) return g;
+    if (Goroutine* g = deque_.steal()) return g;
+    if (Goroutine* g = ring_.pop()) return g;
+  }
+  if (Goroutine* g = std::exchange(stolen_, nullptr)) return g;
+  return pick();
+}
+
+// Everything here becomes everybody's: this worker stops.
+void Worker::hand_over() {
+  while (Goroutine* g = pick_local()) scheduler_.backlog.inject.push(g);
+  if (stolen_) scheduler_.backlog.inject.push(std::exchange(stolen_, nullptr));
+  for (Carrier* c : carriers_) scheduler_.backlog.carriers.put(c);
+  carriers_.clear();
+  goroutines_.give_back_all();
+  if (!scheduler_.backlog.inject.empty()) scheduler_.wake(1);
+}
+
+void Worker::push_ring(Goroutine* g) {
+  if (!ring_.push(g)) scheduler_.backlog.inject.push(g);
+}
+
+boost::fibers::context* Worker::fiber_for(Goroutine* g) {
+  boost::fibers::context* fiber = g->fiber;
+  if (!fiber) {
+    Carrier* carrier = nullptr;
+    if (!carriers_.empty()) {
+      carrier = carriers_.back();  // the last one's stack is the warmest
+      carriers_.pop_back();
+    } else if (!(carrier = scheduler_.backlog.carriers.take())) {
+      carrier = new_carrier();
+      if (!carrier) return nullptr;
+    }
+    carrier->next_task = g;
+    fiber = carrier->fiber;
+  }
+  main_->attach(fiber);
+  return fiber;
+}
+
+Carrier* Worker::new_carrier() {
+  creating_ = true;
+  Carrier* carrier = nullptr;
+  try {
+    carrier = new Carrier;
+    boost::fibers::fiber(boost::fibers::launch::post, std::allocator_arg, StackAllocator{},
+                         [carrier] { carrier_main(*carrier); })
+        .detach();
+    carrier->fiber = created_;
+  } catch (const std::bad_alloc&) {
+    delete carrier;
+    carrier = nullptr;
+  }
+  creating_ = false;
+  return carrier;
+}
+
+uint64_t Worker::random() {  // xorshift64 (Marsaglia 2003)
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  return random_ ^= random_ << 17;
 }
 
 void Worker::retire() {

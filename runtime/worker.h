@@ -2,37 +2,126 @@
 #include <atomic>
 #include <cstdint>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "runtime/carrier.h"
+#include "runtime/goroutine.h"
 #include "runtime/idle.h"
+#include "runtime/run_queue.h"
 
 namespace gotorch::runtime {
 
 class Scheduler;
+struct ParkSpec;
 
 // One thread of the scheduler.
+//
+// Invariants
+//  - The thread's own stack ("main") runs chunks of loops, fires timers, steals and sleeps. It
+//    switches to a carrier to run goroutines; carriers switch to each other directly and back to
+//    main when there is nothing to run here, or main has something to do.
+//  - What a fiber wants done when it has been saved is in intent_; the same thread does it right
+//    after the switch, in switched_out(). Until then nobody else can resume the fiber.
+//  - next_ is taken by the exchange that finds it. A thief takes it only if it has been there for
+//    a few microseconds without a switch: two goroutines that talk stay on one core.
 class Worker {
  public:
+  struct Intent {
+    Carrier* idle = nullptr;         // the carrier has nothing to run
+    const ParkSpec* park = nullptr;  // the current goroutine waits
+    bool yield = false;              // the current goroutine lets others run
+  };
+
   Worker(Scheduler& scheduler, int index) : scheduler_(scheduler), index_(index) {}
   void start();
   void join() { thread_.join(); }
   void reconsider();  // the number of workers changed, or all shall stop
 
+  // By the code that runs on this worker:
+  Goroutine* current() const { return current_; }
+  void set_current(Goroutine* g) { current_ = g; }
+  GoroutineCache& goroutines() { return goroutines_; }
+  Scheduler& scheduler() { return scheduler_; }
+  void ready(Goroutine* g);
+  void spawn(Goroutine* g);
+  Goroutine* next_task_here();
+  uint64_t random();
+  // Leaves the calling fiber; returns when it is resumed, maybe on another worker.
+  static void switch_out(const Intent& intent);
+
+  // By any thread:
+  bool has_stealable() const { return !ring_.empty() || !deque_.empty(); }
+  bool has_next() const { return next_.load(std::memory_order_relaxed); }
+  bool runs_goroutine() const { return in_fiber_.load(std::memory_order_relaxed); }
+  IdleWorkers::Seat& seat() { return seat_; }
+
  private:
+  friend class BoostAlgorithm;
+  // Called by Boost through BoostAlgorithm.
+  boost::fibers::context* next_context();
+  void switched_out(boost::fibers::context* from);
+
   void main();
-  bool run_something();
+  void main_loop();
+  bool run_loops();
+  void run(Goroutine* g);
+  void hand_over();
+  void retire();
+
+  Goroutine* pick();
+  Goroutine* pick_local();
+  Goroutine* pick_fairly();
+  Goroutine* steal();
+  Goroutine* steal_aged_next();
+  bool main_is_wanted();
+  void push_ring(Goroutine* g);
+  boost::fibers::context* fiber_for(Goroutine* g);
+  Carrier* new_carrier();
+
   void look_for_work();
   bool spin();
+  int64_t sleep_limit(bool keeper);
   void stop_searching();
-  void retire();
   void learn_gap(int64_t gap_ns);
+  void steal_paid_off(Worker& victim);
 
   Scheduler& scheduler_;
   const int index_;
   bool searching_ = false;  // counted in IdleWorkers::searching
   int64_t usual_gap_ns_ = 0;
+  int64_t nap_ns_ = 0;
   IdleWorkers::Seat seat_;
   std::atomic<uint32_t> reconsider_{0};
   std::thread thread_;
+
+  boost::fibers::context* main_ = nullptr;
+  boost::fibers::context* dispatcher_ = nullptr;
+  boost::fibers::context* chosen_ = nullptr;   // what main wants to run
+  boost::fibers::context* created_ = nullptr;  // a carrier being made
+  bool creating_ = false, leaving_ = false;
+  Intent intent_;
+  Goroutine* current_ = nullptr;
+  Goroutine* stolen_ = nullptr;
+  int next_in_a_row_ = 0;
+  uint64_t random_;
+  std::vector<Carrier*> carriers_;
+  GoroutineCache goroutines_;
+
+  // What a thief that watches our next_ has seen; see steal_aged_next.
+  Worker* watched_ = nullptr;
+  Goroutine* watched_next_ = nullptr;
+  uint32_t watched_tick_ = 0;
+  int64_t watched_since_ns_ = 0;
+
+  alignas(64) std::atomic<Goroutine*> next_{nullptr};
+  std::atomic<uint32_t> tick_{0};
+  std::atomic<bool> in_fiber_{false};
+  // A worker that wakes others in vain for its next_ does so ever more rarely.
+  std::atomic<int64_t> wake_interval_{0};
+  int64_t next_wake_ = 0;
+  RunRing ring_;
+  SpawnDeque deque_;
 };
 
 }  // namespace gotorch::runtime

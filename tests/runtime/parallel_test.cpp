@@ -11,14 +11,12 @@
 
 #include "runtime/interrupt.h"
 #include "runtime/scheduler.h"
+#include "tests/runtime/workers.h"
 
 namespace gotorch::runtime {
 
-class Parallel : public testing::TestWithParam<int> {
- protected:
-  void SetUp() override { set_num_workers(GetParam()); }
-};
-INSTANTIATE_TEST_SUITE_P(Workers, Parallel, testing::Values(1, 2, 3, 8));
+class Parallel : public OnWorkers {};
+RUN_ON_WORKERS(Parallel);
 
 TEST_P(Parallel, EveryIndexIsVisitedOnce) {
   for (int64_t n : {0, 1, 2, 7, 8, 15, 16, 17, 63, 64, 65, 1000, 4096}) {

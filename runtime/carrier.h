@@ -1,0 +1,56 @@
+#pragma once
+// Carriers: the pooled fibers that goroutines run on.
+//
+// Invariants
+//  - A carrier runs one goroutine after another and never ends. A goroutine that waits keeps its
+//    carrier; a carrier without one is in a list of idle carriers.
+//  - A carrier that is not running belongs to no Boost scheduler (it is detached), so any worker
+//    may attach and resume it.
+//  - Boost.Context before 1.88 does not switch the C++ runtime's record of exceptions in flight.
+//    Whoever switches out saves its own and restores it when it comes back.
+#include <utility>
+#include <vector>
+
+#include "runtime/goroutine.h"
+#include "runtime/spin.h"
+
+namespace gotorch::runtime {
+
+struct Carrier {
+  boost::fibers::context* fiber = nullptr;
+  Goroutine* next_task = nullptr;  // what to run when resumed idle
+};
+
+// What a thread of C++ keeps while exceptions are being handled.
+struct ExceptionState {
+  // The ABI's __cxa_eh_globals: the stack of caught exceptions and the count of uncaught ones.
+  std::byte record[sizeof(void*) + sizeof(unsigned int)]{};
+};
+ExceptionState save_exceptions();
+void restore_exceptions(const ExceptionState& state);
+
+// The idle carriers of workers that have too many, or are gone.
+class CarrierStore {
+ public:
+  void put(Carrier* c) {
+    lock_.lock();
+    idle_.push_back(c);
+    lock_.unlock();
+  }
+  Carrier* take() {
+    lock_.lock();
+    Carrier* c = idle_.empty() ? nullptr : idle_.back();
+    if (c) idle_.pop_back();
+    lock_.unlock();
+    return c;
+  }
+
+ private:
+  SpinLock lock_;
+  std::vector<Carrier*> idle_;
+};
+
+// The loop of a carrier: runs tasks until none is left here, then switches to other work.
+void carrier_main(Carrier& carrier);
+
+}  // namespace gotorch::runtime

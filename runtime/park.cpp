@@ -1,0 +1,171 @@
+#include "runtime/park.h"
+
+#include <algorithm>
+
+#include "runtime/context.h"
+#include "runtime/interrupt.h"
+#include "runtime/scheduler.h"
+#include "runtime/timer_heap.h"
+#include "runtime/worker.h"
+
+namespace gotorch::runtime {
+namespace {
+
+constexpr int64_t kSpinNs = 10'000;  // a native thread that is answered at once need not sleep
+
+// Stands for a native thread while that exists.
+struct NativeSelf {
+  NativeSelf() : g(new_goroutine_shared()) { g->native = true; }
+  ~NativeSelf() {
+    g->native = false;
+    free_goroutine_shared(g);
+  }
+  Goroutine* g;
+};
+
+struct ParkTimer : Timer {
+  Goroutine* g;
+  uint64_t running;  // g->wait when it set out to wait
+};
+
+// Claims g for this one wait, even if it is still on its way to it.
+Goroutine* fire_park_timer(Timer& timer) {
+  auto& t = static_cast<ParkTimer&>(timer);
+  uint64_t word = t.running;
+  const uint64_t timed_out = Goroutine::claimed(word, WakeReason::Timeout);
+  // acq_rel as in claim().
+  if (t.g->wait.compare_exchange_strong(word, timed_out, std::memory_order_acq_rel)) return nullptr;
+  if (word != (t.running | Goroutine::kWaiting)) return nullptr;
+  return t.g->wait.compare_exchange_strong(word, timed_out, std::memory_order_acq_rel) ? t.g
+                                                                                       : nullptr;
+}
+
+bool wait_for_signal(Goroutine& me, int64_t ns) {
+  if (me.signal.load(std::memory_order_acquire) == 0) futex_wait(me.signal, 0, ns);
+  return me.signal.load(std::memory_order_acquire) != 0;
+}
+
+void park_native(Goroutine& me, const ParkSpec& spec) {
+  me.signal.store(0, std::memory_order_relaxed);
+  if (!commit_park(me, spec)) return;
+  for (const int64_t start = now_ns(); now_ns() - start < kSpinNs;) {
+    for (int i = 0; i < 32; i++, cpu_relax()) {
+      if (me.signal.load(std::memory_order_acquire)) return;
+    }
+  }
+  for (;;) {
+    const int64_t left = spec.deadline_ns == kForever
+                             ? kForever
+                             : std::max<int64_t>(0, spec.deadline_ns - now_ns());
+    if (wait_for_signal(me, std::min<int64_t>(left, kInterruptSliceNs))) return;
+    WakeReason reason = WakeReason::Timeout;
+    if (spec.deadline_ns > now_ns()) {
+      if (!spec.interruptible || !interrupt_requested()) continue;
+      reason = WakeReason::Interrupted;
+    }
+    if (claim(me, reason)) return;
+    while (!wait_for_signal(me, kForever)) {  // the claimer is about to signal
+    }
+    return;
+  }
+}
+
+void park_fiber(Goroutine& me, const ParkSpec& spec) {
+  if (spec.deadline_ns == kForever) return Worker::switch_out({.park = &spec});
+  ParkTimer timer;
+  timer.when_ns = spec.deadline_ns;
+  timer.fire = fire_park_timer;
+  timer.g = &me;
+  timer.running = me.wait.load(std::memory_order_relaxed);
+  this_worker()->scheduler().add_timer(timer);
+  Worker::switch_out({.park = &spec});
+  backlog().timers.remove(timer);
+}
+
+}  // namespace
+
+Goroutine& self() {
+  if (loop_depth() > 0) throw std::logic_error("the body of a parallel loop must not wait");
+  if (Worker* worker = this_worker()) {
+    if (worker->current()) return *worker->current();
+    throw std::logic_error("a timer's function must not wait");
+  }
+  thread_local NativeSelf native;
+  return *native.g;
+}
+
+// Runs on the fiber that comes next, or on the native thread itself.
+bool commit_park(Goroutine& g, const ParkSpec& spec) {
+  const auto unlock = [&] { return !spec.unlock || spec.unlock(spec.argument); };
+  uint64_t word = g.wait.load(std::memory_order_relaxed);
+  const uint64_t running = word & ~Goroutine::kStateMask;
+  // seq_cst: who cancels sets the flag, then looks at `wait`; we set `wait`, then look at the flag.
+  if ((word & Goroutine::kStateMask) != Goroutine::kRunning ||
+      !g.wait.compare_exchange_strong(word, running | Goroutine::kWaiting,
+                                      std::memory_order_seq_cst)) {
+    unlock();  // the timer was faster
+    return false;
+  }
+  // From here on g may run elsewhere as soon as somebody claims it. Channel wakers cannot before
+  // unlock(); a timer or cancel can, but then g waits for the locks that unlock() releases.
+  const bool stop = spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed));
+  if (stop && claim(g, WakeReason::Cancelled)) {
+    unlock();
+    return false;
+  }
+  if (unlock()) return true;
+  return !claim(g, WakeReason::Signal);  // lost: the claimer makes it ready
+}
+
+WakeReason park(Goroutine& me, const ParkSpec& spec) {
+  me.waits_for.store(spec.what, std::memory_order_relaxed);
+  me.waits_on.store(spec.object, std::memory_order_relaxed);
+  me.cancellable.store(spec.cancellable, std::memory_order_relaxed);
+  me.native ? park_native(me, spec) : park_fiber(me, spec);
+  me.waits_for.store(nullptr, std::memory_order_relaxed);
+  const uint64_t word = me.wait.load(std::memory_order_acquire);  // the claimer's writes are seen
+  me.wait.store((word | 15) + 1, std::memory_order_relaxed);      // next sequence, running
+  return static_cast<WakeReason>(word >> 2 & 3);
+}
+
+void throw_if_stopped(WakeReason reason) {
+  if (reason == WakeReason::Cancelled) throw Cancelled();
+  if (reason == WakeReason::Interrupted) throw Interrupted();
+}
+
+bool claim(Goroutine& g, WakeReason reason) {
+  uint64_t word = g.wait.load(std::memory_order_relaxed);
+  // acquire: we read what the waiter prepared; release: it reads what we did before.
+  return (word & Goroutine::kStateMask) == Goroutine::kWaiting &&
+         g.wait.compare_exchange_strong(word, Goroutine::claimed(word, reason),
+                                        std::memory_order_acq_rel);
+}
+
+void ready(Goroutine* g) {
+  if (g->native) {
+    g->signal.store(1, std::memory_order_release);
+    futex_wake(g->signal, 1);  // the thread may be gone by now: the word is not
+  } else if (Worker* worker = this_worker()) {
+    worker->ready(g);
+  } else {
+    scheduler().inject(g);
+  }
+}
+
+void yield() {
+  Worker* worker = this_worker();
+  if (worker && worker->current() && loop_depth() == 0) Worker::switch_out({.yield = true});
+  else if (!worker) sched_yield();
+}
+
+Goroutine* new_goroutine() {
+  Worker* worker = this_worker();
+  return worker ? worker->goroutines().get() : new_goroutine_shared();
+}
+
+void free_goroutine(Goroutine* g) {
+  Worker* worker = this_worker();
+  worker ? worker->goroutines().put(g) : free_goroutine_shared(g);
+}
+
+}  // namespace gotorch::runtime

@@ -1,0 +1,59 @@
+#pragma once
+// How goroutines and native threads wait, and how they are woken: everything that blocks is built
+// on these few calls.
+//
+//   lock; if it can go on: unlock, done
+//   put a waiter that names self() in a list; park(me, {.unlock = ..}); look at the reason
+//   the waker: lock; take a waiter out of the list; if (claim(g)) { leave the result; unlock; ready(g) }
+#include <cstdint>
+#include <stdexcept>
+
+#include "runtime/futex.h"
+#include "runtime/goroutine.h"
+
+namespace gotorch::runtime {
+
+// Thrown out of a wait when the goroutine's context is cancelled.
+struct Cancelled : std::runtime_error {
+  Cancelled() : std::runtime_error("cancelled") {}
+};
+
+struct ParkSpec {
+  const char* what;    // for reports: "channel send"
+  const void* object;  // likewise
+  // Called once the fiber is saved, with `argument`: releases what kept wakers away. False: do not
+  // wait after all. After its last release it must not touch the stack of who parks.
+  bool (*unlock)(void*) = nullptr;
+  void* argument = nullptr;
+  int64_t deadline_ns = kForever;
+  bool cancellable = true;    // by the context
+  bool interruptible = true;  // by the interrupt check; native threads only
+};
+
+// The goroutine that runs here, or what stands for this native thread. std::logic_error inside a
+// loop body, where nobody may wait.
+Goroutine& self();
+
+// Waits until somebody claims `me`. Anything but Signal means that no waker has served it and it
+// still is in the lists it was put in.
+WakeReason park(Goroutine& me, const ParkSpec& spec);
+
+// Throws what Cancelled and Interrupted stand for.
+void throw_if_stopped(WakeReason reason);
+
+// The right to wake g. False: somebody else has it.
+bool claim(Goroutine& g, WakeReason reason = WakeReason::Signal);
+
+// Makes a claimed goroutine go on, or a new one start.
+void ready(Goroutine* g);
+
+// Lets other goroutines run. On a native thread, other threads.
+void yield();
+
+Goroutine* new_goroutine();
+void free_goroutine(Goroutine* g);
+
+// For the scheduler: what happens once the fiber of `g` is saved. False: do not wait, go on.
+bool commit_park(Goroutine& g, const ParkSpec& spec);
+
+}  // namespace gotorch::runtime

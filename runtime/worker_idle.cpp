@@ -1,0 +1,178 @@
+// What a worker does between finding nothing to run and sleeping, and how it is told of new work.
+#include <algorithm>
+
+#include "runtime/parallel.h"
+#include "runtime/scheduler.h"
+#include "runtime/worker.h"
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+namespace gotorch::runtime {
+namespace {
+
+// A worker that has run out of work stays awake for about twice the usual time between two pieces
+// of work, so that a training step finds it hot; never longer than this, and hardly at all where
+// work comes more rarely.
+constexpr int64_t kLongestSpinNs = 200'000;
+constexpr int64_t kShortestSpinNs = 10'000;
+// After this long somebody else may need the processor we spin on.
+constexpr int64_t kPoliteSpinNs = 5'000;
+// How long a woken goroutine stays with its waker before a thief may have it.
+constexpr int64_t kAgedNs = 4'000;
+// While others run goroutines the keeper looks at their next_ from time to time, for one that was
+// readied by a goroutine that computes on.
+constexpr int64_t kShortestNapNs = 50'000, kLongestNapNs = 10'000'000;
+
+// Clock for rare decisions on hot paths; about half a nanosecond each on x86.
+int64_t ticks() {
+#if defined(__x86_64__)
+  return static_cast<int64_t>(__rdtsc());
+#else
+  return 2 * now_ns();
+#endif
+}
+constexpr int64_t kFirstWakeInterval = 50'000, kLastWakeInterval = 20'000'000;
+
+}  // namespace
+
+void Worker::ready(Goroutine* g) {
+  // release: publishes the goroutine. acquire: we pass on the one we displace.
+  Goroutine* displaced = next_.exchange(g, std::memory_order_acq_rel);
+  if (displaced) {
+    push_ring(displaced);
+    return scheduler_.wake(1);
+  }
+  if (!scheduler_.could_wake()) return;
+  // Two goroutines that talk through a channel come here each time, and waking another worker
+  // would only tear them apart; one that computes on needs it. Whether thieves get anything tells.
+  const int64_t now = ticks();
+  if (now < next_wake_) return;
+  const int64_t interval = wake_interval_.load(std::memory_order_relaxed);
+  wake_interval_.store(std::clamp(2 * interval, kFirstWakeInterval, kLastWakeInterval),
+                       std::memory_order_relaxed);
+  next_wake_ = now + interval;
+  scheduler_.wake(1);
+}
+
+void Worker::spawn(Goroutine* g) {
+  deque_.push(g);
+  scheduler_.wake(1);
+}
+
+void Worker::steal_paid_off(Worker& victim) {
+  victim.wake_interval_.store(0, std::memory_order_relaxed);
+}
+
+Goroutine* Worker::steal() {
+  const int count = scheduler_.started();
+  const auto start = static_cast<int>(random() % static_cast<uint64_t>(count));
+  for (int i = 0; i < count; i++) {
+    Worker& victim = scheduler_.worker((start + i) % count);
+    if (&victim == this || !victim.has_stealable()) continue;
+    Goroutine* g = ring_.steal_from(victim.ring_);
+    if (!g) g = victim.deque_.steal();
+    if (!g) continue;
+    steal_paid_off(victim);
+    return g;
+  }
+  return steal_aged_next();
+}
+
+Goroutine* Worker::steal_aged_next() {
+  const int count = scheduler_.started();
+  for (int i = 0; i < count; i++) {
+    Worker& victim = scheduler_.worker((index_ + 1 + i) % count);
+    Goroutine* g = victim.next_.load(std::memory_order_relaxed);
+    if (!g || &victim == this) continue;
+    const uint32_t tick = victim.tick_.load(std::memory_order_relaxed);
+    if (watched_ != &victim || watched_next_ != g || watched_tick_ != tick) {
+      watched_ = &victim;
+      watched_next_ = g;
+      watched_tick_ = tick;
+      watched_since_ns_ = now_ns();
+    } else if (now_ns() - watched_since_ns_ > kAgedNs &&
+               victim.next_.compare_exchange_strong(g, nullptr, std::memory_order_acquire)) {
+      watched_ = nullptr;
+      steal_paid_off(victim);
+      return g;
+    }
+    return nullptr;  // one at a time
+  }
+  return nullptr;
+}
+
+// The last one to find work wakes another if there is more, for submitters who saw somebody
+// searching and woke nobody.
+void Worker::stop_searching() {
+  if (!searching_) return;
+  searching_ = false;
+  // seq_cst: the decrement comes before the look at the sources, see IdleWorkers.
+  if (scheduler_.idle.searching.fetch_sub(1, std::memory_order_seq_cst) == 1 &&
+      scheduler_.has_work()) {
+    scheduler_.wake(1);
+  }
+}
+
+void Worker::look_for_work() {
+  IdleWorkers& idle = scheduler_.idle;
+  if (!searching_) {
+    searching_ = true;
+    idle.searching.fetch_add(1, std::memory_order_relaxed);
+  }
+  const int64_t since = now_ns();
+  if (spin()) return learn_gap(now_ns() - since);
+  idle.enter(seat_);
+  searching_ = false;
+  idle.searching.fetch_sub(1, std::memory_order_relaxed);
+  const bool keeper = scheduler_.become_keeper(*this);
+  // Fence: we are on the list before we look at every source for the last time.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const int64_t limit = sleep_limit(keeper);
+  const bool stay = limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() &&
+                    index_ < num_workers();
+  if (stay || !idle.leave(seat_)) {
+    searching_ = idle.sleep(seat_, limit);
+    if (searching_) {
+      nap_ns_ = 0;
+      learn_gap(now_ns() - since);
+    }
+  }
+  if (keeper) scheduler_.stop_keeping();
+}
+
+// Only the keeper wakes by itself: for the next timer, or to look at workers that compute.
+int64_t Worker::sleep_limit(bool keeper) {
+  if (!keeper) return kForever;
+  const int64_t timer = scheduler_.backlog.timers.earliest();
+  int64_t limit = timer == kForever ? kForever : std::max<int64_t>(0, timer - now_ns());
+  if (scheduler_.anybody_runs_goroutines()) {
+    nap_ns_ = std::clamp(2 * nap_ns_, kShortestNapNs, kLongestNapNs);
+    limit = std::min(limit, nap_ns_);
+  }
+  return limit;
+}
+
+bool Worker::spin() {
+  const int64_t window = usual_gap_ns_ > kLongestSpinNs
+                             ? kShortestSpinNs
+                             : std::min(kLongestSpinNs, 2 * usual_gap_ns_ + kShortestSpinNs);
+  const int64_t start = now_ns();
+  for (;;) {
+    for (int i = 0; i < 32; i++) {
+      if (scheduler_.has_work() || scheduler_.stopping()) return true;
+      cpu_relax();
+    }
+    if ((stolen_ = steal_aged_next())) return true;
+    const int64_t spent = now_ns() - start;
+    if (spent > window) return false;
+    if (spent > kPoliteSpinNs) sched_yield();
+  }
+}
+
+void Worker::learn_gap(int64_t gap_ns) {
+  usual_gap_ns_ += (std::min<int64_t>(gap_ns, 1'000'000) - usual_gap_ns_) / 4;
+}
+
+}  // namespace gotorch::runtime

@@ -1,0 +1,17 @@
+#pragma once
+// Every test of the runtime runs with 1, 2, 3 and 8 workers.
+#include <gtest/gtest.h>
+
+#include "runtime/parallel.h"
+
+namespace gotorch::runtime {
+
+class OnWorkers : public testing::TestWithParam<int> {
+ protected:
+  void SetUp() override { set_num_workers(GetParam()); }
+};
+
+#define RUN_ON_WORKERS(Suite) \
+  INSTANTIATE_TEST_SUITE_P(Workers, Suite, testing::Values(1, 2, 3, 8))
+
+}  // namespace gotorch::runtime
