@@ -48,6 +48,8 @@ bool wait_for_signal(Goroutine& me, int64_t ns) {
 void park_native(Goroutine& me, const ParkSpec& spec) {
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
+  // We may wait for goroutines that a shutdown() left behind.
+  if (!backlog().inject.empty()) scheduler().wake(1);
   for (const int64_t start = now_ns(); now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {
       if (me.signal.load(std::memory_order_acquire)) return;

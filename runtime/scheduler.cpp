@@ -138,9 +138,18 @@ bool Scheduler::become_keeper(Worker& worker) {
   return keeper_.compare_exchange_strong(none, &worker, std::memory_order_seq_cst);
 }
 
-// A worker is about to run a goroutine, for nobody knows how long.
-void Scheduler::ensure_keeper() {
-  if (backlog.timers.earliest() != kForever && !keeper_.load(std::memory_order_relaxed)) wake(1);
+bool Scheduler::become_watcher() {
+  // Fence: our seat is on the list before we look who runs. Who starts to run later, or readies a
+  // goroutine, finds us there and nobody watching.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return anybody_runs_goroutines() && !watched_.exchange(true, std::memory_order_relaxed);
+}
+
+void Scheduler::ensure_guards() {
+  if (idle.sleeping() == 0) return;
+  const bool needs_keeper = backlog.timers.earliest() != kForever &&
+                            !keeper_.load(std::memory_order_relaxed);
+  if (needs_keeper || (!watched() && anybody_runs_goroutines())) wake(1);
 }
 
 bool Scheduler::anybody_runs_goroutines() {

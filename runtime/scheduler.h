@@ -54,17 +54,22 @@ class Scheduler {
   // How many workers may help a native thread that is about to publish a loop.
   int spare_workers() const;
 
-  // Of the workers that sleep, one keeps the time: it wakes for the next timer.
+  // Of the workers that sleep, one keeps the time: it wakes for the next timer. If goroutines run,
+  // one watches them: it wakes now and then to see whether they leave others waiting.
   bool become_keeper(Worker& worker);
   void stop_keeping() { keeper_.store(nullptr, std::memory_order_relaxed); }
-  void ensure_keeper();
+  bool become_watcher();
+  void stop_watching() { watched_.store(false, std::memory_order_relaxed); }
+  bool watched() const { return watched_.load(std::memory_order_relaxed); }
+  // The calling worker is about to run a goroutine, nobody knows how long.
+  void ensure_guards();
 
   int started() const { return started_.load(std::memory_order_acquire); }
   Worker& worker(int i) { return *workers_[i].load(std::memory_order_relaxed); }
-  bool anybody_runs_goroutines();
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
  private:
+  bool anybody_runs_goroutines();
   friend void shutdown();
   friend void set_num_workers(int n);
   bool start_worker();
@@ -76,6 +81,7 @@ class Scheduler {
   alignas(64) std::atomic<int> started_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<Worker*> keeper_{nullptr};
+  std::atomic<bool> watched_{false};
   std::mutex grow_;  // guards growth of workers_ and started_
   std::atomic<Worker*> workers_[kMaxWorkers]{};
 };

@@ -103,7 +103,7 @@ bool Worker::run_loops() {
 
 void Worker::run(Goroutine* g) {
   stop_searching();
-  scheduler_.ensure_keeper();
+  scheduler_.ensure_guards();
   chosen_ = fiber_for(g);
   if (!chosen_) {  // no memory for a stack: perhaps there is when another goroutine has ended
     scheduler_.backlog.inject.push(g);

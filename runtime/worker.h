@@ -81,7 +81,7 @@ class Worker {
 
   void look_for_work();
   bool spin();
-  int64_t sleep_limit(bool keeper);
+  int64_t sleep_limit(bool keeper, bool watcher);
   void stop_searching();
   void learn_gap(int64_t gap_ns);
   void steal_paid_off(Worker& victim);
@@ -119,7 +119,7 @@ class Worker {
   std::atomic<bool> in_fiber_{false};
   // A worker that wakes others in vain for its next_ does so ever more rarely.
   std::atomic<int64_t> wake_interval_{0};
-  int64_t next_wake_ = 0;
+  int64_t last_wake_ = 0;
   RunRing ring_;
   SpawnDeque deque_;
 };

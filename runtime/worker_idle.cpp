@@ -21,7 +21,7 @@ constexpr int64_t kShortestSpinNs = 10'000;
 constexpr int64_t kPoliteSpinNs = 5'000;
 // How long a woken goroutine stays with its waker before a thief may have it.
 constexpr int64_t kAgedNs = 4'000;
-// While others run goroutines the keeper looks at their next_ from time to time, for one that was
+// While others run goroutines the watcher looks at their next_ from time to time, for one that was
 // readied by a goroutine that computes on.
 constexpr int64_t kShortestNapNs = 50'000, kLongestNapNs = 10'000'000;
 
@@ -47,12 +47,13 @@ void Worker::ready(Goroutine* g) {
   if (!scheduler_.could_wake()) return;
   // Two goroutines that talk through a channel come here each time, and waking another worker
   // would only tear them apart; one that computes on needs it. Whether thieves get anything tells.
+  // Without a wake, the watcher will find it.
   const int64_t now = ticks();
-  if (now < next_wake_) return;
   const int64_t interval = wake_interval_.load(std::memory_order_relaxed);
+  if (now - last_wake_ < interval && scheduler_.watched()) return;
   wake_interval_.store(std::clamp(2 * interval, kFirstWakeInterval, kLastWakeInterval),
                        std::memory_order_relaxed);
-  next_wake_ = now + interval;
+  last_wake_ = now;
   scheduler_.wake(1);
 }
 
@@ -127,9 +128,10 @@ void Worker::look_for_work() {
   searching_ = false;
   idle.searching.fetch_sub(1, std::memory_order_relaxed);
   const bool keeper = scheduler_.become_keeper(*this);
+  const bool watcher = scheduler_.become_watcher();
   // Fence: we are on the list before we look at every source for the last time.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  const int64_t limit = sleep_limit(keeper);
+  const int64_t limit = sleep_limit(keeper, watcher);
   const bool stay = limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() &&
                     index_ < num_workers();
   if (stay || !idle.leave(seat_)) {
@@ -140,14 +142,14 @@ void Worker::look_for_work() {
     }
   }
   if (keeper) scheduler_.stop_keeping();
+  if (watcher) scheduler_.stop_watching();
 }
 
-// Only the keeper wakes by itself: for the next timer, or to look at workers that compute.
-int64_t Worker::sleep_limit(bool keeper) {
-  if (!keeper) return kForever;
+int64_t Worker::sleep_limit(bool keeper, bool watcher) {
+  int64_t limit = kForever;
   const int64_t timer = scheduler_.backlog.timers.earliest();
-  int64_t limit = timer == kForever ? kForever : std::max<int64_t>(0, timer - now_ns());
-  if (scheduler_.anybody_runs_goroutines()) {
+  if (keeper && timer != kForever) limit = std::max<int64_t>(0, timer - now_ns());
+  if (watcher) {
     nap_ns_ = std::clamp(2 * nap_ns_, kShortestNapNs, kLongestNapNs);
     limit = std::min(limit, nap_ns_);
   }
