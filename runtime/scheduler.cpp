@@ -146,6 +146,8 @@ bool Scheduler::become_watcher() {
 }
 
 void Scheduler::ensure_guards() {
+  // Fence: if we have just given up such a role, either who lies down sees that, or we see it lie.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   if (idle.sleeping() == 0) return;
   const bool needs_keeper = backlog.timers.earliest() != kForever &&
                             !keeper_.load(std::memory_order_relaxed);

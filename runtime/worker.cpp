@@ -80,7 +80,6 @@ void Worker::main() {
 void Worker::main_loop() {
   while (!scheduler_.stopping()) {
     if (index_ >= num_workers()) {
-      hand_over();
       retire();
       continue;
     }
@@ -171,7 +170,10 @@ bool Worker::main_is_wanted() {
 
 // A carrier whose task has ended runs the next one itself, if that is a task.
 Goroutine* Worker::next_task_here() {
-  if (main_is_wanted()) return nullptr;
+  if (main_is_wanted()) {
+    chosen_ = main_;
+    return nullptr;
+  }
   Goroutine* g = pick();
   if (g && g->fiber) {
     chosen_ = fiber_for(g);
@@ -202,12 +204,12 @@ Goroutine* Worker::pick_local() {
 
 // Once in a while, what comes last otherwise comes first.
 Goroutine* Worker::pick_fairly() {
+  if (Goroutine* g = std::exchange(stolen_, nullptr)) return g;
   if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) {
     if (Goroutine* g = scheduler_.backlog.inject.pop()) return g;
     if (Goroutine* g = deque_.steal()) return g;
     if (Goroutine* g = ring_.pop()) return g;
   }
-  if (Goroutine* g = std::exchange(stolen_, nullptr)) return g;
   return pick();
 }
 
@@ -267,7 +269,9 @@ uint64_t Worker::random() {  // xorshift64 (Marsaglia 2003)
 }
 
 void Worker::retire() {
+  hand_over();
   stop_searching();
+  scheduler_.ensure_guards();  // we may have been one
   const uint32_t seen = reconsider_.load(std::memory_order_acquire);
   if (index_ >= num_workers() && !scheduler_.stopping()) futex_wait(reconsider_, seen, kForever);
 }

@@ -97,7 +97,7 @@ class Worker {
 
   boost::fibers::context* main_ = nullptr;
   boost::fibers::context* dispatcher_ = nullptr;
-  boost::fibers::context* chosen_ = nullptr;   // what main wants to run
+  boost::fibers::context* chosen_ = nullptr;   // what the next switch goes to, if decided
   boost::fibers::context* created_ = nullptr;  // a carrier being made
   bool creating_ = false, leaving_ = false;
   Intent intent_;
