@@ -47,4 +47,3 @@ BENCHMARK(parallel_for_two_chunks_of_20us)->Arg(0)->UseRealTime();
 
 }  // namespace gotorch::runtime
 
-BENCHMARK_MAIN();

@@ -1,0 +1,104 @@
+#pragma once
+// Stages of a pipeline: goroutines that take values from one channel and put results in another.
+//
+//   scope s;
+//   chan<Batch> batches = stage(s, files, load, {.workers = 4, .capacity = 8});
+//   chan<float> losses = stage(s, batches, train_step);
+//   for (float loss : losses) print(loss);
+//   s.join();
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "runtime/chan.h"
+#include "runtime/scope.h"
+
+namespace gotorch::runtime {
+
+struct StageOptions {
+  int workers = 1;       // calls of the function that run at once
+  int64_t capacity = 0;  // results that may wait for their receiver
+};
+
+// Applies f to each value of `in`; results come out in the order of the values, however many
+// workers there are. The result channel is closed after the last one. If f throws, or `in` was
+// closed with an error, receivers get the results before it, then the error; and the scope fails
+// with it, so that stages upstream are cancelled. f may wait; with several workers it is called
+// concurrently. std::invalid_argument for options below their minimum.
+template <class In, class F>
+auto stage(scope& s, chan<In> in, F f, StageOptions options = {}) {
+  using Out = std::decay_t<std::invoke_result_t<F&, In>>;
+  // One-shot channels, in the order of the inputs: each gets one result or an error.
+  using Promise = chan<Out>;
+  struct Job {
+    In input;
+    Promise result;
+  };
+  if (options.workers < 1) {
+    throw std::invalid_argument("stage: workers must be at least 1, got " +
+                                std::to_string(options.workers));
+  }
+  chan<Out> out(options.capacity);
+  chan<Job> jobs(0);
+  chan<Promise> order(options.workers);
+
+  s.go([in, jobs, order] {
+    std::exception_ptr error;
+    try {
+      while (std::optional<In> input = in.receive()) {
+        Promise result(1);
+        order.send(result);
+        jobs.send(Job{std::move(*input), result});
+      }
+    } catch (...) {
+      error = std::current_exception();
+    }
+    jobs.close();
+    order.close(error);
+    if (error) std::rethrow_exception(error);
+  });
+  for (int i = 0; i < options.workers; i++) {
+    s.go([jobs, f]() mutable {
+      while (std::optional<Job> job = jobs.receive()) {
+        try {
+          job->result.send(f(std::move(job->input)));
+        } catch (...) {
+          job->result.close(std::current_exception());
+        }
+      }
+    });
+  }
+  s.go([out, order] {
+    std::exception_ptr error;
+    try {
+      while (std::optional<Promise> result = order.receive()) out.send(*result->receive());
+    } catch (...) {
+      error = std::current_exception();
+    }
+    out.close(error);
+    if (error) std::rethrow_exception(error);
+  });
+  return out;
+}
+
+// Sends what `next` returns until it returns an empty optional: the beginning of a pipeline.
+//   chan<int> numbers = source(s, [i = 0]() mutable { return i < 10 ? std::optional(i++) : std::nullopt; });
+template <class F>
+auto source(scope& s, F next, int64_t capacity = 0) {
+  using T = typename std::invoke_result_t<F&>::value_type;
+  chan<T> out(capacity);
+  s.go([out, next]() mutable {
+    std::exception_ptr error;
+    try {
+      while (std::optional<T> value = next()) out.send(std::move(*value));
+    } catch (...) {
+      error = std::current_exception();
+    }
+    out.close(error);
+    if (error) std::rethrow_exception(error);
+  });
+  return out;
+}
+
+}  // namespace gotorch::runtime
