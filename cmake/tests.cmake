@@ -30,7 +30,8 @@ foreach(dir runtime tensor grad layers optim data)
 endforeach()
 
 # Tests with inner loops of their own are compiled as those of the library are.
-set_source_files_properties(tests/tensor/math_test.cpp PROPERTIES COMPILE_OPTIONS "-O3")
+set_source_files_properties(tests/tensor/math_test.cpp PROPERTIES COMPILE_OPTIONS "${GOTORCH_LOOP_FLAGS}")
+
 if(GOTORCH_TESTS)
   file(GLOB examples CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/examples/*.cpp)
   foreach(source IN LISTS examples)
