@@ -1,4 +1,5 @@
 // Arithmetic of two operands and comparisons.
+#include "tensor/copy.h"
 #include "tensor/ops.h"
 #include "tensor/promote.h"
 #include "tensor/simd/math.h"
@@ -21,6 +22,20 @@ T integer_power(T x, T y) {
 }
 
 Operand operand(const Value& v) { return v.is_tensor() ? Operand(v.tensor()) : Operand(v.scalar()); }
+
+// Quotients and remainders of integers run at once: they may fail.
+void check_no_integer_zero(const Args& a) {
+  Promotion p;
+  for (size_t i : {0, 1}) p.add(operand(a.value(i)));
+  if (is_floating(p.result())) return;
+  const Value& divisor = a.value(1);
+  if (!divisor.is_tensor()) return check<ZeroDivisionError>(divisor.scalar().to<bool>(), "ZeroDivisionError");
+  const Tensor d = contiguous(divisor.tensor());
+  dispatch(d.dtype(), [&]<class T>() {
+    const T* x = d.data<T>();
+    for (int64_t i = 0; i < d.numel(); i++) check<ZeroDivisionError>(x[i] != T(0), "ZeroDivisionError");
+  });
+}
 
 Operand minus_one(const Operand& o) {
   if (o.tensor.defined()) return o.tensor - 1;
@@ -87,17 +102,108 @@ const Op true_divide{{
     .samples = {{in(-2, 2), in(0.5, 2)}, {in(-2, 2), 3}, {in(-1, 1, {3, 1}), in(1, 2, {4})}},
 }};
 
+const Op floor_divide{{
+    .sig = "floor_divide(Tensor input, Operand other) -> Tensor",
+    .doc = "floor(input / other). Integer division by zero raises.",
+    .dtypes = kNumbers,
+    .kernel = pointwise<kNumbers>([](auto x, auto y) {
+      using T = decltype(x);
+      if constexpr (std::is_integral_v<T>) {
+        // -1 divides by negation: INT_MIN / -1 traps. Zero was refused; the quotient below must not trap on it.
+        const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
+        const T q = static_cast<T>(x / d);
+        const T down = (static_cast<T>(q * d) != x) & ((x < T(0)) != (d < T(0))) ? static_cast<T>(q - 1) : q;
+        return (y == T(-1)) & std::is_signed_v<T> ? static_cast<T>(T(0) - x) : down;
+      } else {
+        // Through the remainder, so that the quotient is exact where it is representable.
+        const T r = math::fmod(x, y);
+        T q = (x - r) / y;
+        q = (r != T(0)) & ((y < T(0)) != (r < T(0))) ? q - T(1) : q;
+        const T f = math::floor(q);
+        const T rounded = q - f > T(0.5) ? f + T(1) : f;
+        const T signed_zero = math::copysign(T(0), x / y);
+        return y == T(0) ? x / y : q != T(0) ? rounded : signed_zero;
+      }
+    }),
+    .validate = check_no_integer_zero,
+    .samples = {{in(-9, 9), in(0.5, 2)}, {in(-9, 9), 3}},
+    .errors = {{{indices(1, 9, {4}), 0}, "ZeroDivisionError"}},
+}};
+
+const Op trunc_divide{{
+    .sig = "_trunc_divide(Tensor input, Operand other) -> Tensor",
+    .doc = "trunc(input / other). Integer division by zero raises.",
+    .scope = Scope::Internal,
+    .dtypes = kNumbers,
+    .kernel = pointwise<kNumbers>([](auto x, auto y) {
+      using T = decltype(x);
+      if constexpr (std::is_integral_v<T>) {
+        const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
+        return (y == T(-1)) & std::is_signed_v<T> ? static_cast<T>(T(0) - x) : static_cast<T>(x / d);
+      } else {
+        return math::trunc(x / y);
+      }
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); })},
+    .validate = check_no_integer_zero,
+    .samples = {{in(-9, 9), in(0.5, 2)}, {in(-9, 9), 3}},
+}};
+
+const Op remainder{{
+    .sig = "remainder(Tensor input, Operand other) -> Tensor",
+    .doc = "input - other * floor(input / other): the sign of other. Integer division by zero raises.",
+    .dtypes = kNumbers,
+    .kernel = pointwise<kNumbers>([](auto x, auto y) {
+      using T = decltype(x);
+      if constexpr (std::is_integral_v<T>) {
+        const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
+        const T r = static_cast<T>(x % d);
+        return (r != T(0)) & ((r < T(0)) != (d < T(0))) ? static_cast<T>(r + d) : r;
+      } else {
+        const T r = math::fmod(x, y);
+        return (r != T(0)) & ((r < T(0)) != (y < T(0))) ? r + y : r;
+      }
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
+             wrt("other", "input other",
+                 [](auto& s) { return neg(s.g() * floor_divide(s[0], s.value(1))); })},
+    .validate = check_no_integer_zero,
+    .samples = {{in(-9, 9), in(0.5, 2)}, {in(-9, 9), 3}},
+}};
+
+const Op fmod{{
+    .sig = "fmod(Tensor input, Operand other) -> Tensor",
+    .doc = "input - other * trunc(input / other): the sign of input. Integer division by zero raises.",
+    .dtypes = kNumbers,
+    .kernel = pointwise<kNumbers>([](auto x, auto y) {
+      using T = decltype(x);
+      if constexpr (std::is_integral_v<T>) {
+        const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
+        return static_cast<T>(x % d);
+      } else {
+        return math::fmod(x, y);
+      }
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
+             wrt("other", "input other",
+                 [](auto& s) { return neg(s.g() * trunc_divide(s[0], s.value(1))); })},
+    .validate = check_no_integer_zero,
+    .samples = {{in(-9, 9), in(0.5, 2)}, {in(-9, 9), 3}},
+}};
+
 const Op div{{
     .sig = "div(Tensor input, Operand other, *, str? rounding_mode=None) -> Tensor",
     .doc = "input / other; rounding_mode 'trunc' or 'floor' rounds the quotient and keeps integers.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
-      check<NotImplementedError>(!a.given(2), "rounding_mode");
-      return true_divide(a[0], a.value(1));
+      if (!a.given(2)) return true_divide(a[0], a.value(1));
+      if (a.str(2) == "floor") return floor_divide(a[0], a.value(1));
+      check(a.str(2) == "trunc", "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", a.str(2), "'");
+      return trunc_divide(a[0], a.value(1));
     }),
     .inplace = true,
     .aliases = "divide",
-    .samples = {{in(-2, 2), in(0.5, 2)}, {in(-2, 2), 3}},
+    .samples = {{in(-2, 2), in(0.5, 2)}, {in(-2, 2), 3}, {in(-9, 9), 2, "floor"}, {in(-9, 9), 2, "trunc"}},
 }};
 
 const Op pow_elements{{

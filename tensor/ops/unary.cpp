@@ -146,6 +146,68 @@ const Op erf{{
     .samples = {{in(-2, 2)}},
 }};
 
+const Op exp2{{
+    .sig = "exp2(Tensor input) -> Tensor",
+    .doc = "2 to the power of input.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::exp2(x); }),
+    .grad = {wrt("input", "result", [](auto& s) { return s.g() * (s.y() * 0.6931471805599453); })},
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op log2{{
+    .sig = "log2(Tensor input) -> Tensor",
+    .doc = "Logarithm to base 2.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::log2(x); }),
+    .grad = {wrt("input", "input", [](auto& s) { return s.g() / (s[0] * 0.6931471805599453); })},
+    .samples = {{in(0.1, 4)}},
+}};
+
+const Op log10{{
+    .sig = "log10(Tensor input) -> Tensor",
+    .doc = "Logarithm to base 10.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::log10(x); }),
+    .grad = {wrt("input", "input", [](auto& s) { return s.g() / (s[0] * 2.302585092994046); })},
+    .samples = {{in(0.1, 4)}},
+}};
+
+const Op erfc{{
+    .sig = "erfc(Tensor input) -> Tensor",
+    .doc = "1 - erf(input), accurate for large input.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::erfc(x); }),
+    .grad = {wrt("input", "input", [](auto& s) { return s.g() * (exp(neg(square(s[0]))) * -1.1283791670955126); })},
+    .samples = {{in(-2, 2)}},
+}};
+
+const Op erfinv{{
+    .sig = "erfinv(Tensor input) -> Tensor",
+    .doc = "The inverse of erf; infinite at -1 and 1.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::erfinv(x); }),
+    .grad = {wrt("input", "result", [](auto& s) { return s.g() * (exp(square(s.y())) * 0.8862269254527580); })},
+    .samples = {{in(-0.9, 0.9)}},
+}};
+
+const Op lgamma{{
+    .sig = "lgamma(Tensor input) -> Tensor",
+    .doc = "log |gamma(input)|.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::lgamma(x); }),
+    .grad = {wrt("input", "input", [](auto& s) { return s.g() * digamma(s[0]); })},
+    .samples = {{in(0.5, 4)}},
+}};
+
+const Op digamma{{
+    .sig = "digamma(Tensor input) -> Tensor",
+    .doc = "The derivative of lgamma. Has no gradient here.",
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::digamma(x); }),
+    .samples = {{in(0.5, 4)}},
+}};
+
 const Op floor{{
     .sig = "floor(Tensor input) -> Tensor",
     .doc = "The largest integer not above input. The gradient is 0.",
