@@ -102,6 +102,10 @@ Tensor packed(const Tensor& x) {
   return copy_of(x, x.dtype());
 }
 
+Tensor as_dtype(const Tensor& x, Dtype dtype) { return x.dtype() == dtype ? x : copy_of(x, dtype); }
+
+Tensor packed(const Tensor& x, Dtype dtype) { return x.dtype() == dtype ? packed(x) : copy_of(x, dtype); }
+
 Tensor copy_of(const Tensor& x, Dtype dtype) {
   Tensor out = empty(x.shape(), dtype);
   copy_elements(out, x);

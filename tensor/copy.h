@@ -8,6 +8,10 @@ namespace gotorch {
 void copy_elements(const Tensor& dst, const Tensor& src);
 // x itself if it is contiguous and evaluated, else a contiguous copy.
 Tensor packed(const Tensor& x);
+// The same, as `dtype`.
+Tensor packed(const Tensor& x, Dtype dtype);
+// x itself if it has this dtype, else a contiguous copy.
+Tensor as_dtype(const Tensor& x, Dtype dtype);
 // A contiguous copy as `dtype`, never x itself.
 Tensor copy_of(const Tensor& x, Dtype dtype);
 // Throws if `value` is out of range for `dtype`. Infinities and NaN fit any float, negatives wrap in uint8.

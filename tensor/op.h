@@ -246,4 +246,16 @@ struct GradMode {
 };
 GradMode& grad_mode();
 
+// Ops called in its scope are not recorded: for kernels that are written in ops and have their own gradient.
+class Unrecorded {
+ public:
+  Unrecorded() : before_(grad_mode().enabled) { grad_mode().enabled = false; }
+  ~Unrecorded() { grad_mode().enabled = before_; }
+  Unrecorded(const Unrecorded&) = delete;
+  Unrecorded& operator=(const Unrecorded&) = delete;
+
+ private:
+  bool before_;
+};
+
 }  // namespace gotorch

@@ -32,6 +32,10 @@ extern const Op sub;
 extern const Op rsub;
 extern const Op mul;
 extern const Op true_divide;
+extern const Op floor_divide;
+extern const Op trunc_divide;
+extern const Op remainder;
+extern const Op fmod;
 extern const Op div;
 extern const Op pow_elements;
 extern const Op pow;
@@ -82,6 +86,17 @@ extern const Op logspace;
 extern const Op eye;
 extern const Op tril_indices;
 extern const Op triu_indices;
+extern const Op amax;
+extern const Op amin;
+extern const Op max;
+extern const Op max_dim;
+extern const Op max_other;
+extern const Op min;
+extern const Op min_dim;
+extern const Op min_other;
+extern const Op argmax;
+extern const Op argmin;
+extern const Op aminmax;
 extern const Op cat;
 extern const Op stack;
 extern const Op hstack;
@@ -91,6 +106,21 @@ extern const Op column_stack;
 extern const Op repeat;
 extern const Op tile;
 extern const Op meshgrid;
+extern const Op nll_loss_kernel;
+extern const Op nll_loss;
+extern const Op cross_entropy_kernel;
+extern const Op cross_entropy;
+extern const Op mse_loss;
+extern const Op l1_loss;
+extern const Op smooth_l1_loss;
+extern const Op huber_loss;
+extern const Op binary_cross_entropy;
+extern const Op binary_cross_entropy_with_logits;
+extern const Op kl_div;
+extern const Op xlogy;
+extern const Op poisson_nll_loss;
+extern const Op hinge_embedding_loss;
+extern const Op margin_ranking_loss;
 extern const Op mm;
 extern const Op bmm;
 extern const Op matmul;
@@ -101,6 +131,14 @@ extern const Op addmm;
 extern const Op addmv;
 extern const Op baddbmm;
 extern const Op linear;
+extern const Op layer_norm_kernel;
+extern const Op layer_norm;
+extern const Op rms_norm;
+extern const Op group_norm_kernel;
+extern const Op group_norm;
+extern const Op batch_norm_kernel;
+extern const Op batch_norm;
+extern const Op instance_norm;
 extern const Op rand;
 extern const Op randn;
 extern const Op randint_low;
@@ -130,6 +168,16 @@ extern const Op triu;
 extern const Op diag_embed;
 extern const Op diag;
 extern const Op block_diag;
+extern const Op sum;
+extern const Op mean;
+extern const Op prod;
+extern const Op any;
+extern const Op all;
+extern const Op count_nonzero;
+extern const Op nansum;
+extern const Op nanmean;
+extern const Op sum_to_size;
+extern const Op logsumexp;
 extern const Op slice;
 extern const Op slice_backward;
 extern const Op narrow;
@@ -146,11 +194,35 @@ extern const Op unfold;
 extern const Op unfold_backward;
 extern const Op as_strided;
 extern const Op as_strided_backward;
-extern const Op sum;
+extern const Op softmax_backward;
+extern const Op softmax_kernel;
+extern const Op softmax;
+extern const Op log_softmax_backward;
+extern const Op log_softmax_kernel;
+extern const Op log_softmax;
+extern const Op softmin;
+extern const Op var;
+extern const Op std_;
+extern const Op var_mean;
+extern const Op std_mean;
+extern const Op linalg_vector_norm;
+extern const Op norm;
+extern const Op norm_fro;
+extern const Op dist;
 extern const Op sin;
 extern const Op cos;
 extern const Op tan;
 extern const Op tanh;
+extern const Op asin;
+extern const Op acos;
+extern const Op atan;
+extern const Op sinh;
+extern const Op cosh;
+extern const Op asinh;
+extern const Op acosh;
+extern const Op atanh;
+extern const Op atan2;
+extern const Op hypot;
 extern const Op abs;
 extern const Op neg;
 extern const Op positive;
@@ -164,6 +236,13 @@ extern const Op expm1;
 extern const Op log;
 extern const Op log1p;
 extern const Op erf;
+extern const Op exp2;
+extern const Op log2;
+extern const Op log10;
+extern const Op erfc;
+extern const Op erfinv;
+extern const Op lgamma;
+extern const Op digamma;
 extern const Op floor;
 extern const Op ceil;
 extern const Op trunc;
@@ -377,6 +456,34 @@ inline Tensor mul(const Tensor& input, const Operand& other) {
 inline Tensor true_divide(const Tensor& input, const Operand& other) {
   const Value values[] = {Value(input), Value(other)};
   Tensors out = call(ops::true_divide, values);
+  return std::move(out[0]);
+}
+
+// floor(input / other). Integer division by zero raises.
+inline Tensor floor_divide(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::floor_divide, values);
+  return std::move(out[0]);
+}
+
+// trunc(input / other). Integer division by zero raises.
+inline Tensor _trunc_divide(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::trunc_divide, values);
+  return std::move(out[0]);
+}
+
+// input - other * floor(input / other): the sign of other. Integer division by zero raises.
+inline Tensor remainder(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::remainder, values);
+  return std::move(out[0]);
+}
+
+// input - other * trunc(input / other): the sign of input. Integer division by zero raises.
+inline Tensor fmod(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::fmod, values);
   return std::move(out[0]);
 }
 
@@ -730,6 +837,83 @@ inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0, std::op
   return std::move(out[0]);
 }
 
+// The largest element over `dim`; NaN is larger than anything. Equal ones share the gradient.
+inline Tensor amax(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::amax, values);
+  return std::move(out[0]);
+}
+
+// The smallest element over `dim`; NaN is smaller than anything. Equal ones share the gradient.
+inline Tensor amin(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::amin, values);
+  return std::move(out[0]);
+}
+
+// The largest element; NaN is larger than anything.
+inline Tensor max(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::max, values);
+  return std::move(out[0]);
+}
+
+// The largest element along `dim` and the index of its first occurrence, which gets the gradient.
+inline std::array<Tensor, 2> max(const Tensor& input, int64_t dim, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::max_dim, values);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// maximum(input, other).
+inline Tensor max(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::max_other, values);
+  return std::move(out[0]);
+}
+
+// The smallest element; NaN is smaller than anything.
+inline Tensor min(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::min, values);
+  return std::move(out[0]);
+}
+
+// The smallest element along `dim` and the index of its first occurrence, which gets the gradient.
+inline std::array<Tensor, 2> min(const Tensor& input, int64_t dim, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::min_dim, values);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// minimum(input, other).
+inline Tensor min(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::min_other, values);
+  return std::move(out[0]);
+}
+
+// The index of the first largest element along `dim`, or in the flattened input.
+inline Tensor argmax(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::argmax, values);
+  return std::move(out[0]);
+}
+
+// The index of the first smallest element along `dim`, or in the flattened input.
+inline Tensor argmin(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::argmin, values);
+  return std::move(out[0]);
+}
+
+// The smallest and the largest element along `dim`, or of all.
+inline std::array<Tensor, 2> aminmax(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::aminmax, values);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
 // The tensors one after the other along `dim`; their other sizes agree.
 inline Tensor cat(std::span<const Tensor> tensors, int64_t dim = 0) {
   const Value values[] = {Value(tensors), Value(dim)};
@@ -791,6 +975,111 @@ inline Tensors meshgrid(std::span<const Tensor> tensors, std::optional<std::stri
   const Value values[] = {Value(tensors), Value(indexing)};
   Tensors out = call(ops::meshgrid, values);
   return out;
+}
+
+// nll_loss, and the sum of the weights of the targets.
+inline std::array<Tensor, 2> _nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignore_index, std::string_view reduction) {
+  const Value values[] = {Value(input), Value(target), Value(weight), Value(ignore_index), Value(reduction)};
+  Tensors out = call(ops::nll_loss_kernel, values);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// -weight[target] * input[target]: input [n, c, ...] of log-probabilities, target [n, ...] of class indices. 'mean' divides by the sum of the weights.
+inline Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, int64_t ignore_index = -100, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value values[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(ignore_index), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::nll_loss, values);
+  return std::move(out[0]);
+}
+
+// cross_entropy with class indices, and what its gradient needs.
+inline std::array<Tensor, 4> _cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignore_index, std::string_view reduction, double label_smoothing) {
+  const Value values[] = {Value(input), Value(target), Value(weight), Value(ignore_index), Value(reduction), Value(label_smoothing)};
+  Tensors out = call(ops::cross_entropy_kernel, values);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2]), std::move(out[3])};
+}
+
+// -log softmax(input)[target]: input [n, c, ...] of logits, target [n, ...] of class indices or [n, c, ...] of probabilities.
+inline Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, int64_t ignore_index = -100, std::optional<bool> reduce = {}, std::string_view reduction = "mean", double label_smoothing = 0.0) {
+  const Value values[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(ignore_index), Value(reduce), Value(reduction), Value(label_smoothing)};
+  Tensors out = call(ops::cross_entropy, values);
+  return std::move(out[0]);
+}
+
+// (input - target)^2, reduced.
+inline Tensor mse_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value values[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::mse_loss, values);
+  return std::move(out[0]);
+}
+
+// |input - target|, reduced.
+inline Tensor l1_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value values[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::l1_loss, values);
+  return std::move(out[0]);
+}
+
+// d^2 / (2 beta) where d = |input - target| < beta, d - beta / 2 elsewhere, reduced.
+inline Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", double beta = 1.0) {
+  const Value values[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(beta)};
+  Tensors out = call(ops::smooth_l1_loss, values);
+  return std::move(out[0]);
+}
+
+// d^2 / 2 where d = |input - target| < delta, delta * (d - delta / 2) elsewhere, reduced.
+inline Tensor huber_loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double delta = 1.0) {
+  const Value values[] = {Value(input), Value(target), Value(reduction), Value(delta)};
+  Tensors out = call(ops::huber_loss, values);
+  return std::move(out[0]);
+}
+
+// -(target * log(input) + (1 - target) * log(1 - input)) * weight, reduced. Logarithms are cut off at -100.
+inline Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value values[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::binary_cross_entropy, values);
+  return std::move(out[0]);
+}
+
+// binary_cross_entropy(sigmoid(input), target), as (1 - target) * input + softplus(-input), which cannot overflow.
+inline Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", const Tensor& pos_weight = {}) {
+  const Value values[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(reduce), Value(reduction), Value(pos_weight)};
+  Tensors out = call(ops::binary_cross_entropy_with_logits, values);
+  return std::move(out[0]);
+}
+
+// target * (log(target) - input), reduced; input is of log-probabilities. 'batchmean' divides the sum by the batch.
+inline Tensor kl_div(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", bool log_target = false) {
+  const Value values[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(log_target)};
+  Tensors out = call(ops::kl_div, values);
+  return std::move(out[0]);
+}
+
+// input * log(other), and 0 where input is 0.
+inline Tensor xlogy(const Tensor& input, const Operand& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::xlogy, values);
+  return std::move(out[0]);
+}
+
+// exp(input) - target * input, or with log_input=False input - target * log(input + eps), reduced.
+inline Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_input = true, bool full = false, std::optional<bool> size_average = {}, double eps = 1e-08, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value values[] = {Value(input), Value(target), Value(log_input), Value(full), Value(size_average), Value(eps), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::poisson_nll_loss, values);
+  return std::move(out[0]);
+}
+
+// input where target is 1, max(0, margin - input) where it is -1, reduced.
+inline Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, double margin = 1.0, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value values[] = {Value(input), Value(target), Value(margin), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::hinge_embedding_loss, values);
+  return std::move(out[0]);
+}
+
+// max(0, -target * (input1 - input2) + margin), reduced.
+inline Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value values[] = {Value(input1), Value(input2), Value(target), Value(margin), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::margin_ranking_loss, values);
+  return std::move(out[0]);
 }
 
 // Product of two matrices, [n, k] and [k, m]. No broadcasting.
@@ -860,6 +1149,62 @@ inline Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& b
 inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {}) {
   const Value values[] = {Value(input), Value(weight), Value(bias)};
   Tensors out = call(ops::linear, values);
+  return std::move(out[0]);
+}
+
+// layer_norm, and the statistics of each row.
+inline std::array<Tensor, 3> _layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
+  const Value values[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias), Value(eps)};
+  Tensors out = call(ops::layer_norm_kernel, values);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// (input - mean) / sqrt(variance + eps) * weight + bias over the last dimensions (Ba et al. 2016).
+inline Tensor layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-05) {
+  const Value values[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias), Value(eps)};
+  Tensors out = call(ops::layer_norm, values);
+  return std::move(out[0]);
+}
+
+// input / sqrt(mean(input^2) + eps) * weight over the last dimensions (Zhang and Sennrich 2019).
+inline Tensor rms_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = {}, std::optional<double> eps = {}) {
+  const Value values[] = {Value(input), Value(normalized_shape), Value(weight), Value(eps)};
+  Tensors out = call(ops::rms_norm, values);
+  return std::move(out[0]);
+}
+
+// group_norm, and the statistics of each group.
+inline std::array<Tensor, 3> _group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
+  const Value values[] = {Value(input), Value(num_groups), Value(weight), Value(bias), Value(eps)};
+  Tensors out = call(ops::group_norm_kernel, values);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// Normalises each group of channels of each sample of [n, c, ...] (Wu and He 2018).
+inline Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-05) {
+  const Value values[] = {Value(input), Value(num_groups), Value(weight), Value(bias), Value(eps)};
+  Tensors out = call(ops::group_norm, values);
+  return std::move(out[0]);
+}
+
+// batch_norm, and the statistics it normalised with. Moves the running statistics when training.
+inline std::array<Tensor, 3> _batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias, bool training, double momentum, double eps) {
+  const Value values[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(training), Value(momentum), Value(eps)};
+  Tensors out = call(ops::batch_norm_kernel, values);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// Normalises each channel of [n, c, ...] over batch and space (Ioffe and Szegedy 2015), in training with the batch's statistics, which the running ones then follow with `momentum`.
+inline Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight = {}, const Tensor& bias = {}, bool training = false, double momentum = 0.1, double eps = 1e-05) {
+  const Value values[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(training), Value(momentum), Value(eps)};
+  Tensors out = call(ops::batch_norm, values);
+  return std::move(out[0]);
+}
+
+// Normalises each channel of each sample of [n, c, ...] over space (Ulyanov et al. 2016).
+inline Tensor instance_norm(const Tensor& input, const Tensor& running_mean = {}, const Tensor& running_var = {}, const Tensor& weight = {}, const Tensor& bias = {}, bool use_input_stats = true, double momentum = 0.1, double eps = 1e-05) {
+  const Value values[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(use_input_stats), Value(momentum), Value(eps)};
+  Tensors out = call(ops::instance_norm, values);
   return std::move(out[0]);
 }
 
@@ -1066,6 +1411,76 @@ inline Tensor block_diag(std::span<const Tensor> tensors) {
   return std::move(out[0]);
 }
 
+// The sum over `dim`, or of all elements. Integers and bool add up to int64.
+inline Tensor sum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::sum, values);
+  return std::move(out[0]);
+}
+
+// The mean over `dim`, or of all elements. NaN if there are none.
+inline Tensor mean(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::mean, values);
+  return std::move(out[0]);
+}
+
+// The product over `dim`, or of all elements. Integers and bool multiply to int64.
+inline Tensor prod(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::prod, values);
+  return std::move(out[0]);
+}
+
+// Whether any element over `dim` is not zero; NaN is not. uint8 stays uint8.
+inline Tensor any(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::any, values);
+  return std::move(out[0]);
+}
+
+// Whether every element over `dim` is not zero; true of none. uint8 stays uint8.
+inline Tensor all(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::all, values);
+  return std::move(out[0]);
+}
+
+// How many elements over `dim` are not zero, in int64.
+inline Tensor count_nonzero(const Tensor& input, OptionalIntList dim = {}) {
+  const Value values[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::count_nonzero, values);
+  return std::move(out[0]);
+}
+
+// The sum with NaN taken as zero.
+inline Tensor nansum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::nansum, values);
+  return std::move(out[0]);
+}
+
+// The mean of the elements that are not NaN.
+inline Tensor nanmean(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::nanmean, values);
+  return std::move(out[0]);
+}
+
+// input summed to `size`, from which its shape is broadcast.
+inline Tensor sum_to_size(const Tensor& input, IntList size) {
+  const Value values[] = {Value(input), Value(size)};
+  Tensors out = call(ops::sum_to_size, values);
+  return std::move(out[0]);
+}
+
+// log(sum(exp(input))) over `dim`, without overflow: the maximum is subtracted first.
+inline Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim = false) {
+  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::logsumexp, values);
+  return std::move(out[0]);
+}
+
 // input[start:end:step] along `dim`, with Python's clamping of the limits.
 inline Tensor slice(const Tensor& input, int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> end = {}, int64_t step = 1) {
   const Value values[] = {Value(input), Value(dim), Value(start), Value(end), Value(step)};
@@ -1178,10 +1593,108 @@ inline Tensor as_strided_backward(const Tensor& grad, IntList input_sizes, IntLi
   return std::move(out[0]);
 }
 
-// x
-inline Tensor sum(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::sum, values);
+// result * (grad - sum(grad * result)).
+inline Tensor _softmax_backward(const Tensor& grad, const Tensor& result, int64_t dim) {
+  const Value values[] = {Value(grad), Value(result), Value(dim)};
+  Tensors out = call(ops::softmax_backward, values);
+  return std::move(out[0]);
+}
+
+// exp(input) / sum(exp(input)) along dim.
+inline Tensor _softmax(const Tensor& input, int64_t dim) {
+  const Value values[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::softmax_kernel, values);
+  return std::move(out[0]);
+}
+
+// exp(input) / sum(exp(input)) along dim. The maximum is subtracted first, so exp <= 1.
+inline Tensor softmax(const Tensor& input, std::optional<int64_t> dim = {}, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(dtype)};
+  Tensors out = call(ops::softmax, values);
+  return std::move(out[0]);
+}
+
+// grad - exp(result) * sum(grad).
+inline Tensor _log_softmax_backward(const Tensor& grad, const Tensor& result, int64_t dim) {
+  const Value values[] = {Value(grad), Value(result), Value(dim)};
+  Tensors out = call(ops::log_softmax_backward, values);
+  return std::move(out[0]);
+}
+
+// log(softmax(input)) along dim.
+inline Tensor _log_softmax(const Tensor& input, int64_t dim) {
+  const Value values[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::log_softmax_kernel, values);
+  return std::move(out[0]);
+}
+
+// log(softmax(input)) along dim, without the loss of digits of that formula.
+inline Tensor log_softmax(const Tensor& input, std::optional<int64_t> dim = {}, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(dtype)};
+  Tensors out = call(ops::log_softmax, values);
+  return std::move(out[0]);
+}
+
+// softmax(-input).
+inline Tensor softmin(const Tensor& input, std::optional<int64_t> dim = {}, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(dtype)};
+  Tensors out = call(ops::softmin, values);
+  return std::move(out[0]);
+}
+
+// The sum of squared deviations from the mean, divided by n - correction; the correction is 1, or 0 with unbiased=False.
+inline Tensor var(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
+  Tensors out = call(ops::var, values);
+  return std::move(out[0]);
+}
+
+// The square root of var.
+inline Tensor std(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
+  Tensors out = call(ops::std_, values);
+  return std::move(out[0]);
+}
+
+// var and mean in one pass.
+inline std::array<Tensor, 2> var_mean(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
+  Tensors out = call(ops::var_mean, values);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// std and mean in one pass.
+inline std::array<Tensor, 2> std_mean(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
+  const Value values[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
+  Tensors out = call(ops::std_mean, values);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// sum(|x|^ord)^(1/ord) over `dim`; for ord inf the largest, -inf the smallest |x|, 0 how many are not zero.
+inline Tensor linalg_vector_norm(const Tensor& x, Scalar ord = 2, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(x), Value(ord), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::linalg_vector_norm, values);
+  return std::move(out[0]);
+}
+
+// linalg.vector_norm under its older name.
+inline Tensor norm(const Tensor& input, std::optional<Scalar> p = 2, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(p), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::norm, values);
+  return std::move(out[0]);
+}
+
+// The Frobenius norm, 'fro': of matrices the 2-norm of all elements.
+inline Tensor norm(const Tensor& input, std::string_view p, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
+  const Value values[] = {Value(input), Value(p), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::norm_fro, values);
+  return std::move(out[0]);
+}
+
+// The p-norm of input - other.
+inline Tensor dist(const Tensor& input, const Tensor& other, Scalar p = 2) {
+  const Value values[] = {Value(input), Value(other), Value(p)};
+  Tensors out = call(ops::dist, values);
   return std::move(out[0]);
 }
 
@@ -1210,6 +1723,76 @@ inline Tensor tan(const Tensor& input) {
 inline Tensor tanh(const Tensor& input) {
   const Value values[] = {Value(input)};
   Tensors out = call(ops::tanh, values);
+  return std::move(out[0]);
+}
+
+// Inverse sine, in [-pi/2, pi/2]; NaN beyond -1 and 1.
+inline Tensor asin(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::asin, values);
+  return std::move(out[0]);
+}
+
+// Inverse cosine, in [0, pi]; NaN beyond -1 and 1.
+inline Tensor acos(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::acos, values);
+  return std::move(out[0]);
+}
+
+// Inverse tangent, in [-pi/2, pi/2].
+inline Tensor atan(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::atan, values);
+  return std::move(out[0]);
+}
+
+// Hyperbolic sine.
+inline Tensor sinh(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::sinh, values);
+  return std::move(out[0]);
+}
+
+// Hyperbolic cosine.
+inline Tensor cosh(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::cosh, values);
+  return std::move(out[0]);
+}
+
+// Inverse hyperbolic sine.
+inline Tensor asinh(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::asinh, values);
+  return std::move(out[0]);
+}
+
+// Inverse hyperbolic cosine; NaN below 1.
+inline Tensor acosh(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::acosh, values);
+  return std::move(out[0]);
+}
+
+// Inverse hyperbolic tangent; NaN beyond -1 and 1.
+inline Tensor atanh(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::atanh, values);
+  return std::move(out[0]);
+}
+
+// The angle of the point (other, input), in [-pi, pi].
+inline Tensor atan2(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::atan2, values);
+  return std::move(out[0]);
+}
+
+// sqrt(input^2 + other^2), without overflow on the way.
+inline Tensor hypot(const Tensor& input, const Tensor& other) {
+  const Value values[] = {Value(input), Value(other)};
+  Tensors out = call(ops::hypot, values);
   return std::move(out[0]);
 }
 
@@ -1301,6 +1884,55 @@ inline Tensor log1p(const Tensor& input) {
 inline Tensor erf(const Tensor& input) {
   const Value values[] = {Value(input)};
   Tensors out = call(ops::erf, values);
+  return std::move(out[0]);
+}
+
+// 2 to the power of input.
+inline Tensor exp2(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::exp2, values);
+  return std::move(out[0]);
+}
+
+// Logarithm to base 2.
+inline Tensor log2(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::log2, values);
+  return std::move(out[0]);
+}
+
+// Logarithm to base 10.
+inline Tensor log10(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::log10, values);
+  return std::move(out[0]);
+}
+
+// 1 - erf(input), accurate for large input.
+inline Tensor erfc(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::erfc, values);
+  return std::move(out[0]);
+}
+
+// The inverse of erf; infinite at -1 and 1.
+inline Tensor erfinv(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::erfinv, values);
+  return std::move(out[0]);
+}
+
+// log |gamma(input)|.
+inline Tensor lgamma(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::lgamma, values);
+  return std::move(out[0]);
+}
+
+// The derivative of lgamma. Has no gradient here.
+inline Tensor digamma(const Tensor& input) {
+  const Value values[] = {Value(input)};
+  Tensors out = call(ops::digamma, values);
   return std::move(out[0]);
 }
 

@@ -67,10 +67,11 @@ class Param:
 class Op:
     def __init__(self, variable, signature, doc, source):
         self.variable, self.signature, self.doc, self.source = variable, signature, doc, source
-        match = re.fullmatch(r"(\w+)(?:\.(\w+))?\((.*)\)(?: -> (.*))?", signature)
+        call, _, self.result = signature.partition(" -> ")
+        match = re.fullmatch(r"(\w+)(?:\.(\w+))?\((.*)\)", call)
         if not match:
             sys.exit(f"{source}: malformed signature: {signature}")
-        self.name, self.overload, params, self.result = match.groups()
+        self.name, self.overload, params = match.groups()
         pieces = [p.strip() for p in re.split(r",(?![^\[(]*[\])])", params)]
         self.params = [Param(p) for p in pieces if p and p != "*"]
 

@@ -30,7 +30,7 @@ void check_no_integer_zero(const Args& a) {
   if (is_floating(p.result())) return;
   const Value& divisor = a.value(1);
   if (!divisor.is_tensor()) return check<ZeroDivisionError>(divisor.scalar().to<bool>(), "ZeroDivisionError");
-  const Tensor d = contiguous(divisor.tensor());
+  const Tensor d = packed(divisor.tensor());
   dispatch(d.dtype(), [&]<class T>() {
     const T* x = d.data<T>();
     for (int64_t i = 0; i < d.numel(); i++) check<ZeroDivisionError>(x[i] != T(0), "ZeroDivisionError");

@@ -73,14 +73,12 @@ struct ClassArgs {
   }
 };
 
-Tensor as_dtype(const Tensor& x, Dtype d) { return x.dtype() == d ? contiguous(x) : copy_of(x, d); }
-
 // (input, target, weight, ignore_index, reduction[, smoothing]) from position `at`.
 ClassArgs class_args(const Args& a, size_t at, bool smoothing) {
   const Dtype compute = compute_dtype(a[at].dtype());
   const Tensor weight = a.tensor_or(at + 2);
   check(!weight.defined() || weight.dtype() == a[at].dtype(), "expected the weight to be of ", a[at].dtype(), ", got ", weight.defined() ? weight.dtype() : Dtype::Float);
-  ClassArgs c{as_dtype(a[at], compute), as_dtype(a[at + 1], Dtype::Int64), weight.defined() ? as_dtype(weight, compute) : Tensor(),
+  ClassArgs c{packed(a[at], compute), packed(a[at + 1], Dtype::Int64), weight.defined() ? packed(weight, compute) : Tensor(),
               class_shape(a[at], a[at + 1], weight), a.integer(at + 3), reduction_of(a.str(at + 4))};
   if (smoothing) c.smoothing = a.number(at + 5);
   return c;
@@ -103,16 +101,13 @@ Tensor class_gradient(const Tensor& g, const Tensor& probabilities, const Args& 
   const Tensor& x = a[0];
   const int64_t dim = x.dim() == 1 ? 0 : 1;
   const Tensor target = unsqueeze(_to_dtype(a[1], Dtype::Int64), dim);
-  const Tensor counted = ne(target, a.integer(3));
-  const Tensor safe = where(counted, target, 0);
-  const Tensor zeros = mul(x, 0);
-  const Tensor one = gotorch::scalar_tensor(1, x.dtype());
-  Tensor hot = scatter(zeros, dim, safe, _to_dtype(counted, x.dtype()) * one);
-  const double e = of_logits ? a.number(5) : 0;
+  const Tensor mask = _to_dtype(ne(target, a.integer(3)), x.dtype());
   DimVector shape(static_cast<size_t>(x.dim()), 1);
   shape[static_cast<size_t>(dim)] = x.size(dim);
-  const Tensor w = a.tensor_or(2).defined() ? reshape(a[2], shape) : ones_like(zeros);
-  const Tensor mask = _to_dtype(counted, x.dtype());
+  const Tensor classes = reshape(arange(x.size(dim)), shape);
+  const Tensor hot = _to_dtype(eq(target, classes), x.dtype()) * mask;
+  const double e = of_logits ? a.number(5) : 0;
+  const Tensor w = a.tensor_or(2).defined() ? reshape(a[2], shape) : gotorch::scalar_tensor(1, x.dtype());
   // d loss / d log p: minus the (smoothed, weighted) target distribution.
   const Tensor weighted = hot * w;
   const Tensor q = e ? weighted * (1 - e) + w * mask * (e / static_cast<double>(x.size(dim))) : weighted;
@@ -139,7 +134,7 @@ const Op nll_loss_kernel{{
     .grad = {wrt("input", "input target weight total_weight", [](auto& s) -> Tensor {
       if (grad_mode().enabled) return class_gradient(s.g(), {}, s, false);
       const ClassArgs c = class_args(s, 0, false);
-      const Tensor g = as_dtype(s.g(), c.x.dtype()), total = as_dtype(s.y(1), c.x.dtype());
+      const Tensor g = packed(s.g(), c.x.dtype()), total = packed(s.y(1), c.x.dtype());
       const Tensor gx = gotorch::empty(s.shape(0), c.x.dtype());
       in_type_of(c.x, [&]<class T>() { check_targets(kernels::nll_loss_backward(c.pack<T>(total, {}, {}), g.data<T>(), gx.data<T>())); });
       return gx;
@@ -178,7 +173,7 @@ const Op cross_entropy_kernel{{
       if (grad_mode().enabled) return class_gradient(s.g(), softmax_kernel(s[0], s.shape(0).size() == 1 ? 0 : 1), s, true);
       const ClassArgs c = class_args(s, 0, true);
       const Dtype d = c.x.dtype();
-      const Tensor g = as_dtype(s.g(), d), total = as_dtype(s.y(1), d), max = as_dtype(s.y(2), d), sum = as_dtype(s.y(3), d);
+      const Tensor g = packed(s.g(), d), total = packed(s.y(1), d), max = packed(s.y(2), d), sum = packed(s.y(3), d);
       const Tensor gx = gotorch::empty(s.shape(0), d);
       in_type_of(c.x, [&]<class T>() { check_targets(kernels::cross_entropy_backward(c.pack<T>(total, max, sum), g.data<T>(), gx.data<T>())); });
       return gx;

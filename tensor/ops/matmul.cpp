@@ -35,7 +35,7 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
   check(a.dtype() == b.dtype(), "expected both matrices to have the same dtype, but got ", a.dtype(), " and ", b.dtype());
   const bool batched = a.dim() == 3;
   const Tensor x = in_compute_type(a), y = in_compute_type(b);
-  const Tensor z = bias.defined() ? contiguous(in_compute_type(bias)) : Tensor();
+  const Tensor z = bias.defined() ? packed(in_compute_type(bias)) : Tensor();
   DimVector shape{a.size(-2), b.size(-1)};
   if (batched) shape.insert(0, a.size(0));
   Tensor out = gotorch::empty(shape, x.dtype());
@@ -265,7 +265,7 @@ const Op linear{{
       const Tensor bias = a.tensor_or(2);
       check(!bias.defined() || (bias.dim() == 1 && bias.size(0) == w.size(0)), "the bias must have shape [", w.size(0),
             "], got ", bias.defined() ? bias.shape() : Dims());
-      const Tensor flat = x.dim() == 2 ? x : alias(contiguous(x), DimVector{row_count(x), x.size(-1)}, DimVector{x.size(-1), 1}, x.is_contiguous() ? x.offset() : 0);
+      const Tensor flat = x.dim() == 2 ? x : alias(packed(x), DimVector{row_count(x), x.size(-1)}, DimVector{x.size(-1), 1}, x.is_contiguous() ? x.offset() : 0);
       const Tensor y = product(flat, alias(w, DimVector{w.size(1), w.size(0)}, DimVector{w.strides()[1], w.strides()[0]}, w.offset()), bias);
       if (x.dim() == 2) return y;
       const DimVector shape = joined(x.shape().first(x.dim() - 1), {w.size(0)});

@@ -8,10 +8,6 @@
 namespace gotorch::ops {
 namespace {
 
-Tensor ready(const Tensor& x, Dtype compute) {
-  return x.dtype() == compute ? contiguous(x) : copy_of(x, compute);
-}
-
 template <class T>
 const T* data_or_null(const Tensor& x) {
   return x.defined() ? x.data<T>() : nullptr;
@@ -21,7 +17,7 @@ T* out_or_null(const Tensor& x) {
   return x.defined() ? x.data<T>() : nullptr;
 }
 
-Tensor optional_ready(const Tensor& x, Dtype compute) { return x.defined() ? ready(x, compute) : Tensor(); }
+Tensor optional_packed(const Tensor& x, Dtype compute) { return x.defined() ? packed(x, compute) : Tensor(); }
 
 Tensor rounded(const Tensor& x, Dtype dtype) {
   return !x.defined() || x.dtype() == dtype ? x : copy_of(x, dtype);
@@ -86,8 +82,8 @@ Tensors layer_norm_gradient(const GradArgs& s) {
   if (grad_mode().enabled)
     return {normalized_gradient(weight.defined() ? g * weight : g, x, eps, over), g * normalized(x, eps, over), g};
   const Dtype compute = compute_dtype(x.dtype());
-  const Tensor xc = ready(x, compute), gc = ready(g, compute), wc = optional_ready(weight, compute);
-  const Tensor mean_ = ready(s.y(1), compute), rstd = ready(s.y(2), compute);
+  const Tensor xc = packed(x, compute), gc = packed(g, compute), wc = optional_packed(weight, compute);
+  const Tensor mean_ = packed(s.y(1), compute), rstd = packed(s.y(2), compute);
   const int64_t n = numel_of(s.ints(1));
   const Tensor gx = s.needs(0) ? gotorch::empty(x.shape(), compute) : Tensor();
   const Tensor gw = s.needs(2) ? gotorch::empty(s.ints(1), compute) : Tensor();
@@ -118,8 +114,8 @@ Tensors group_norm_gradient(const GradArgs& s) {
             sum(g * xhat, all_but_channel(x.dim())), sum(g, all_but_channel(x.dim()))};
   }
   const Dtype compute = compute_dtype(x.dtype());
-  const Tensor xc = ready(x, compute), gc = ready(g, compute), wc = optional_ready(weight, compute);
-  const Tensor mean_ = ready(s.y(1), compute), rstd = ready(s.y(2), compute);
+  const Tensor xc = packed(x, compute), gc = packed(g, compute), wc = optional_packed(weight, compute);
+  const Tensor mean_ = packed(s.y(1), compute), rstd = packed(s.y(2), compute);
   const Tensor gx = s.needs(0) ? gotorch::empty(x.shape(), compute) : Tensor();
   const Tensor gw = s.needs(2) ? gotorch::empty(c, compute) : Tensor();
   const Tensor gb = s.needs(3) ? gotorch::empty(c, compute) : Tensor();
@@ -147,8 +143,8 @@ Tensors batch_norm_gradient(const GradArgs& s) {
     return {gw * rstd, sum(g * xhat, over), sum(g, over)};
   }
   const Dtype compute = compute_dtype(x.dtype());
-  const Tensor xc = ready(x, compute), gc = ready(g, compute), wc = optional_ready(weight, compute);
-  const Tensor mean_ = ready(s.y(1), compute), rstd = ready(s.y(2), compute);
+  const Tensor xc = packed(x, compute), gc = packed(g, compute), wc = optional_packed(weight, compute);
+  const Tensor mean_ = packed(s.y(1), compute), rstd = packed(s.y(2), compute);
   const Tensor gx = s.needs(0) ? gotorch::empty(x.shape(), compute) : Tensor();
   const Tensor gw = s.needs(3) ? gotorch::empty(c, compute) : Tensor();
   const Tensor gb = s.needs(4) ? gotorch::empty(c, compute) : Tensor();
@@ -177,7 +173,7 @@ const Op layer_norm_kernel{{
       const int64_t n = normalized_size(x, a.ints(1), a.tensor_or(2), a.tensor_or(3));
       const Dtype compute = compute_dtype(x.dtype());
       const int64_t rows = n ? x.numel() / n : 0;
-      const Tensor xc = ready(x, compute), w = optional_ready(a.tensor_or(2), compute), b = optional_ready(a.tensor_or(3), compute);
+      const Tensor xc = packed(x, compute), w = optional_packed(a.tensor_or(2), compute), b = optional_packed(a.tensor_or(3), compute);
       const Tensor y = gotorch::empty(x.shape(), compute), mean_ = gotorch::empty(rows, compute), rstd = gotorch::empty(rows, compute);
       in_compute_type(compute, [&]<class T>() {
         kernels::RowNorm<T> p{rows, n, data_or_null<T>(w), data_or_null<T>(b), a.number(4), mean_.data<T>(), rstd.data<T>()};
@@ -233,7 +229,7 @@ const Op group_norm_kernel{{
       check(c % groups == 0, "Expected number of channels in input to be divisible by num_groups, but got input of shape ",
             x.shape(), " and num_groups=", groups);
       const Dtype compute = compute_dtype(x.dtype());
-      const Tensor xc = ready(x, compute), w = optional_ready(a.tensor_or(2), compute), b = optional_ready(a.tensor_or(3), compute);
+      const Tensor xc = packed(x, compute), w = optional_packed(a.tensor_or(2), compute), b = optional_packed(a.tensor_or(3), compute);
       const Tensor y = gotorch::empty(x.shape(), compute);
       const Tensor mean_ = gotorch::empty({n, groups}, compute), rstd = gotorch::empty({n, groups}, compute);
       in_compute_type(compute, [&]<class T>() {
@@ -270,7 +266,7 @@ const Op batch_norm_kernel{{
       const int64_t n = x.size(0), c = x.size(1);
       const int64_t space = n * c ? x.numel() / (n * c) : 0;
       const Dtype compute = compute_dtype(x.dtype());
-      const Tensor xc = ready(x, compute), w = optional_ready(a.tensor_or(3), compute), b = optional_ready(a.tensor_or(4), compute);
+      const Tensor xc = packed(x, compute), w = optional_packed(a.tensor_or(3), compute), b = optional_packed(a.tensor_or(4), compute);
       const Tensor y = gotorch::empty(x.shape(), compute), mean_ = gotorch::empty(c, compute), rstd = gotorch::empty(c, compute);
       const Tensor rmc = rm.defined() ? copy_of(rm, compute) : Tensor(), rvc = rv.defined() ? copy_of(rv, compute) : Tensor();
       in_compute_type(compute, [&]<class T>() {

@@ -182,7 +182,7 @@ const Op bernoulli{{
     .sig = "bernoulli(Tensor input, *, Generator? generator=None) -> Tensor",
     .doc = "1 with the probability that input gives, else 0.",
     .kernel = random([](auto& a) {
-      const Tensor p = contiguous(a[0]);
+      const Tensor p = packed(a[0]);
       Tensor out = gotorch::empty(p.shape(), p.dtype());
       on_floats(p.dtype(), [&]<class T>() {
         const T* from = p.data<T>();

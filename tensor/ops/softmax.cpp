@@ -20,8 +20,7 @@ kernels::Axis axis_of(const Tensor& x, int64_t dim) {
 template <class F>
 Tensor along(const Tensor& a, const Tensor& b, int64_t dim, F&& kernel) {
   const Dtype compute = compute_dtype(a.dtype());
-  const auto ready = [&](const Tensor& t) { return t.dtype() == compute ? contiguous(t) : copy_of(t, compute); };
-  const Tensor x = ready(a), y = b.defined() ? ready(b) : Tensor();
+  const Tensor x = packed(a, compute), y = b.defined() ? packed(b, compute) : Tensor();
   Tensor out = gotorch::empty(a.shape(), compute);
   const auto run = [&]<class T>() {
     kernel(x.data<T>(), b.defined() ? y.data<T>() : nullptr, out.data<T>(), axis_of(a, dim));

@@ -1,0 +1,194 @@
+// Reductions whose state is one number and whose step is one operation: sum, product, maximum, minimum.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "tensor/kernels/reduce.h"
+#include "tensor/simd/isa.h"
+
+namespace gotorch::kernels {
+namespace {
+
+// Integers wrap.
+template <class T>
+inline T add(T a, T b) {
+  if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  else return a + b;
+}
+template <class T>
+inline T multiply(T a, T b) {
+  if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  else return a * b;
+}
+
+struct Sum {
+  template <class T> static constexpr T start() { return T(0); }
+  template <class T> static T map(T x) { return x; }
+  template <class T> static T join(T a, T b) { return add(a, b); }
+};
+struct SumOfSquares : Sum {
+  template <class T> static T map(T x) { return x * x; }
+};
+struct Product {
+  template <class T> static constexpr T start() { return T(1); }
+  template <class T> static T map(T x) { return x; }
+  template <class T> static T join(T a, T b) { return multiply(a, b); }
+};
+// NaN wins: no comparison with it is true, and only it differs from itself.
+struct Max {
+  template <class T> static constexpr T start() {
+    return std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  }
+  template <class T> static T map(T x) { return x; }
+  template <class T> static T join(T a, T b) { return (a > b) | (a != a) ? a : b; }
+};
+struct Min {
+  template <class T> static constexpr T start() {
+    return std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  }
+  template <class T> static T map(T x) { return x; }
+  template <class T> static T join(T a, T b) { return (a < b) | (a != a) ? a : b; }
+};
+
+// Partial results per row: four vectors of 64 bytes keep the adders busy. Short rows use one. T is the type of the
+// elements, A of the state.
+template <class A> inline constexpr int kLane = 64 / sizeof(A);
+template <class A> inline constexpr int kMany = 4 * kLane<A>;
+
+// Folds `lanes` partial results in halves.
+template <class F, class A, int N>
+inline A fold(A (&lane)[N]) {
+  for (int half = N / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lane[i] = F::join(lane[i], lane[i + half]);
+  return lane[0];
+}
+
+template <class F, class T, class A, int N>
+inline A row(const T* __restrict x, int64_t n) {
+  A lane[N];
+  for (int l = 0; l < N; l++) lane[l] = F::template start<A>();
+  int64_t i = 0;
+  for (; i + N <= n; i += N)
+    for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[i + l])));
+  for (int l = 0; i + l < n; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[i + l])));
+  return fold<F>(lane);
+}
+
+template <class F, class T, class A>
+inline void rows(const void* x_, int64_t count, int64_t n, int64_t, void* state, int64_t) {
+  const T* x = static_cast<const T*>(x_);
+  A* y = static_cast<A*>(state);
+  if (n < kLane<A>) {
+    for (int64_t r = 0; r < count; r++, x += n) {
+      A a = F::template start<A>();
+      for (int64_t i = 0; i < n; i++) a = F::join(a, F::map(static_cast<A>(x[i])));
+      y[r] = a;
+    }
+  } else if (n < kMany<A>) {
+    for (int64_t r = 0; r < count; r++) y[r] = row<F, T, A, kLane<A>>(x + r * n, n);
+  } else {
+    for (int64_t r = 0; r < count; r++) y[r] = row<F, T, A, kMany<A>>(x + r * n, n);
+  }
+}
+
+template <class F, class T, class A, int N>
+inline void strip(const T* __restrict x, int64_t rows, int64_t stride, A* __restrict y) {
+  A lane[N];
+  for (int l = 0; l < N; l++) lane[l] = F::map(static_cast<A>(x[l]));
+  for (int64_t r = 1; r < rows; r++)
+    for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[r * stride + l])));
+  for (int l = 0; l < N; l++) y[l] = lane[l];
+}
+
+template <class F, class T, class A>
+inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t, void* state, int64_t) {
+  const T* x = static_cast<const T*>(x_);
+  A* y = static_cast<A*>(state);
+  int64_t c = 0;
+  for (; c + kMany<A> <= cols; c += kMany<A>) strip<F, T, A, kMany<A>>(x + c, rows, stride, y + c);
+  for (; c + kLane<A> <= cols; c += kLane<A>) strip<F, T, A, kLane<A>>(x + c, rows, stride, y + c);
+  for (; c < cols; c++) strip<F, T, A, 1>(x + c, rows, stride, y + c);
+}
+
+template <class F, class T>
+inline void merge(void* a_, const void* b_, int64_t cols, int64_t, double, double) {
+  T* __restrict a = static_cast<T*>(a_);
+  const T* __restrict b = static_cast<const T*>(b_);
+  for (int64_t c = 0; c < cols; c++) a[c] = F::join(a[c], b[c]);
+}
+
+template <class F, class T>
+void empty(void* state, int64_t cols, int64_t) {
+  std::fill_n(static_cast<T*>(state), cols, F::template start<T>());
+}
+
+template <class T>
+void as_is(const void* state, int64_t cols, int64_t, double, double, void* y, void*) {
+  std::copy_n(static_cast<const T*>(state), cols, static_cast<T*>(y));
+}
+template <class T>
+void divided(const void* state, int64_t cols, int64_t, double n, double, void* y, void*) {
+  for (int64_t c = 0; c < cols; c++) static_cast<T*>(y)[c] = static_cast<const T*>(state)[c] / static_cast<T>(n);
+}
+template <class T>
+void root(const void* state, int64_t cols, int64_t, double, double, void* y, void*) {
+  for (int64_t c = 0; c < cols; c++) static_cast<T*>(y)[c] = static_cast<T>(std::sqrt(static_cast<const double*>(state)[c]));
+}
+
+template <class F, class T, class A = T>
+ReduceKernel make(decltype(ReduceKernel::finish) finish, bool of_nothing = true) {
+  return {dtype_of<T>(), dtype_of<T>(), sizeof(A), false, best_variant<&rows<F, T, A>>(), best_variant<&panel<F, T, A>>(),
+          best_variant<&merge<F, A>>(), of_nothing ? &empty<F, A> : nullptr, finish};
+}
+
+template <class F>
+ReduceKernel make_extreme(Dtype d) {
+  return dispatch(d, [&]<class T>() -> ReduceKernel {
+    if constexpr (std::is_same_v<T, bool>) {
+      // As bytes of 0 and 1. Of nothing: any() is false, all() is true.
+      ReduceKernel k = make<F, uint8_t>(&as_is<uint8_t>);
+      k.empty = [](void* state, int64_t cols, int64_t) { std::fill_n(static_cast<uint8_t*>(state), cols, std::is_same_v<F, Min>); };
+      k.reads = k.result = Dtype::Bool;
+      return k;
+    } else {
+      return make<F, Compute<T>>(&as_is<Compute<T>>, false);
+    }
+  });
+}
+
+template <class F>
+const ReduceKernel& extreme(Dtype d) {
+  static const std::array<ReduceKernel, kDtypes> table = [] {
+    std::array<ReduceKernel, kDtypes> t;
+    for (int i = 0; i < kDtypes; i++) t[i] = make_extreme<F>(static_cast<Dtype>(i));
+    return t;
+  }();
+  return table[static_cast<int>(d)];
+}
+
+}  // namespace
+
+const ReduceKernel& sum_kernel(Dtype d) {
+  static const ReduceKernel f = make<Sum, float>(&as_is<float>), g = make<Sum, double>(&as_is<double>),
+                            i = make<Sum, int64_t>(&as_is<int64_t>);
+  return d == Dtype::Float ? f : d == Dtype::Double ? g : i;
+}
+const ReduceKernel& mean_kernel(Dtype d) {
+  static const ReduceKernel f = make<Sum, float>(&divided<float>), g = make<Sum, double>(&divided<double>);
+  return d == Dtype::Float ? f : g;
+}
+const ReduceKernel& prod_kernel(Dtype d) {
+  static const ReduceKernel f = make<Product, float>(&as_is<float>), g = make<Product, double>(&as_is<double>),
+                            i = make<Product, int64_t>(&as_is<int64_t>);
+  return d == Dtype::Float ? f : d == Dtype::Double ? g : i;
+}
+const ReduceKernel& norm2_kernel(Dtype d) {
+  // In double, where the squares of all floats have room.
+  static const ReduceKernel f = make<SumOfSquares, float, double>(&root<float>), g = make<SumOfSquares, double>(&root<double>);
+  return d == Dtype::Float ? f : g;
+}
+const ReduceKernel& max_kernel(Dtype d) { return extreme<Max>(d); }
+const ReduceKernel& min_kernel(Dtype d) { return extreme<Min>(d); }
+
+}  // namespace gotorch::kernels
