@@ -122,4 +122,22 @@ GOTORCH_MATH Pair<T> two_product(T a, T b) {
   return {p, ((ah * bh - p) + ah * bl + al * bh) + al * bl};
 }
 
+// out[i] = near(in[i]...) block by block, except that in blocks with an element where `is_near` does not hold,
+// far(in[i]...) is taken for those. `near` is vectorised, `far` need not be. out may be one of the inputs.
+template <class T, class IsNear, class Near, class Far, class... In>
+GOTORCH_MATH void guarded_loop(T* out, int64_t n, IsNear is_near, Near near, Far far, const In*... in) {
+  constexpr int64_t kBlock = 512;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t end = begin + kBlock < n ? begin + kBlock : n;
+    Bits<T> any_far = 0;
+    for (int64_t i = begin; i < end; i++) any_far |= is_near(in[i]...) ? 0 : 1;
+    if (any_far) {
+      for (int64_t i = begin; i < end; i++) out[i] = is_near(in[i]...) ? near(in[i]...) : far(in[i]...);
+    } else {
+#pragma GCC ivdep
+      for (int64_t i = begin; i < end; i++) out[i] = near(in[i]...);
+    }
+  }
+}
+
 }  // namespace gotorch::math

@@ -2,6 +2,7 @@
 // erf, erfc, erfinv.
 #include "tensor/simd/math_base.h"
 #include "tensor/simd/math_exp.h"
+#include "tensor/simd/math_log.h"
 
 namespace gotorch::math {
 namespace detail {
@@ -49,6 +50,72 @@ GOTORCH_MATH T erf(T x) {
   const T capped = min(a, T(sizeof(T) == 4 ? 4 : 6)), b = detail::log_erfc_plus_a(capped);
   const T large = T(1) - detail::exp_normal_pair(-capped, b);
   return a < detail::kErfSmall<T> ? x + detail::erf_small_tail(x) : mulsign(large, x);
+}
+
+// All x.
+GOTORCH_MATH double erfc(double x) {
+  // exp(-a^2) / (1 + 2a) times a polynomial in (a - 4) / (a + 4) (Shepherd and Laframboise 1981), 2^-56.
+  const double a = abs(x), c = a > 27.3 ? 27.3 : a, t = (c - 4.0) / (c + 4.0);
+  const double p = poly(
+      t, 0x1.3ba5916e9fd7fp+0, -0x1.1df1ad154a29bp-3, 0x1.f7f5df66fd7f6p-7, 0x1.16ecefcfa5f66p-4,
+      -0x1.9ddb23c3e909bp-4, 0x1.7fee004df8477p-4, -0x1.0fb06dfe4f8d7p-4, 0x1.3079edf9d0da8p-5,
+      -0x1.0962388233055p-6, 0x1.49c67199796c4p-8, -0x1.8d4a9e703acf6p-11, -0x1.a1de865c909b8p-13,
+      0x1.3be0b9e14a987p-13, -0x1.9969e2e17f6d1p-16, -0x1.78a4793859816p-17, 0x1.7fb1dda364cddp-18,
+      0x1.437ce94137f0ep-22, -0x1.c0295ffde5bbdp-21, 0x1.0e1bec17f7a93p-24, 0x1.ee9cb7fb92cd1p-24,
+      -0x1.0d769d090762cp-27, -0x1.d505ef7f4fc85p-27, -0x1.eed9750b616dap-30);
+  const auto square = two_product(c, c);
+  const auto e = detail::reduce_exp(-square.hi);
+  const double r = e.r - square.lo;
+  const double y = detail::scale((1.0 + (r + r * r * detail::exp_tail(r))) * (p / (1.0 + 2.0 * c)), e.biased);
+  const double outer = x < 0.0 ? 2.0 - y : y;
+  // Near 0 what rounding does to the polynomial is not small beside the result's own ULP.
+  return a < 0.5 ? 1.0 - (x + detail::erf_small_tail(x)) : outer;
+}
+GOTORCH_MATH float erfc(float x) { return static_cast<float>(erfc(static_cast<double>(x))); }
+
+namespace detail {
+
+// erfinv(a) / a by two polynomials in w = -log(1 - a^2) (the variable is Giles's, 2010); 2^-27.4 where w < 5.
+GOTORCH_MATH double erfinv_central(double w) {
+  return poly(w - 2.5, 0x1.805c5d20026f6p+0, 0x1.f91e8ad754b63p-3, -0x1.11c4eb88355dep-8,
+              -0x1.48661598e8505p-10, 0x1.c9e6c57fd15dbp-13, -0x1.4d15b0b41c821p-18,
+              -0x1.d0c1845481688p-19, 0x1.f48c2a104d622p-22, 0x1.8f210d121e69cp-26,
+              -0x1.2e0f6a59d503ep-27);
+}
+// Up to the last float below 1, 2^-26.6.
+GOTORCH_MATH double erfinv_tail(double w, float) {
+  return poly(sqrt(w) - 3.0, 0x1.6a9efbdca387ep+1, 0x1.006dc53273725p+0, 0x1.35809b3b1fd07p-7,
+              -0x1.f483014f60129p-8, 0x1.74b71ca184ea2p-8, -0x1.d792999db5b9fp-9,
+              0x1.8528ffface3dbp-10, -0x1.d5c22bb7937dap-15, -0x1.44209ba554c05p-12,
+              0x1.e31265e74f7cfp-14);
+}
+// Up to the last double below 1, 2^-19.7.
+GOTORCH_MATH double erfinv_tail(double w, double) {
+  return poly(sqrt(w) - 4.0, 0x1.eb7df3ff9ad49p+1, 0x1.026f54f388e17p+0, 0x1.537eac6f3ab1p-10,
+              -0x1.ee3b35bb874b4p-11, 0x1.0923e8e1688f1p-12, -0x1.ce09289b8bf93p-16,
+              0x1.82974118e6a4ap-14, -0x1.4af6f3c628ec6p-14, 0x1.26f0e0d78c558p-16);
+}
+template <class T>
+GOTORCH_MATH double erfinv_start(double a, T kind) {
+  const double w = -log((1.0 - a) * (1.0 + a)), central = erfinv_central(w), tail = erfinv_tail(w, kind);
+  return a * (w < 5.0 ? central : tail);
+}
+template <class T>
+GOTORCH_MATH T erfinv_special(T x, T y) { return abs(x) == T(1) ? copysign(Layout<T>::kInf, x) : mulsign(y, x); }
+
+}  // namespace detail
+
+// All x; NaN beyond -1 and 1.
+GOTORCH_MATH float erfinv(float x) {
+  const double y = detail::erfinv_start(static_cast<double>(abs(x)), 0.0f);
+  return detail::erfinv_special(x, static_cast<float>(y));
+}
+GOTORCH_MATH double erfinv(double x) {
+  // One step of Halley's method. Near 1 the difference is taken of erfc, which has the digits that matter.
+  const double a = abs(x), y = detail::erfinv_start(a, 0.0);
+  const double excess = a < 0.5 ? erf(y) - a : (1.0 - a) - erfc(y);
+  const double newton = excess * 0x1.c5bf891b4ef6bp-1 * exp(y * y);
+  return detail::erfinv_special(x, y - newton / (1.0 + y * newton));
 }
 
 }  // namespace gotorch::math

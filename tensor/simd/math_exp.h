@@ -1,5 +1,5 @@
 #pragma once
-// exp, exp2, expm1, sigmoid, tanh. x = n ln2 + r with |r| <= ln2 / 2 (Cody and Waite), a minimax
+// exp, exp2, expm1, sigmoid. x = n ln2 + r with |r| <= ln2 / 2 (Cody and Waite), a minimax
 // polynomial for exp(r) - 1, and 2^n built from exponent bits.
 #include "tensor/simd/math_base.h"
 
@@ -13,14 +13,14 @@ struct ExpConst<float> {
   static constexpr float kLog2e = 0x1.715476p+0f;
   // ln2 in two parts; n times the first is exact for |n| < 2^14.
   static constexpr float kLn2Hi = 0x1.63p-1f, kLn2Lo = -0x1.bd0106p-13f;
-  static constexpr float kOverflow = 89.0f, kUnderflow = -104.0f;  // beyond: infinity, zero
+  static constexpr float kOverflow = 90.0f, kUnderflow = -104.0f;  // beyond: infinity, zero
 };
 template <>
 struct ExpConst<double> {
   static constexpr double kLog2e = 0x1.71547652b82fep+0;
   // n times the first part is exact for |n| < 2^21.
   static constexpr double kLn2Hi = 0x1.62e42feep-1, kLn2Lo = 0x1.a39ef35793c76p-33;
-  static constexpr double kOverflow = 710.0, kUnderflow = -746.0;
+  static constexpr double kOverflow = 711.0, kUnderflow = -746.0;
 };
 
 // (exp(r) - 1 - r) / r^2 for |r| <= ln2 / 2; relative to exp, 2^-28.2 and 2^-63.
@@ -88,21 +88,6 @@ GOTORCH_MATH T exp_normal_pair(T a, T b) {
   return (T(1) + (r + r * r * exp_tail(r))) * power_of_two<T>(e.biased);
 }
 
-// tanh(x) = x + x^3 P(x^2) for |x| <= 1; 2^-27.7 and 2^-56.0.
-GOTORCH_MATH float tanh_small(float x) {
-  const float z = x * x;
-  return x + x * z * poly(z, -0x1.55553cp-2f, 0x1.110be6p-3f, -0x1.b96286p-5f, 0x1.600bcp-6f,
-                          -0x1.0466fap-7f, 0x1.2db68p-9f, -0x1.780428p-12f);
-}
-GOTORCH_MATH double tanh_small(double x) {
-  const double z = x * x;
-  return x + x * z * poly(z, -0x1.555555555550fp-2, 0x1.111111110d7ep-3, -0x1.ba1ba1b80feb1p-5,
-                          0x1.664f4836897b3p-6, -0x1.226e2ebd349bap-7, 0x1.d6d30fbccf63fp-9,
-                          -0x1.7d9bca26e75e2p-10, 0x1.352132246a4bcp-11, -0x1.f336253bc1a0ap-13,
-                          0x1.8d7a9923aa05fp-14, -0x1.2eb3831cbe58p-15, 0x1.9e107e80781dcp-17,
-                          -0x1.cae8838d0b93fp-19, 0x1.5f4e78cbab873p-21, -0x1.0d3443795b1edp-24);
-}
-
 }  // namespace detail
 
 // All x. float: 0.XX ULP. double: 0.XX.
@@ -133,27 +118,19 @@ GOTORCH_MATH T expm1(T x) {
 
 // All x.
 template <class T>
-GOTORCH_MATH T tanh(T x) {
-  const T a = abs(x);
-  // 1 - 2 / (exp(2a) + 1) subtracts little from 1 there; it is 1 from 20 on in both types.
-  const T large = T(1) - T(2) / (detail::exp_normal(T(2) * min(a, T(20))) + T(1));
-  return mulsign(a < T(1) ? detail::tanh_small(a) : large, x);
+GOTORCH_MATH T sigmoid(T x) {
+  // exp(-|x|) <= 1 cannot overflow, and keeps the subnormal results of large negative x.
+  const T e = exp(-abs(x));
+  return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 
 // All x.
 template <class T>
-GOTORCH_MATH T sigmoid(T x) {
-  using C = detail::ExpConst<T>;
-  // y = e / (1 + e) with e = exp(-|x|), and 1 - y for positive x. The plain quotient loses 2.3 ULP;
-  // so e is a pair, the divisor is d + d_lo, and the quotient is corrected once by its remainder,
-  // which is exact because q and d have half the bits.
-  const auto r = detail::reduce_exp(max(-abs(x), C::kUnderflow));
-  const auto e = fast_two_sum(T(1), r.r + r.r * r.r * detail::exp_tail(r.r));
-  const T hi = detail::scale(e.hi, r.biased), lo = detail::scale(e.lo, r.biased);
-  const T divisor = T(1) + hi, inverse = T(1) / divisor, q = upper_half(hi * inverse);
-  const T d = upper_half(divisor), d_lo = ((T(1) - d) + hi) + lo;
-  const T y = q + (((hi - q * d) - q * d_lo) + lo) * inverse;
-  return x < T(0) ? y : T(1) - y;
+GOTORCH_MATH T exp2(T x) {
+  constexpr T kLimit = T(Layout<T>::kBias + Layout<T>::kFraction + 2);
+  const auto e = detail::split_integer(clamp(x, -kLimit, kLimit));
+  const T r = e.r * T(0x1.62e42fefa39efp-1);
+  return detail::scale(T(1) + (r + r * r * detail::exp_tail(r)), e.biased);
 }
 
 }  // namespace gotorch::math

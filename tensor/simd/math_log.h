@@ -1,7 +1,8 @@
 #pragma once
-// log, log2, log10, log1p. x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and a minimax
+// log, log2, log10, log1p, log_sigmoid, softplus. x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and a minimax
 // polynomial for log(1 + f). k ln2 + f is summed exactly, so cancellation between them costs nothing.
 #include "tensor/simd/math_base.h"
+#include "tensor/simd/math_exp.h"
 
 namespace gotorch::math {
 namespace detail {
@@ -50,6 +51,17 @@ GOTORCH_MATH T log_special(T x, T y) {
   return x == T(0) ? -L::kInf : y;
 }
 
+// k * (k_hi + k_lo) + log(1 + f) * (l_hi + l_lo), where f * l_hi and k * k_hi are exact for the upper
+// half of f: the logarithm to another base.
+template <class T>
+GOTORCH_MATH T log_base(T x, T k_hi, T k_lo, T l_hi, T l_lo) {
+  const auto [k, f] = reduce_log(x);
+  const T f_hi = upper_half(f), f_lo = (f - f_hi) + log_tail(f);
+  const auto sum = fast_two_sum(k * k_hi, f_hi * l_hi);
+  const T y = sum.hi + (sum.lo + ((f_hi * l_lo + k * k_lo) + f_lo * (l_hi + l_lo)));
+  return log_special(x, y);
+}
+
 }  // namespace detail
 
 // All x.
@@ -76,6 +88,38 @@ GOTORCH_MATH T log1p(T x) {
   const auto sum = fast_two_sum(k * C::kLn2Hi, f);
   const T y = sum.hi + (sum.lo + (detail::log_tail(f) + (k * C::kLn2Lo + c)));
   return detail::log_special(u, x == T(0) ? x : y);
+}
+
+// All x.
+GOTORCH_MATH float log2(float x) {
+  return detail::log_base(x, 1.0f, 0.0f, 0x1.714p+0f, 0x1.47652cp-12f);
+}
+GOTORCH_MATH double log2(double x) {
+  return detail::log_base(x, 1.0, 0.0, 0x1.715476p+0, 0x1.4ae0bf85ddf44p-26);
+}
+
+// All x.
+GOTORCH_MATH float log10(float x) {
+  return detail::log_base(x, 0x1.344p-2f, 0x1.3509f8p-18f, 0x1.bcap-2f, 0x1.7b1526p-14f);
+}
+GOTORCH_MATH double log10(double x) {
+  return detail::log_base(x, 0x1.34413509f6p-2, 0x1.9fef311f12b36p-42, 0x1.bcb7b1p-2, 0x1.49b9438ca9aaep-28);
+}
+
+// log(1 + exp(-a)) for a >= 0.
+template <class T>
+GOTORCH_MATH T log1p_exp_minus(T a) { return log1p(exp(-a)); }
+
+// log(sigmoid(x)). All x.
+template <class T>
+GOTORCH_MATH T log_sigmoid(T x) {
+  return (x > T(0) ? T(-0.0) : x) - log1p_exp_minus(abs(x));
+}
+
+// log(1 + exp(x)). All x.
+template <class T>
+GOTORCH_MATH T softplus(T x) {
+  return (x < T(0) ? T(0) : x) + log1p_exp_minus(abs(x));
 }
 
 }  // namespace gotorch::math
