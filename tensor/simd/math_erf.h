@@ -89,11 +89,12 @@ GOTORCH_MATH double erfinv_tail(double w, float) {
               0x1.8528ffface3dbp-10, -0x1.d5c22bb7937dap-15, -0x1.44209ba554c05p-12,
               0x1.e31265e74f7cfp-14);
 }
-// Up to the last double below 1, 2^-19.7.
+// Up to the last double below 1, 2^-22.7.
 GOTORCH_MATH double erfinv_tail(double w, double) {
-  return poly(sqrt(w) - 4.0, 0x1.eb7df3ff9ad49p+1, 0x1.026f54f388e17p+0, 0x1.537eac6f3ab1p-10,
-              -0x1.ee3b35bb874b4p-11, 0x1.0923e8e1688f1p-12, -0x1.ce09289b8bf93p-16,
-              0x1.82974118e6a4ap-14, -0x1.4af6f3c628ec6p-14, 0x1.26f0e0d78c558p-16);
+  return poly(sqrt(w) - 4.0, 0x1.eb7e0deb27a89p+1, 0x1.026e32d1e169p+0, 0x1.4755b0a906c75p-10,
+              -0x1.ca8f2beed291p-11, 0x1.75e35ad5630cdp-12, -0x1.c83bcf419a886p-14,
+              0x1.bc4acd77a2fccp-17, -0x1.2c76091875c5ap-15, 0x1.5ef9e52add0aap-15,
+              -0x1.6a28fd2e8c867p-17, -0x1.5d4ed2b7b65eap-19, 0x1.17ebf7537915ep-20);
 }
 template <class T>
 GOTORCH_MATH double erfinv_start(double a, T kind) {

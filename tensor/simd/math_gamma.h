@@ -21,8 +21,8 @@ GOTORCH_MATH double lgamma_near_two(double t) {
 // log(gamma(a)) for a > 0. Below 10 the recurrence leads to [1.5, 2.5], above is Stirling's series.
 GOTORCH_MATH double lgamma_positive(double a) {
   // a < 1.5: gamma(a) = gamma(a + 1) / a, twice below 1/2.
-  const double below = a < 0.5 ? a * (a + 1.0) : a, up = a < 0.5 ? a + 2.0 : a + 1.0;
-  double b = a < 1.5 ? up : a, product = 1.0;
+  const double below = a < 0.5 ? a * (a + 1.0) : a, t = a < 0.5 ? a : a - 1.0;
+  double b = a, product = 1.0;
   for (int i = 0; i < 8; i++) {  // b >= 2.5: gamma(b) = (b - 1) gamma(b - 1)
     const bool down = b > 2.5;
     b = down ? b - 1.0 : b;
@@ -30,7 +30,7 @@ GOTORCH_MATH double lgamma_positive(double a) {
   }
   const bool large = a >= 10.0;
   const double factor = a < 1.5 ? below : product, l = log(large ? a : factor), z = 1.0 / (a * a);
-  const double small = lgamma_near_two(b - 2.0) + (a < 1.5 ? -l : l);
+  const double small = lgamma_near_two(a < 1.5 ? t : b - 2.0) + (a < 1.5 ? -l : l);
   const double series = poly(z,
                              0x1.5555555555555p-4, -0x1.6c16c16c16c17p-9, 0x1.a01a01a01a01ap-11,
                              -0x1.3813813813814p-11, 0x1.b951e2b18ff23p-11, -0x1.f6ab0d9993c7dp-10,

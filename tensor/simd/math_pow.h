@@ -34,8 +34,9 @@ GOTORCH_MATH Pair<double> log2_pair(double x) {
   const double s_hi = upper_half(f / d.hi), s_lo = ((f - s_hi * d_hi) - s_hi * d_lo) / d.hi;
   const double s = s_hi + s_lo, z = s * s, z_hi = s_hi * s_hi;
   const double rest = s_lo * (s_hi + s) +
-                      z * z * poly(z, 0x1.333333332bf7dp-1, 0x1.b6db6dd0c5aa3p-2, 0x1.555544073f316p-2,
-                                   0x1.174b7aa12bb1dp-2, 0x1.d6abc1280c21p-3, 0x1.c4704248f511fp-3);
+                      z * z * poly(z, 0x1.3333333333464p-1, 0x1.b6db6db683c27p-2, 0x1.555555a20a528p-2,
+                                   0x1.1745af6bea91ep-2, 0x1.d8ae615a981b6p-3, 0x1.973ff3565e9dfp-3,
+                                   0x1.95631e1ddc1f9p-3);
   const double t = 3.0 + (z_hi + rest), t_hi = upper_half(t), t_lo = (t - t_hi) + (rest - ((t - 3.0) - z_hi));
   const auto w = fast_two_sum(s_hi * t_hi, s_hi * t_lo + s_lo * t);
   const double w_hi = upper_half(w.hi), w_lo = (w.hi - w_hi) + w.lo;
