@@ -18,7 +18,8 @@ struct PiConst<double> {
 
 // asin(s) = s + s P(z), z = s^2 <= 1/4, to 2^-27.6 and 2^-55.8.
 GOTORCH_MATH float asin_tail(float z) {
-  return z * poly(z, 0x1.5555c8p-3f, 0x1.3301fep-4f, 0x1.747cb4p-5f, 0x1.8c3174p-6f, 0x1.59699ap-5f);
+  return z *
+         poly(z, 0x1.5555c8p-3f, 0x1.3301fep-4f, 0x1.747cb4p-5f, 0x1.8c3174p-6f, 0x1.59699ap-5f);
 }
 GOTORCH_MATH double asin_tail(double z) {
   return z * poly(z, 0x1.555555555538ep-3, 0x1.333333336ec4fp-4, 0x1.6db6db424ae72p-5,
@@ -30,19 +31,21 @@ GOTORCH_MATH double asin_tail(double z) {
 // atan(q) for |q| <= 1, to 2^-28.4 and 2^-57.2.
 GOTORCH_MATH float atan_small(float q) {
   const float z = q * q;
-  return q + q * z * poly(z, -0x1.55553ep-2f, 0x1.9991e4p-3f, -0x1.242088p-3f, 0x1.c08c9p-4f,
-                          -0x1.580adap-4f, 0x1.da357cp-5f, -0x1.fda424p-6f, 0x1.646274p-7f,
-                          -0x1.d3f3fcp-10f);
+  return q + q * z *
+                 poly(z, -0x1.55553ep-2f, 0x1.9991e4p-3f, -0x1.242088p-3f, 0x1.c08c9p-4f,
+                      -0x1.580adap-4f, 0x1.da357cp-5f, -0x1.fda424p-6f, 0x1.646274p-7f,
+                      -0x1.d3f3fcp-10f);
 }
 GOTORCH_MATH double atan_small(double q) {
   const double z = q * q;
-  return q + q * z * poly(z, -0x1.5555555555525p-2, 0x1.999999999548dp-3, -0x1.249249237b67cp-3,
-                          0x1.c71c717eee643p-4, -0x1.745d119f55045p-4, 0x1.3b1365f09d09dp-4,
-                          -0x1.110e4c0dcc571p-4, 0x1.e1bb6e8b43569p-5, -0x1.ae5d93621979cp-5,
-                          0x1.82d842950a73ap-5, -0x1.599e4f0a7d86p-5, 0x1.2c2516aeef87bp-5,
-                          -0x1.e9e42dfc6cbb8p-6, 0x1.682b3ebdbecc2p-6, -0x1.c7803dfca988ap-7,
-                          0x1.d7bb7d2022db1p-8, -0x1.7a547c9eb4369p-9, 0x1.b44247a5cbc36p-11,
-                          -0x1.3f903626c3d8fp-13, 0x1.bca8aed85dad4p-17);
+  return q + q * z *
+                 poly(z, -0x1.5555555555525p-2, 0x1.999999999548dp-3, -0x1.249249237b67cp-3,
+                      0x1.c71c717eee643p-4, -0x1.745d119f55045p-4, 0x1.3b1365f09d09dp-4,
+                      -0x1.110e4c0dcc571p-4, 0x1.e1bb6e8b43569p-5, -0x1.ae5d93621979cp-5,
+                      0x1.82d842950a73ap-5, -0x1.599e4f0a7d86p-5, 0x1.2c2516aeef87bp-5,
+                      -0x1.e9e42dfc6cbb8p-6, 0x1.682b3ebdbecc2p-6, -0x1.c7803dfca988ap-7,
+                      0x1.d7bb7d2022db1p-8, -0x1.7a547c9eb4369p-9, 0x1.b44247a5cbc36p-11,
+                      -0x1.3f903626c3d8fp-13, 0x1.bca8aed85dad4p-17);
 }
 
 // Above 1/2 the angle is reckoned from 1: asin(a) = pi/2 - 2 asin(sqrt((1 - a) / 2)).

@@ -32,41 +32,66 @@ template <class T>
 using Bits = typename Layout<T>::Bits;
 
 template <class T>
-GOTORCH_MATH Bits<T> to_bits(T x) { return __builtin_bit_cast(Bits<T>, x); }
+GOTORCH_MATH Bits<T> to_bits(T x) {
+  return __builtin_bit_cast(Bits<T>, x);
+}
 template <class T>
-GOTORCH_MATH T from_bits(Bits<T> u) { return __builtin_bit_cast(T, u); }
+GOTORCH_MATH T from_bits(Bits<T> u) {
+  return __builtin_bit_cast(T, u);
+}
 
 // Both arms are computed; the selection is a blend.
 template <class T>
-GOTORCH_MATH T where(bool c, T a, T b) { return c ? a : b; }
+GOTORCH_MATH T where(bool c, T a, T b) {
+  return c ? a : b;
+}
 
 template <class T>
-GOTORCH_MATH bool isnan(T x) { return x != x; }
+GOTORCH_MATH bool isnan(T x) {
+  return x != x;
+}
 template <class T>
-GOTORCH_MATH T abs(T x) { return from_bits<T>(to_bits(x) & ~Layout<T>::kSign); }
+GOTORCH_MATH T abs(T x) {
+  return from_bits<T>(to_bits(x) & ~Layout<T>::kSign);
+}
 template <class T>
-GOTORCH_MATH bool isinf(T x) { return abs(x) == Layout<T>::kInf; }
+GOTORCH_MATH bool isinf(T x) {
+  return abs(x) == Layout<T>::kInf;
+}
 template <class T>
-GOTORCH_MATH bool isfinite(T x) { return abs(x) < Layout<T>::kInf; }
+GOTORCH_MATH bool isfinite(T x) {
+  return abs(x) < Layout<T>::kInf;
+}
 template <class T>
-GOTORCH_MATH bool signbit(T x) { return (to_bits(x) & Layout<T>::kSign) != 0; }
+GOTORCH_MATH bool signbit(T x) {
+  return (to_bits(x) & Layout<T>::kSign) != 0;
+}
 template <class T>
 GOTORCH_MATH T copysign(T magnitude, T sign) {
-  return from_bits<T>((to_bits(magnitude) & ~Layout<T>::kSign) | (to_bits(sign) & Layout<T>::kSign));
+  return from_bits<T>((to_bits(magnitude) & ~Layout<T>::kSign) |
+                      (to_bits(sign) & Layout<T>::kSign));
 }
 // x with its sign flipped where `sign` is negative.
 template <class T>
-GOTORCH_MATH T mulsign(T x, T sign) { return from_bits<T>(to_bits(x) ^ (to_bits(sign) & Layout<T>::kSign)); }
+GOTORCH_MATH T mulsign(T x, T sign) {
+  return from_bits<T>(to_bits(x) ^ (to_bits(sign) & Layout<T>::kSign));
+}
 
 // -1, 0 or 1. PyTorch's convention: NaN gives 0, as does -0.
 template <class T>
-GOTORCH_MATH T sign(T x) { return static_cast<T>(static_cast<int>(x > T(0)) - static_cast<int>(x < T(0))); }
+GOTORCH_MATH T sign(T x) {
+  return static_cast<T>(static_cast<int>(x > T(0)) - static_cast<int>(x < T(0)));
+}
 
 // NaN in either argument gives NaN; of +0 and -0 either may come out.
 template <class T>
-GOTORCH_MATH T max(T a, T b) { return (a > b) | isnan(a) ? a : b; }
+GOTORCH_MATH T max(T a, T b) {
+  return (a > b) | isnan(a) ? a : b;
+}
 template <class T>
-GOTORCH_MATH T min(T a, T b) { return (a < b) | isnan(a) ? a : b; }
+GOTORCH_MATH T min(T a, T b) {
+  return (a < b) | isnan(a) ? a : b;
+}
 // Keeps NaN; lo and hi must not be NaN.
 template <class T>
 GOTORCH_MATH T clamp(T x, T lo, T hi) {
@@ -92,13 +117,19 @@ GOTORCH_MATH double rsqrt(double x) { return 1.0 / __builtin_sqrt(x); }
 
 // c0 + c1 x + c2 x^2 + ... by Horner's rule.
 template <class T>
-GOTORCH_MATH T poly(T, T c0) { return c0; }
+GOTORCH_MATH T poly(T, T c0) {
+  return c0;
+}
 template <class T, class... C>
-GOTORCH_MATH T poly(T x, T c0, C... rest) { return c0 + x * poly(x, rest...); }
+GOTORCH_MATH T poly(T x, T c0, C... rest) {
+  return c0 + x * poly(x, rest...);
+}
 
 // An unevaluated sum hi + lo with |lo| <= ulp(hi) / 2.
 template <class T>
-struct Pair { T hi, lo; };
+struct Pair {
+  T hi, lo;
+};
 
 // a + b exactly, given |a| >= |b| or a == 0 (Dekker 1971).
 template <class T>
@@ -114,7 +145,9 @@ GOTORCH_MATH Pair<T> two_sum(T a, T b) {
 }
 // The upper half of the significand: products of two such halves are exact.
 GOTORCH_MATH float upper_half(float x) { return from_bits<float>(to_bits(x) & 0xfffff000u); }
-GOTORCH_MATH double upper_half(double x) { return from_bits<double>(to_bits(x) & 0xfffffffff8000000u); }
+GOTORCH_MATH double upper_half(double x) {
+  return from_bits<double>(to_bits(x) & 0xfffffffff8000000u);
+}
 // a * b exactly, barring over- and underflow (Dekker 1971, split by masking).
 template <class T>
 GOTORCH_MATH Pair<T> two_product(T a, T b) {
@@ -125,14 +158,16 @@ GOTORCH_MATH Pair<T> two_product(T a, T b) {
 // out[i] = near(in[i]...) block by block, except that in blocks with an element where `is_near` does not hold,
 // far(in[i]...) is taken for those. `near` is vectorised, `far` need not be. out may be one of the inputs.
 template <class T, class IsNear, class Near, class Far, class... In>
-GOTORCH_MATH void guarded_loop(T* out, int64_t n, IsNear is_near, Near near, Far far, const In*... in) {
+GOTORCH_MATH void guarded_loop(T* out, int64_t n, IsNear is_near, Near near, Far far,
+                               const In*... in) {
   constexpr int64_t kBlock = 512;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t end = begin + kBlock < n ? begin + kBlock : n;
     Bits<T> any_far = 0;
     for (int64_t i = begin; i < end; i++) any_far |= is_near(in[i]...) ? 0 : 1;
     if (any_far) {
-      for (int64_t i = begin; i < end; i++) out[i] = is_near(in[i]...) ? near(in[i]...) : far(in[i]...);
+      for (int64_t i = begin; i < end; i++)
+        out[i] = is_near(in[i]...) ? near(in[i]...) : far(in[i]...);
     } else {
 #pragma GCC ivdep
       for (int64_t i = begin; i < end; i++) out[i] = near(in[i]...);

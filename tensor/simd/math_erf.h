@@ -28,8 +28,8 @@ GOTORCH_MATH double erf_small_tail(double x) {
 }
 // log(erfc(a)) + a for kErfSmall <= a <= 4 (float; erfc to 2^-26.4 of 1), 6 (double, 2^-57).
 GOTORCH_MATH float log_erfc_plus_a(float a) {
-  return poly(a, -0x1.ad1362p-9f, -0x1.d8e966p-4f, -0x1.5068aap-1f, -0x1.6468fcp-4f,
-              0x1.d3cd4ap-7f, -0x1.1d9f3ap-10f);
+  return poly(a, -0x1.ad1362p-9f, -0x1.d8e966p-4f, -0x1.5068aap-1f, -0x1.6468fcp-4f, 0x1.d3cd4ap-7f,
+              -0x1.1d9f3ap-10f);
 }
 GOTORCH_MATH double log_erfc_plus_a(double a) {
   return poly(a, -0x1.2713a066deb49p-18, -0x1.06d7f786eb478p-3, -0x1.4606b2a170693p-1,
@@ -66,7 +66,8 @@ GOTORCH_MATH double erfc(double x) {
   const auto square = two_product(c, c);
   const auto e = detail::reduce_exp(-square.hi);
   const double r = e.r - square.lo;
-  const double y = detail::scale((1.0 + (r + r * r * detail::exp_tail(r))) * (p / (1.0 + 2.0 * c)), e.biased);
+  const double y =
+      detail::scale((1.0 + (r + r * r * detail::exp_tail(r))) * (p / (1.0 + 2.0 * c)), e.biased);
   const double outer = x < 0.0 ? 2.0 - y : y;
   // Near 0 what rounding does to the polynomial is not small beside the result's own ULP.
   return a < 0.5 ? 1.0 - (x + detail::erf_small_tail(x)) : outer;
@@ -98,11 +99,14 @@ GOTORCH_MATH double erfinv_tail(double w, double) {
 }
 template <class T>
 GOTORCH_MATH double erfinv_start(double a, T kind) {
-  const double w = -log((1.0 - a) * (1.0 + a)), central = erfinv_central(w), tail = erfinv_tail(w, kind);
+  const double w = -log((1.0 - a) * (1.0 + a)), central = erfinv_central(w),
+               tail = erfinv_tail(w, kind);
   return a * (w < 5.0 ? central : tail);
 }
 template <class T>
-GOTORCH_MATH T erfinv_special(T x, T y) { return abs(x) == T(1) ? copysign(Layout<T>::kInf, x) : mulsign(y, x); }
+GOTORCH_MATH T erfinv_special(T x, T y) {
+  return abs(x) == T(1) ? copysign(Layout<T>::kInf, x) : mulsign(y, x);
+}
 
 }  // namespace detail
 

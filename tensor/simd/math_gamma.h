@@ -9,8 +9,7 @@ namespace detail {
 
 // log(gamma(2 + t)) for |t| <= 1/2; 2^-56.4.
 GOTORCH_MATH double lgamma_near_two(double t) {
-  return t * poly(t,
-                  0x1.b0ee6072093cep-2, 0x1.4a34cc4a60fa8p-2, -0x1.13e001a55755ep-4,
+  return t * poly(t, 0x1.b0ee6072093cep-2, 0x1.4a34cc4a60fa8p-2, -0x1.13e001a55755ep-4,
                   0x1.51322ac7d6f81p-6, -0x1.e404fc21d64d2p-8, 0x1.7add6eb024197p-9,
                   -0x1.38ac5bfe39fccp-10, 0x1.0b36ae80e0b33p-11, -0x1.d3fd69ea15f49p-13,
                   0x1.a12827cca28ecp-14, -0x1.78d90e69b4a4ep-15, 0x1.57fe057dec382p-16,
@@ -31,10 +30,10 @@ GOTORCH_MATH double lgamma_positive(double a) {
   const bool large = a >= 10.0;
   const double factor = a < 1.5 ? below : product, l = log(large ? a : factor), z = 1.0 / (a * a);
   const double small = lgamma_near_two(a < 1.5 ? t : b - 2.0) + (a < 1.5 ? -l : l);
-  const double series = poly(z,
-                             0x1.5555555555555p-4, -0x1.6c16c16c16c17p-9, 0x1.a01a01a01a01ap-11,
+  const double series = poly(z, 0x1.5555555555555p-4, -0x1.6c16c16c16c17p-9, 0x1.a01a01a01a01ap-11,
                              -0x1.3813813813814p-11, 0x1.b951e2b18ff23p-11, -0x1.f6ab0d9993c7dp-10,
-                             0x1.a41a41a41a41ap-8, -0x1.e4286cb0f5398p-6, 0x1.6fe96381e068p-3) / a;
+                             0x1.a41a41a41a41ap-8, -0x1.e4286cb0f5398p-6, 0x1.6fe96381e068p-3) /
+                        a;
   const double stirling = (a - 0.5) * (l - 1.0) + (0x1.acfe390c97d69p-2 + series);
   return large ? stirling : small;
 }
@@ -57,18 +56,20 @@ GOTORCH_MATH double lgamma(double x) {
 GOTORCH_MATH double digamma(double x) {
   // psi(x) = psi(1 - x) - pi / tan(pi x)
   const double a = x < 0.0 ? 1.0 - x : x, b = a < 10.0 ? a + 8.0 : a, z = 1.0 / (b * b);
-  const double series = poly(z,
-                             -0x1.5555555555555p-4, 0x1.1111111111111p-7, -0x1.041041041041p-8,
-                             0x1.1111111111111p-8, -0x1.f07c1f07c1f08p-8, 0x1.5995995995996p-6,
-                             -0x1.5555555555555p-4, 0x1.c5e5e5e5e5e5ep-2, -0x1.86e7f9b9fe6e8p+1,
-                             0x1.a74ca514ca515p+4) * z;
+  const double series =
+      poly(z, -0x1.5555555555555p-4, 0x1.1111111111111p-7, -0x1.041041041041p-8,
+           0x1.1111111111111p-8, -0x1.f07c1f07c1f08p-8, 0x1.5995995995996p-6, -0x1.5555555555555p-4,
+           0x1.c5e5e5e5e5e5ep-2, -0x1.86e7f9b9fe6e8p+1, 0x1.a74ca514ca515p+4) *
+      z;
   // 1/a + 1/(a+1) + ... + 1/(a+7), as (2a + 7) q'(u) / q(u) with u = a (a + 7).
   const double u = a < 10.0 ? a * (a + 7.0) : 1.0;
-  const double sum = (2.0 * a + 7.0) * poly(u, 720.0, 504.0, 84.0, 4.0) / (u * poly(u, 720.0, 252.0, 28.0, 1.0));
+  const double sum =
+      (2.0 * a + 7.0) * poly(u, 720.0, 504.0, 84.0, 4.0) / (u * poly(u, 720.0, 252.0, 28.0, 1.0));
   const double shifted = (log(b) - 0.5 / b) + series;
   const double p = a < 10.0 ? shifted - sum : shifted;
   const double r = x - round(x);
-  const double cotangent = r == 0.0 ? Layout<double>::kNan : 0x1.921fb54442d18p+1 / tan(0x1.921fb54442d18p+1 * r);
+  const double cotangent =
+      r == 0.0 ? Layout<double>::kNan : 0x1.921fb54442d18p+1 / tan(0x1.921fb54442d18p+1 * r);
   const double y = x < 0.0 ? p - cotangent : p;
   return x == 0.0 ? -copysign(Layout<double>::kInf, x) : y;
 }

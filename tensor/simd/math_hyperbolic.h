@@ -10,16 +10,18 @@ namespace detail {
 // tanh(x) = x + x^3 P(x^2) for |x| <= 0.9, 2^-29.7 (float), |x| <= 1, 2^-56 (double).
 GOTORCH_MATH float tanh_small(float x) {
   const float z = x * x;
-  return x + x * z * poly(z, -0x1.55554ep-2f, 0x1.110f38p-3f, -0x1.b9ca4cp-5f, 0x1.62f1aap-6f,
-                          -0x1.0ed6f6p-7f, 0x1.529a08p-9f, -0x1.ddcd22p-12f);
+  return x + x * z *
+                 poly(z, -0x1.55554ep-2f, 0x1.110f38p-3f, -0x1.b9ca4cp-5f, 0x1.62f1aap-6f,
+                      -0x1.0ed6f6p-7f, 0x1.529a08p-9f, -0x1.ddcd22p-12f);
 }
 GOTORCH_MATH double tanh_small(double x) {
   const double z = x * x;
-  return x + x * z * poly(z, -0x1.555555555550fp-2, 0x1.111111110d7ep-3, -0x1.ba1ba1b80feb1p-5,
-                          0x1.664f4836897b3p-6, -0x1.226e2ebd349bap-7, 0x1.d6d30fbccf63fp-9,
-                          -0x1.7d9bca26e75e2p-10, 0x1.352132246a4bcp-11, -0x1.f336253bc1a0ap-13,
-                          0x1.8d7a9923aa05fp-14, -0x1.2eb3831cbe58p-15, 0x1.9e107e80781dcp-17,
-                          -0x1.cae8838d0b93fp-19, 0x1.5f4e78cbab873p-21, -0x1.0d3443795b1edp-24);
+  return x + x * z *
+                 poly(z, -0x1.555555555550fp-2, 0x1.111111110d7ep-3, -0x1.ba1ba1b80feb1p-5,
+                      0x1.664f4836897b3p-6, -0x1.226e2ebd349bap-7, 0x1.d6d30fbccf63fp-9,
+                      -0x1.7d9bca26e75e2p-10, 0x1.352132246a4bcp-11, -0x1.f336253bc1a0ap-13,
+                      0x1.8d7a9923aa05fp-14, -0x1.2eb3831cbe58p-15, 0x1.9e107e80781dcp-17,
+                      -0x1.cae8838d0b93fp-19, 0x1.5f4e78cbab873p-21, -0x1.0d3443795b1edp-24);
 }
 
 // sinh(x) = x + x^3 P(x^2) for |x| <= 1; 2^-31.6 and 2^-61.8.
@@ -29,9 +31,10 @@ GOTORCH_MATH float sinh_small(float x) {
 }
 GOTORCH_MATH double sinh_small(double x) {
   const double z = x * x;
-  return x + x * z * poly(z, 0x1.5555555555556p-3, 0x1.111111111101ep-7, 0x1.a01a01a03726ap-13,
-                          0x1.71de3a3b05f27p-19, 0x1.ae646ff6a34c7p-26, 0x1.6116f3840660ap-33,
-                          0x1.b5c91ab505a18p-41);
+  return x + x * z *
+                 poly(z, 0x1.5555555555556p-3, 0x1.111111111101ep-7, 0x1.a01a01a03726ap-13,
+                      0x1.71de3a3b05f27p-19, 0x1.ae646ff6a34c7p-26, 0x1.6116f3840660ap-33,
+                      0x1.b5c91ab505a18p-41);
 }
 
 // exp(a) / 2 for a >= 0, finite beyond the overflow of exp.

@@ -8,7 +8,9 @@ namespace gotorch::math {
 namespace detail {
 
 template <class T>
-struct LogReduced { T k, f; };
+struct LogReduced {
+  T k, f;
+};
 
 // x = 2^k (1 + f) for positive finite x; f is exact.
 template <class T>
@@ -29,8 +31,9 @@ GOTORCH_MATH LogReduced<T> reduce_log(T x) {
 // log(1 + f) - f for f in [sqrt(1/2) - 1, sqrt(2) - 1]; relative to the logarithm 2^-27.3 and 2^-59.5.
 GOTORCH_MATH float log_tail(float f) {
   const float z = f * f;
-  return z * f * poly(f, 0x1.555554p-2f, -0x1.000228p-2f, 0x1.99a01ep-3f, -0x1.547218p-3f,
-                      0x1.22d8dap-3f, -0x1.0d85e4p-3f, 0x1.05619p-3f, -0x1.38bc98p-4f) -
+  return z * f *
+             poly(f, 0x1.555554p-2f, -0x1.000228p-2f, 0x1.99a01ep-3f, -0x1.547218p-3f,
+                  0x1.22d8dap-3f, -0x1.0d85e4p-3f, 0x1.05619p-3f, -0x1.38bc98p-4f) -
          0.5f * z;
 }
 // With s = f / (2 + f): log(1 + f) = 2 atanh(s) = f - f^2/2 + s (f^2/2 + R(s^2)).
@@ -103,12 +106,15 @@ GOTORCH_MATH float log10(float x) {
   return detail::log_base(x, 0x1.344p-2f, 0x1.3509f8p-18f, 0x1.bcap-2f, 0x1.7b1526p-14f);
 }
 GOTORCH_MATH double log10(double x) {
-  return detail::log_base(x, 0x1.34413509f6p-2, 0x1.9fef311f12b36p-42, 0x1.bcb7b1p-2, 0x1.49b9438ca9aaep-28);
+  return detail::log_base(x, 0x1.34413509f6p-2, 0x1.9fef311f12b36p-42, 0x1.bcb7b1p-2,
+                          0x1.49b9438ca9aaep-28);
 }
 
 // log(1 + exp(-a)) for a >= 0.
 template <class T>
-GOTORCH_MATH T log1p_exp_minus(T a) { return log1p(exp(-a)); }
+GOTORCH_MATH T log1p_exp_minus(T a) {
+  return log1p(exp(-a));
+}
 
 // log(sigmoid(x)). All x.
 template <class T>

@@ -61,12 +61,15 @@ GOTORCH_MATH double fmod(double x, double y) {
   return detail::fmod_is_near(x, y) ? detail::fmod_near(x, y) : __builtin_fmod(x, y);
 }
 template <class T>
-GOTORCH_MATH T remainder(T x, T y) { return detail::with_sign_of_divisor(fmod(x, y), y); }
+GOTORCH_MATH T remainder(T x, T y) {
+  return detail::with_sign_of_divisor(fmod(x, y), y);
+}
 
 template <class T>
 GOTORCH_MATH void fmod_loop(const T* x, const T* y, T* out, int64_t n) {
-  guarded_loop(out, n, [](T a, T b) { return detail::fmod_is_near(a, b); },
-               [](T a, T b) { return detail::fmod_near(a, b); }, [](T a, T b) { return fmod(a, b); }, x, y);
+  guarded_loop(
+      out, n, [](T a, T b) { return detail::fmod_is_near(a, b); },
+      [](T a, T b) { return detail::fmod_near(a, b); }, [](T a, T b) { return fmod(a, b); }, x, y);
 }
 template <class T>
 GOTORCH_MATH void remainder_loop(const T* x, const T* y, T* out, int64_t n) {

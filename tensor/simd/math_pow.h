@@ -33,11 +33,13 @@ GOTORCH_MATH Pair<double> log2_pair(double x) {
   const double d_hi = upper_half(d.hi), d_lo = (d.hi - d_hi) + d.lo;
   const double s_hi = upper_half(f / d.hi), s_lo = ((f - s_hi * d_hi) - s_hi * d_lo) / d.hi;
   const double s = s_hi + s_lo, z = s * s, z_hi = s_hi * s_hi;
-  const double rest = s_lo * (s_hi + s) +
-                      z * z * poly(z, 0x1.3333333333464p-1, 0x1.b6db6db683c27p-2, 0x1.555555a20a528p-2,
-                                   0x1.1745af6bea91ep-2, 0x1.d8ae615a981b6p-3, 0x1.973ff3565e9dfp-3,
-                                   0x1.95631e1ddc1f9p-3);
-  const double t = 3.0 + (z_hi + rest), t_hi = upper_half(t), t_lo = (t - t_hi) + (rest - ((t - 3.0) - z_hi));
+  const double rest =
+      s_lo * (s_hi + s) + z * z *
+                              poly(z, 0x1.3333333333464p-1, 0x1.b6db6db683c27p-2,
+                                   0x1.555555a20a528p-2, 0x1.1745af6bea91ep-2, 0x1.d8ae615a981b6p-3,
+                                   0x1.973ff3565e9dfp-3, 0x1.95631e1ddc1f9p-3);
+  const double t = 3.0 + (z_hi + rest), t_hi = upper_half(t),
+               t_lo = (t - t_hi) + (rest - ((t - 3.0) - z_hi));
   const auto w = fast_two_sum(s_hi * t_hi, s_hi * t_lo + s_lo * t);
   const double w_hi = upper_half(w.hi), w_lo = (w.hi - w_hi) + w.lo;
   // 2 / (3 ln2), in 26 bits and the rest.
@@ -68,7 +70,8 @@ GOTORCH_MATH T pow_special(T x, T y, T y0) {
 // All arguments, with the special cases of C.
 GOTORCH_MATH float pow(float x, float y) {
   const double l = detail::log2_extended(abs(x));
-  const double t = l == 0.0 ? (isnan(y) ? static_cast<double>(y) : 0.0) : static_cast<double>(y) * l;
+  const double t =
+      l == 0.0 ? (isnan(y) ? static_cast<double>(y) : 0.0) : static_cast<double>(y) * l;
   return detail::pow_special(x, y, detail::exp2_extended(t));
 }
 

@@ -39,8 +39,9 @@ GOTORCH_MATH TrigReduced reduce_trig(double x) {
 // sin and cos of |r| <= pi/4 to 2^-37 and 2^-34, for results rounded to float.
 GOTORCH_MATH double sin_reduced(double r, float) {
   const double z = r * r;
-  return r + r * z * poly(z, -0x1.5555554cb9353p-3, 0x1.11110895a3842p-7, -0x1.a00f9d1e21f1fp-13,
-                          0x1.6cd839358384ep-19);
+  return r + r * z *
+                 poly(z, -0x1.5555554cb9353p-3, 0x1.11110895a3842p-7, -0x1.a00f9d1e21f1fp-13,
+                      0x1.6cd839358384ep-19);
 }
 GOTORCH_MATH double cos_reduced(double r, float) {
   const double z = r * r;
@@ -85,34 +86,45 @@ GOTORCH_MATH T tan_of(const TrigReduced& t) {
 
 // |x| <= kTrigLimit, infinities and NaN.
 template <class T>
-GOTORCH_MATH T sin(T x) { return x == T(0) ? x : detail::sin_of<T>(detail::reduce_trig(x)); }
+GOTORCH_MATH T sin(T x) {
+  return x == T(0) ? x : detail::sin_of<T>(detail::reduce_trig(x));
+}
 template <class T>
-GOTORCH_MATH T cos(T x) { return detail::cos_of<T>(detail::reduce_trig(x)); }
+GOTORCH_MATH T cos(T x) {
+  return detail::cos_of<T>(detail::reduce_trig(x));
+}
 template <class T>
-GOTORCH_MATH T tan(T x) { return x == T(0) ? x : detail::tan_of<T>(detail::reduce_trig(x)); }
+GOTORCH_MATH T tan(T x) {
+  return x == T(0) ? x : detail::tan_of<T>(detail::reduce_trig(x));
+}
 
 namespace detail {
 
 template <class T>
-GOTORCH_MATH bool trig_is_near(T x) { return !((abs(x) > T(kTrigLimit)) & isfinite(x)); }
+GOTORCH_MATH bool trig_is_near(T x) {
+  return !((abs(x) > T(kTrigLimit)) & isfinite(x));
+}
 
 }  // namespace detail
 
 // y[i] = sin(x[i]) and so on for any x. y may be x.
 template <class T>
 GOTORCH_MATH void sin_loop(const T* x, T* y, int64_t n) {
-  guarded_loop(y, n, [](T v) { return detail::trig_is_near(v); }, [](T v) { return sin(v); },
-               [](T v) { return detail::sin_of<T>(detail::reduce_trig_large(v)); }, x);
+  guarded_loop(
+      y, n, [](T v) { return detail::trig_is_near(v); }, [](T v) { return sin(v); },
+      [](T v) { return detail::sin_of<T>(detail::reduce_trig_large(v)); }, x);
 }
 template <class T>
 GOTORCH_MATH void cos_loop(const T* x, T* y, int64_t n) {
-  guarded_loop(y, n, [](T v) { return detail::trig_is_near(v); }, [](T v) { return cos(v); },
-               [](T v) { return detail::cos_of<T>(detail::reduce_trig_large(v)); }, x);
+  guarded_loop(
+      y, n, [](T v) { return detail::trig_is_near(v); }, [](T v) { return cos(v); },
+      [](T v) { return detail::cos_of<T>(detail::reduce_trig_large(v)); }, x);
 }
 template <class T>
 GOTORCH_MATH void tan_loop(const T* x, T* y, int64_t n) {
-  guarded_loop(y, n, [](T v) { return detail::trig_is_near(v); }, [](T v) { return tan(v); },
-               [](T v) { return detail::tan_of<T>(detail::reduce_trig_large(v)); }, x);
+  guarded_loop(
+      y, n, [](T v) { return detail::trig_is_near(v); }, [](T v) { return tan(v); },
+      [](T v) { return detail::tan_of<T>(detail::reduce_trig_large(v)); }, x);
 }
 
 }  // namespace gotorch::math

@@ -46,7 +46,8 @@ TrigReduced reduce_trig_large(double x) {
   const double f = static_cast<double>(fraction);
   const double f_lo = static_cast<double>(static_cast<__int128>(fraction - static_cast<Wide>(f)));
   const auto p = two_product(f, 0x1.921fb54442d18p+0);
-  const auto r = fast_two_sum(p.hi, p.lo + (f * 0x1.1a62633145c07p-54 + f_lo * 0x1.921fb54442d18p+0));
+  const auto r =
+      fast_two_sum(p.hi, p.lo + (f * 0x1.1a62633145c07p-54 + f_lo * 0x1.921fb54442d18p+0));
   const bool negative = from_next != signbit(x);
   const double unit = negative ? -0x1p-128 : 0x1p-128;
   return {r.hi * unit, r.lo * unit, signbit(x) ? -quadrant : quadrant};

@@ -31,23 +31,23 @@ struct Row {
 
 void PrintTo(const Row& row, std::ostream* os) { *os << row.name; }
 
-#define GOTORCH_LOOP(f)                                                                    \
-  template <class T>                                                                       \
-  void f##_loop(const T* __restrict x, T* __restrict y, int64_t n) {                       \
-    for (int64_t i = 0; i < n; i++) y[i] = math::f(x[i]);                                  \
+#define GOTORCH_LOOP(f)                                              \
+  template <class T>                                                 \
+  void f##_loop(const T* __restrict x, T* __restrict y, int64_t n) { \
+    for (int64_t i = 0; i < n; i++) y[i] = math::f(x[i]);            \
   }
 // The reference is an expression in x, which is a double or a long double.
-#define GOTORCH_ROW(f, ulp, ulp_double, expression)                                        \
-  Row {                                                                                    \
-    #f, &Variants<&f##_loop<float>>::v2, &Variants<&f##_loop<float>>::v3,                  \
-        [](double x) -> double { return expression; }, ulp,                                \
-        &Variants<&f##_loop<double>>::v2, &Variants<&f##_loop<double>>::v3,                \
-        [](long double x) -> long double { return expression; }, ulp_double                \
+#define GOTORCH_ROW(f, ulp, ulp_double, expression)                                                \
+  Row {                                                                                            \
+    #f, &Variants<&f##_loop<float>>::v2, &Variants<&f##_loop<float>>::v3,                          \
+        [](double x) -> double { return expression; }, ulp, &Variants<&f##_loop<double>>::v2,      \
+        &Variants<&f##_loop<double>>::v3, [](long double x) -> long double { return expression; }, \
+        ulp_double                                                                                 \
   }
-#define GOTORCH_FLOAT_ROW(f, ulp, expression)                                              \
-  Row {                                                                                    \
-    #f, &Variants<&f##_loop<float>>::v2, &Variants<&f##_loop<float>>::v3,                  \
-        [](double x) -> double { return expression; }, ulp, nullptr, nullptr, nullptr, 0   \
+#define GOTORCH_FLOAT_ROW(f, ulp, expression)                                            \
+  Row {                                                                                  \
+    #f, &Variants<&f##_loop<float>>::v2, &Variants<&f##_loop<float>>::v3,                \
+        [](double x) -> double { return expression; }, ulp, nullptr, nullptr, nullptr, 0 \
   }
 
 GOTORCH_LOOP(exp)
@@ -194,8 +194,9 @@ template <class T>
 std::vector<T> special_points() {
   using L = std::numeric_limits<T>;
   std::vector<T> points;
-  for (T x : {T(0), L::denorm_min(), L::min(), L::epsilon(), L::epsilon() / 2, T(0.25), T(0.5), T(1),
-              T(1.5), T(2), T(3), T(4), T(10), T(89), T(104), T(710), T(746), L::max(), L::infinity()})
+  for (T x :
+       {T(0), L::denorm_min(), L::min(), L::epsilon(), L::epsilon() / 2, T(0.25), T(0.5), T(1),
+        T(1.5), T(2), T(3), T(4), T(10), T(89), T(104), T(710), T(746), L::max(), L::infinity()})
     for (T y : {x, std::nextafter(x, T(0)), std::nextafter(x, L::infinity())}) {
       points.push_back(y);
       points.push_back(-y);
@@ -284,10 +285,10 @@ struct BinaryRow {
 
 void PrintTo(const BinaryRow& row, std::ostream* os) { *os << row.name; }
 
-#define GOTORCH_LOOP2(f)                                                                   \
-  template <class T>                                                                       \
-  void f##_loop(const T* x, const T* y, T* __restrict out, int64_t n) {                    \
-    for (int64_t i = 0; i < n; i++) out[i] = math::f(x[i], y[i]);                          \
+#define GOTORCH_LOOP2(f)                                                \
+  template <class T>                                                    \
+  void f##_loop(const T* x, const T* y, T* __restrict out, int64_t n) { \
+    for (int64_t i = 0; i < n; i++) out[i] = math::f(x[i], y[i]);       \
   }
 #define GOTORCH_ROW2(f, ulp, ulp_double, expression)                                       \
   BinaryRow {                                                                              \
@@ -326,7 +327,8 @@ void pairs(std::vector<T>& x, std::vector<T>& y) {
   std::uniform_real_distribution<T> unit(-1, 1);
   for (int i = 0; i < 50000; i++) {
     const auto any = [&] { return std::bit_cast<T>(static_cast<math::Bits<T>>(random())); };
-    const T u = unit(random), v = unit(random), size = std::ldexp(T(1), static_cast<int>(random() % 40) - 10);
+    const T u = unit(random), v = unit(random),
+            size = std::ldexp(T(1), static_cast<int>(random() % 40) - 10);
     x.insert(x.end(), {u, 10 * u, size * u, std::abs(u) + T(0.5), any(), any()});
     y.insert(y.end(), {v, 10 * v, v, size * v, v, any()});
   }
@@ -399,7 +401,8 @@ TEST(Gamma, LgammaOfDoublesIsPreciseForPositiveNumbersAndAbsolutelySoForNegative
     const long double expected = std::lgamma(static_cast<long double>(x));
     const double got = math::lgamma(x);
     if (x > 0) EXPECT_LE(ulp_error(got, expected), 5) << x;
-    else if (!std::isfinite(static_cast<double>(expected))) EXPECT_EQ(ulp_error(got, expected), 0) << x;
+    else if (!std::isfinite(static_cast<double>(expected)))
+      EXPECT_EQ(ulp_error(got, expected), 0) << x;
     else EXPECT_LE(std::fabs(got - expected), 1e-15 * (5 + std::fabs(expected))) << x;
   }
 }
@@ -421,7 +424,8 @@ TEST(TrigLoops, MixNearAndHugeArgumentsAtAnyPlaceAndWorkInPlace) {
       std::vector<double> y = x;
       best_variant<&sin_loop<double>>()(y.data(), y.data(), n);
       for (int64_t i = 0; i < n; i++)
-        ASSERT_LE(ulp_error(y[i], sinl(x[i])), 0.85) << "n " << n << ", huge " << huge << ", i " << i;
+        ASSERT_LE(ulp_error(y[i], sinl(x[i])), 0.85)
+            << "n " << n << ", huge " << huge << ", i " << i;
     }
 }
 
@@ -441,7 +445,8 @@ void check_selections() {
   EXPECT_EQ(math::sign(T(-2)), T(-1));
   EXPECT_EQ(math::sign(T(-0.0)), T(0));
   EXPECT_EQ(math::sign(nan), T(0));
-  EXPECT_TRUE(math::isinf(-inf) && math::isnan(nan) && !math::isfinite(inf) && !math::isfinite(nan));
+  EXPECT_TRUE(math::isinf(-inf) && math::isnan(nan) && !math::isfinite(inf) &&
+              !math::isfinite(nan));
   EXPECT_EQ(math::round(T(0.5)), T(0));
   EXPECT_EQ(math::round(T(1.5)), T(2));
   EXPECT_EQ(math::round(T(-2.5)), T(-2));
