@@ -166,10 +166,8 @@ void apply_planes(const Batch<T>& a, const Affine<T>& f, T* out, int64_t b, int6
     const T centre = f.centre[c], slope = f.slope[c], base = f.base[c], gain = f.gain[c];
     map_row(out + i * a.s, a.s, [&](auto at) {
       const auto y = (at(x) - centre) * slope + base;
-      if constexpr (with_g)
-        return at(g) * gain + y;
-      else
-        return y;
+      if constexpr (with_g) return at(g) * gain + y;
+      else return y;
     });
   }
 }
@@ -183,10 +181,8 @@ void apply_columns(const Batch<T>& a, const Affine<T>& f, T* out, int64_t b, int
     const T *x = a.x + i * row, *g = a.g + (with_g ? i * row : 0);
     map_row(out + i * row, row, [&](auto at) {
       const auto y = (at(x) - at(centre)) * at(slope) + at(base);
-      if constexpr (with_g)
-        return at(g) * at(gain) + y;
-      else
-        return y;
+      if constexpr (with_g) return at(g) * at(gain) + y;
+      else return y;
     });
   }
 }

@@ -151,12 +151,10 @@ void backward_rows(const Problem<T>& p, const T* g, T* gx, int64_t b, int64_t e)
       const int64_t len = std::min(kExpBlock, p.c - k);
       T* out = gi + k;
       exp_row(out, len, [&](auto at) { return at(x + k) - m; });
-      if (p.soft == 0)
-        map_row(out, len, [&](auto at) { return at(out) * s.slope; });
+      if (p.soft == 0) map_row(out, len, [&](auto at) { return at(out) * s.slope; });
       else if (weight)
         map_row(out, len, [&](auto at) { return at(out) * s.slope - at(weight + k) * s.base; });
-      else
-        map_row(out, len, [&](auto at) { return at(out) * s.slope - s.base; });
+      else map_row(out, len, [&](auto at) { return at(out) * s.slope - s.base; });
     }
     gi[t] -= s.at_target;
   }

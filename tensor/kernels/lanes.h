@@ -89,8 +89,7 @@ struct LaneSums {
     if constexpr (W == 8)
       return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
              ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-    else
-      return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+    else return (lane[0] + lane[2]) + (lane[1] + lane[3]);
   }
 };
 

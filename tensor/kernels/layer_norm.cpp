@@ -16,14 +16,10 @@ enum class Kind { Layer, Rms };
 template <class T, class F>
 void scale_row(const RowNorm<T>& p, T* y, T rstd, F centre) {
   const T *w = p.weight, *b = p.bias;
-  if (w && b)
-    map_row(y, p.n, [&](auto at) { return centre(at) * rstd * at(w) + at(b); });
-  else if (w)
-    map_row(y, p.n, [&](auto at) { return centre(at) * rstd * at(w); });
-  else if (b)
-    map_row(y, p.n, [&](auto at) { return centre(at) * rstd + at(b); });
-  else
-    map_row(y, p.n, [&](auto at) { return centre(at) * rstd; });
+  if (w && b) map_row(y, p.n, [&](auto at) { return centre(at) * rstd * at(w) + at(b); });
+  else if (w) map_row(y, p.n, [&](auto at) { return centre(at) * rstd * at(w); });
+  else if (b) map_row(y, p.n, [&](auto at) { return centre(at) * rstd + at(b); });
+  else map_row(y, p.n, [&](auto at) { return centre(at) * rstd; });
 }
 
 template <class T, Kind kind>
@@ -55,10 +51,8 @@ template <class T, Kind kind, bool weighted>
 void backward_row(const RowNorm<T>& p, const T* g, const T* x, T* gx, T mean, T rstd) {
   const T* w = p.weight;
   const auto u = [&](auto at) {
-    if constexpr (weighted)
-      return at(g) * at(w);
-    else
-      return at(g);
+    if constexpr (weighted) return at(g) * at(w);
+    else return at(g);
   };
   const auto [sum_u, sum_ud] = sum_row<T, 2>(p.n, [&](auto at) {
     const auto ui = u(at);
@@ -79,10 +73,8 @@ void backward_rows(const RowNorm<T>& p, const T* g, const T* x, T* gx, T* g_weig
   for (int64_t r = begin; r < end; r++) {
     const T *gr = g + r * p.n, *xr = x + r * p.n;
     const T mean = kind == Kind::Layer ? p.mean[r] : T(0), rstd = p.rstd[r];
-    if (gx && p.weight)
-      backward_row<T, kind, true>(p, gr, xr, gx + r * p.n, mean, rstd);
-    else if (gx)
-      backward_row<T, kind, false>(p, gr, xr, gx + r * p.n, mean, rstd);
+    if (gx && p.weight) backward_row<T, kind, true>(p, gr, xr, gx + r * p.n, mean, rstd);
+    else if (gx) backward_row<T, kind, false>(p, gr, xr, gx + r * p.n, mean, rstd);
     if (g_weight)
       map_row(g_weight, p.n,
               [&](auto at) { return at(g_weight) + at(gr) * ((at(xr) - mean) * rstd); });

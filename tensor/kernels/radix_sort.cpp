@@ -9,46 +9,68 @@
 namespace gotorch::kernels {
 namespace {
 
-constexpr int64_t kSmall = 192;  // below, comparing is faster
-constexpr int64_t kChunk = 65536;
-constexpr int kDigits = 256;
+constexpr int64_t kSmall = 160;  // below, comparing is faster
+constexpr int kDigitBits = 8, kDigits = 1 << kDigitBits;
 
 // Counts, then write places, of the digits of one chunk.
-using Places = std::array<int64_t, kDigits>;
+using Places = std::array<uint32_t, kDigits>;
 
-template <class Item>
-int digit_of(Item item, int shift) {
-  return static_cast<int>(item >> shift) & (kDigits - 1);
-}
+int digit_of(Narrow item, int shift) { return static_cast<int>(item >> shift) & (kDigits - 1); }
 
 // Turns the counts of the chunks into places: by digit, and by chunk within a digit. False if all
 // items have the same digit, so that there is nothing to do.
 bool assign_places(std::vector<Places>& chunks, int64_t n) {
-  int64_t next = 0;
+  uint32_t next = 0;
   for (int d = 0; d < kDigits; d++) {
-    const int64_t first = next;
-    for (Places& chunk : chunks) next += std::exchange(chunk[d], next);
+    const uint32_t first = next;
+    for (Places& chunk : chunks) {
+      const uint32_t count = chunk[d];
+      chunk[d] = next;
+      next += count;
+    }
     if (next - first == n) return false;
   }
   return true;
 }
 
+template <class T>
+struct Span {
+  Key<T> low, high;
+};
+
+template <class T>
+Span<T> span_of(const Row<T>& row) {
+  const auto map = [&](int64_t b, int64_t e) {
+    Span<T> s{row.key(b), row.key(b)};
+    for (int64_t i = b; i < e; i++) {
+      const Key<T> k = row.key(i);
+      s.low = std::min(s.low, k);
+      s.high = std::max(s.high, k);
+    }
+    return s;
+  };
+  return runtime::parallel_reduce(
+      row.n, row.n < kParallelRow ? row.n : kSortChunk, map, [](Span<T> a, Span<T> b) {
+        return Span<T>{std::min(a.low, b.low), std::max(a.high, b.high)};
+      });
+}
+
 }  // namespace
 
-template <class Item>
-Item* sort_items(Item* a, Item* scratch, int64_t n, int key_bits, bool parallel) {
+Narrow* radix_sort(Narrow* a, Narrow* scratch, int64_t n, int key_bits, bool parallel) {
   if (n < kSmall) {
     std::sort(a, a + n);
     return a;
   }
-  const int64_t chunk = parallel ? kChunk : n;
+  const int64_t chunk = parallel ? kSortChunk : n;
   std::vector<Places> places((n + chunk - 1) / chunk);
   const auto for_chunks = [&](auto work) {
     runtime::parallel_for(places.size(), 1, [&](int64_t b, int64_t e) {
       for (int64_t c = b; c < e; c++) work(places[c], c * chunk, std::min(n, (c + 1) * chunk));
     });
   };
-  for (int shift = kPositionBits<Item>; shift < kPositionBits<Item> + key_bits; shift += 8) {
+  const int first = kPositionBits<Narrow>;
+  for (int shift = first; shift < first + key_bits; shift += kDigitBits) {
     for_chunks([&](Places& count, int64_t b, int64_t e) {
       count.fill(0);
       for (int64_t i = b; i < e; i++) count[digit_of(a[i], shift)]++;
@@ -62,7 +84,42 @@ Item* sort_items(Item* a, Item* scratch, int64_t n, int key_bits, bool parallel)
   return a;
 }
 
-template Narrow* sort_items(Narrow*, Narrow*, int64_t, int, bool);
-template Wide* sort_items(Wide*, Wide*, int64_t, int, bool);
+template <class T>
+Narrow* sort_row(const Row<T>& row, Narrow* a, Narrow* scratch, Key<T>* base, bool* exact) {
+  const bool parallel = row.n >= kParallelRow;
+  const Span<T> span = row.n > 0 ? span_of(row) : Span<T>{0, 0};
+  const int bits = std::bit_width(Key<T>(span.high - span.low)), cut = std::max(0, bits - 32);
+  *base = span.low;
+  *exact = cut == 0;
+  runtime::parallel_for(row.n, parallel ? kSortChunk : row.n, [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; i++)
+      a[i] = make_item<Narrow>(Key<T>(row.key(i) - span.low) >> cut, i);
+  });
+  a = radix_sort(a, scratch, row.n, bits - cut, parallel);
+  if (cut == 0) return a;
+  // Elements that share the 32 bits are compared in full.
+  for (int64_t i = 0, end; i < row.n; i = end) {
+    for (end = i + 1; end < row.n && key_in(a[end]) == key_in(a[i]);) end++;
+    if (end - i < 2) continue;
+    std::sort(a + i, a + end, [&](Narrow u, Narrow v) {
+      const int64_t p = position_of(u), q = position_of(v);
+      const Key<T> k = row.key(p), l = row.key(q);
+      return k != l ? k < l : p < q;
+    });
+  }
+  return a;
+}
+
+#define GOTORCH_INSTANTIATE(T) \
+  template Narrow* sort_row(const Row<T>&, Narrow*, Narrow*, Key<T>*, bool*);
+GOTORCH_INSTANTIATE(uint8_t)
+GOTORCH_INSTANTIATE(int8_t)
+GOTORCH_INSTANTIATE(int16_t)
+GOTORCH_INSTANTIATE(int32_t)
+GOTORCH_INSTANTIATE(int64_t)
+GOTORCH_INSTANTIATE(Half)
+GOTORCH_INSTANTIATE(BFloat16)
+GOTORCH_INSTANTIATE(float)
+GOTORCH_INSTANTIATE(double)
 
 }  // namespace gotorch::kernels

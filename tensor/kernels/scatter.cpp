@@ -4,54 +4,43 @@
 #include <vector>
 
 #include "runtime/parallel.h"
-#include "tensor/kernels/lanes.h"
-#include "tensor/kernels/tiles.h"
+#include "tensor/kernels/places.h"
 #include "tensor/simd/isa.h"
 
 namespace gotorch::kernels {
 namespace {
-
-constexpr int64_t kRandomAccess = 4;
 
 // Integers wrap around, as unsigned arithmetic does.
 template <class T>
 T add(T a, T b) {
   if constexpr (std::is_integral_v<T>)
     return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-  else
-    return a + b;
+  else return a + b;
 }
 template <class T>
 T multiply(T a, T b) {
   if constexpr (std::is_integral_v<T>)
     return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-  else
-    return a * b;
+  else return a * b;
 }
 
 template <class T, ScatterOp op>
 T combine(T a, T b) {
-  if constexpr (op == ScatterOp::Prod)
-    return multiply(a, b);
-  else if constexpr (op == ScatterOp::Max)
-    return a > b || a != a ? a : b;
-  else if constexpr (op == ScatterOp::Min)
-    return a < b || a != a ? a : b;
-  else
-    return add(a, b);
+  if constexpr (op == ScatterOp::Prod) return multiply(a, b);
+  else if constexpr (op == ScatterOp::Max) return a > b || a != a ? a : b;
+  else if constexpr (op == ScatterOp::Min) return a < b || a != a ? a : b;
+  else return add(a, b);
 }
 
 template <class T, ScatterOp op>
 constexpr T identity() {
   using Limits = std::numeric_limits<T>;
-  if constexpr (op == ScatterOp::Prod)
-    return 1;
+  if constexpr (op == ScatterOp::Prod) return 1;
   else if constexpr (op == ScatterOp::Max)
     return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
   else if constexpr (op == ScatterOp::Min)
     return Limits::has_infinity ? Limits::infinity() : Limits::max();
-  else
-    return 0;
+  else return 0;
 }
 
 template <class T>
@@ -61,16 +50,6 @@ T mean_of(T sum, int64_t count) {
     return static_cast<T>(q - (s % count < 0));
   } else {
     return sum / static_cast<T>(count);
-  }
-}
-
-// One tile of columns: visit(place in y, place in index and source) in the order of the source.
-template <class F>
-void for_places(Tile t, Axis a, const int64_t* index, int64_t m, F visit) {
-  for (int64_t j = 0; j < m; j++) {
-    const int64_t row = (t.outer * m + j) * a.inner;
-    for (int64_t i = t.first; i < t.first + t.width; i++)
-      visit((t.outer * a.n + index[row + i]) * a.inner + i, row + i);
   }
 }
 
@@ -94,20 +73,31 @@ void reduce(bool include_self, T* y, Axis a, const int64_t* index, int64_t m, co
 }
 
 template <class T>
-void add_row(T* y, const T* x, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] += x[i];
+void add_row(T* y, const T* x, int64_t n, T alpha) {
+  for (int64_t i = 0; i < n; i++) y[i] = add(y[i], multiply(alpha, x[i]));
 }
 
-// Positions 0 ... m-1 grouped by bucket = index / width, in order within a bucket: those of bucket
-// b are order[start[b]] ... order[start[b + 1] - 1].
+// Positions 0 ... m-1 grouped by the row they index: a bucket is `width` neighbouring rows, and the
+// positions of bucket b are order[start[b]] ... order[start[b + 1] - 1], in order. One task per bucket
+// has its rows to itself and adds to each in the order of positions.
 struct Buckets {
+  int64_t count, width;
   std::vector<int64_t> start, order;
-  Buckets(const int64_t* index, int64_t m, int64_t width, int64_t count)
-      : start(count + 1), order(m) {
+  Buckets(const int64_t* index, int64_t m, int64_t rows)
+      : count(std::min<int64_t>(rows, 256)),
+        width((rows + count - 1) / count),
+        start(count + 1),
+        order(m) {
     for (int64_t j = 0; j < m; j++) start[index[j] / width + 1]++;
     for (int64_t b = 0; b < count; b++) start[b + 1] += start[b];
     std::vector<int64_t> next(start.begin(), start.end() - 1);
     for (int64_t j = 0; j < m; j++) order[next[index[j] / width]++] = j;
+  }
+  // Calls f(begin, end) in parallel for ranges of buckets.
+  template <class F>
+  void for_each(int64_t cost_per_row, F f) const {
+    const int64_t rows = width + static_cast<int64_t>(order.size()) / count;
+    runtime::parallel_for(count, grain_of(rows * cost_per_row), f);
   }
 };
 
@@ -118,21 +108,11 @@ std::optional<BadIndex> scatter_reduce(ScatterOp op, bool include_self, T* y, Ax
                                        const int64_t* index, int64_t m, const T* source) {
   if (const auto bad = find_bad_index(index, a.outer * m * a.inner, 0, a.n)) return bad;
   switch (op) {
-    case ScatterOp::Sum:
-      reduce<T, ScatterOp::Sum>(include_self, y, a, index, m, source);
-      break;
-    case ScatterOp::Prod:
-      reduce<T, ScatterOp::Prod>(include_self, y, a, index, m, source);
-      break;
-    case ScatterOp::Mean:
-      reduce<T, ScatterOp::Mean>(include_self, y, a, index, m, source);
-      break;
-    case ScatterOp::Max:
-      reduce<T, ScatterOp::Max>(include_self, y, a, index, m, source);
-      break;
-    case ScatterOp::Min:
-      reduce<T, ScatterOp::Min>(include_self, y, a, index, m, source);
-      break;
+    case ScatterOp::Sum: reduce<T, ScatterOp::Sum>(include_self, y, a, index, m, source); break;
+    case ScatterOp::Prod: reduce<T, ScatterOp::Prod>(include_self, y, a, index, m, source); break;
+    case ScatterOp::Mean: reduce<T, ScatterOp::Mean>(include_self, y, a, index, m, source); break;
+    case ScatterOp::Max: reduce<T, ScatterOp::Max>(include_self, y, a, index, m, source); break;
+    case ScatterOp::Min: reduce<T, ScatterOp::Min>(include_self, y, a, index, m, source); break;
   }
   return std::nullopt;
 }
@@ -141,13 +121,26 @@ template <class T>
 std::optional<BadIndex> index_add(T* y, Axis a, const int64_t* index, int64_t m, const T* source,
                                   T alpha) {
   if (const auto bad = find_bad_index(index, m, 0, a.n)) return bad;
-  Tiles({a.outer, m, a.inner}).for_each(1, [&](Tile t) {
-    for (int64_t j = 0; j < m; j++) {
-      T* to = y + (t.outer * a.n + index[j]) * a.inner + t.first;
-      const T* from = source + (t.outer * m + j) * a.inner + t.first;
-      for (int64_t i = 0; i < t.width; i++) to[i] = add(to[i], multiply(alpha, from[i]));
-    }
-  });
+  if (a.inner < 16) {
+    Tiles({a.outer, m, a.inner}).for_each(kRandomAccess, [&](Tile t) {
+      for (int64_t j = 0; j < m; j++)
+        for (int64_t i = 0; i < a.inner; i++) {
+          T& to = y[(t.outer * a.n + index[j]) * a.inner + i];
+          to = add(to, multiply(alpha, source[(t.outer * m + j) * a.inner + i]));
+        }
+    });
+    return std::nullopt;
+  }
+  if (a.n == 0) return std::nullopt;
+  static const auto add_to = best_variant<&add_row<T>>();
+  const Buckets buckets(index, m, a.n);
+  for (int64_t o = 0; o < a.outer; o++)
+    buckets.for_each(a.inner, [&](int64_t b, int64_t e) {
+      for (int64_t k = buckets.start[b]; k < buckets.start[e]; k++) {
+        const int64_t j = buckets.order[k];
+        add_to(y + (o * a.n + index[j]) * a.inner, source + (o * m + j) * a.inner, a.inner, alpha);
+      }
+    });
   return std::nullopt;
 }
 
@@ -158,16 +151,14 @@ std::optional<BadIndex> embedding_backward(const T* g, const int64_t* index, int
   if (const auto bad = find_bad_index(index, m, 0, rows)) return bad;
   if (rows == 0) return std::nullopt;
   static const auto add_to = best_variant<&add_row<T>>();
-  // A bucket of table rows is a task: it alone writes them, and adds in the order of positions.
-  const int64_t count = std::min<int64_t>(rows, 256), width = (rows + count - 1) / count;
-  const Buckets buckets(index, m, width, count);
-  const int64_t grain = std::max<int64_t>(1, grain_of((width + m / count) * n));
-  runtime::parallel_for(count, grain, [&](int64_t b, int64_t e) {
+  const Buckets buckets(index, m, rows);
+  const int64_t width = buckets.width;
+  buckets.for_each(n, [&](int64_t b, int64_t e) {
     std::fill(g_table + std::min(rows, b * width) * n, g_table + std::min(rows, e * width) * n,
               T(0));
     for (int64_t k = buckets.start[b]; k < buckets.start[e]; k++) {
       const int64_t j = buckets.order[k], row = index[j];
-      if (row != padding) add_to(g_table + row * n, g + j * n, n);
+      if (row != padding) add_to(g_table + row * n, g + j * n, n, T(1));
     }
     if (!by_frequency) return;
     std::vector<int64_t> uses((e - b) * width);

@@ -78,8 +78,7 @@ void forward_columns(const T* x, T* y, int64_t n, int64_t stride, int64_t w) {
     T* ei = kind == Kind::Softmax ? y + i * stride : e;
     if constexpr (kind == Kind::LogSumExp)
       exp_row(ei, w, [&](auto at) { return at_most_zero(at(xi) - at(shift)); });
-    else
-      exp_row(ei, w, [&](auto at) { return at(xi) - at(m); });
+    else exp_row(ei, w, [&](auto at) { return at(xi) - at(m); });
     sums.add(w, [&](auto at) { return at(ei); });
   }
   sums.finish(w);
@@ -103,10 +102,8 @@ void backward_columns(const T* g, const T* y, T* gx, int64_t n, int64_t stride, 
   ColumnSums<T> sums;
   for (int64_t i = 0; i < n; i++) {
     const T *gi = g + i * stride, *yi = y + i * stride;
-    if constexpr (log)
-      sums.add(w, [&](auto at) { return at(gi); });
-    else
-      sums.add(w, [&](auto at) { return at(gi) * at(yi); });
+    if constexpr (log) sums.add(w, [&](auto at) { return at(gi); });
+    else sums.add(w, [&](auto at) { return at(gi) * at(yi); });
   }
   sums.finish(w);
   const T* sum = sums.group;

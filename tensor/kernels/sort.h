@@ -2,7 +2,7 @@
 // Sorting and selecting along the middle axis of a contiguous [outer, n, inner] array. T is uint8_t
 // (bool too), int8_t, int16_t, int32_t, int64_t, Half, BFloat16, float or double. NaN is the
 // largest value. Equal values come in the order of their positions, in every function: results are
-// unique, whatever the number of workers. Outputs may not overlap x; `values` or `indices` may be
+// unique, whatever the number of workers. Rows are shorter than 2^32. Outputs may not overlap x; `values` or `indices` may be
 // null.
 #include "tensor/kernels/axis.h"
 

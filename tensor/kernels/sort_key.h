@@ -28,12 +28,9 @@ inline constexpr Key<T> kNanKey = Key<T>(~Key<T>(0));
 // The bits of positive infinity.
 template <class T>
 constexpr Key<T> infinity_bits() {
-  if constexpr (std::is_same_v<T, double>)
-    return 0x7ff0000000000000u;
-  else if constexpr (std::is_same_v<T, float>)
-    return 0x7f800000u;
-  else
-    return std::is_same_v<T, Half> ? 0x7c00u : 0x7f80u;
+  if constexpr (std::is_same_v<T, double>) return 0x7ff0000000000000u;
+  else if constexpr (std::is_same_v<T, float>) return 0x7f800000u;
+  else return std::is_same_v<T, Half> ? 0x7c00u : 0x7f80u;
 }
 
 template <class T>
@@ -62,13 +59,20 @@ T value_of(Key<T> key) {
   using U = Key<T>;
   if constexpr (kIsFloating<T>)
     return std::bit_cast<T>(U(key & kSignBit<T> ? key & U(~kSignBit<T>) : ~key));
-  else if constexpr (std::is_signed_v<T>)
-    return std::bit_cast<T>(U(key ^ kSignBit<T>));
-  else
-    return std::bit_cast<T>(key);
+  else if constexpr (std::is_signed_v<T>) return std::bit_cast<T>(U(key ^ kSignBit<T>));
+  else return std::bit_cast<T>(key);
 }
 
-// Items: 64 bits for keys of up to 32 bits and positions below 2^32, else 128.
+// A row to be sorted: elements `stride` apart.
+template <class T>
+struct Row {
+  const T* x;
+  int64_t n, stride = 1;
+  Key<T> flip = 0;  // all ones reverses the order
+  Key<T> key(int64_t i) const { return Key<T>(key_of(x[i * stride]) ^ flip); }
+};
+
+// Items: 64 bits with keys of up to 32 bits and positions below 2^32, or 128 bits.
 using Narrow = uint64_t;
 using Wide = unsigned __int128;
 template <class Item>
@@ -82,9 +86,9 @@ template <class Item>
 int64_t position_of(Item item) {
   return static_cast<int64_t>(item & ((Item(1) << kPositionBits<Item>)-1));
 }
-template <class T, class Item>
-Key<T> key_in(Item item) {
-  return static_cast<Key<T>>(item >> kPositionBits<Item>);
+template <class Item>
+uint64_t key_in(Item item) {
+  return static_cast<uint64_t>(item >> kPositionBits<Item>);
 }
 
 }  // namespace gotorch::kernels

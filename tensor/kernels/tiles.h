@@ -37,4 +37,17 @@ class Tiles {
   int64_t per_outer_;
 };
 
+// Calls f(row, begin, end) in parallel for pieces of the m elements of every row; an element costs
+// `cost`.
+template <class F>
+void for_pieces(int64_t rows, int64_t m, int64_t cost, F f) {
+  runtime::parallel_for(rows * m, grain_of(cost), [&](int64_t b, int64_t e) {
+    for (int64_t r = b / m; b < e; r++) {
+      const int64_t end = std::min(e, (r + 1) * m);
+      f(r, b - r * m, end - r * m);
+      b = end;
+    }
+  });
+}
+
 }  // namespace gotorch::kernels

@@ -8,33 +8,30 @@
 #include "tensor/kernels/radix_sort.h"
 
 namespace gotorch::kernels {
-namespace {
-
-constexpr int64_t kParallel = 1 << 17;
-
-}  // namespace
 
 template <class T>
 Runs unique(const T* x, int64_t n, bool sorted, bool want_inverse) {
-  using Item = std::conditional_t<sizeof(T) <= 4, Narrow, Wide>;
-  const std::unique_ptr<Item[]> buffer(new Item[sorted ? 2 * n : n]);
-  Item* items = buffer.get();
-  runtime::parallel_for(n, 65536, [&](int64_t b, int64_t e) {
-    for (int64_t i = b; i < e; i++) items[i] = make_item<Item>(key_of(x[i]), i);
-  });
-  if (sorted) items = sort_items(items, items + n, n, 8 * sizeof(T), n >= kParallel);
+  const Row<T> row{x, n};
+  const std::unique_ptr<Narrow[]> buffer(new Narrow[sorted ? 2 * n : 0]);
+  Key<T> base;
+  bool exact;
+  const Narrow* items =
+      sorted ? sort_row(row, buffer.get(), buffer.get() + n, &base, &exact) : nullptr;
   Runs runs;
   if (want_inverse) runs.inverse.resize(n);
+  Key<T> before = 0;
   for (int64_t i = 0; i < n; i++) {
-    const Key<T> key = key_in<T>(items[i]);
+    const int64_t position = sorted ? position_of(items[i]) : i;
+    const Key<T> key =
+        sorted && exact ? static_cast<Key<T>>(key_in(items[i]) + base) : row.key(position);
     const bool is_nan = kIsFloating<T> && key == kNanKey<T>;
-    if (i == 0 || is_nan || key != key_in<T>(items[i - 1])) {
-      runs.first.push_back(position_of(items[i]));
+    if (i == 0 || is_nan || key != before) {
+      runs.first.push_back(position);
       runs.count.push_back(0);
     }
+    before = key;
     runs.count.back()++;
-    if (want_inverse)
-      runs.inverse[position_of(items[i])] = static_cast<int64_t>(runs.first.size()) - 1;
+    if (want_inverse) runs.inverse[position] = static_cast<int64_t>(runs.first.size()) - 1;
   }
   return runs;
 }
@@ -53,10 +50,8 @@ void searchsorted(const T* sequence, bool shared, int64_t rows, int64_t n, const
         const int64_t mid = lo + (hi - lo) / 2;
         const Compute<T> at = row[mid];
         // Negated, so that a NaN on either side leads to the right.
-        if (!(right ? at > v : at >= v))
-          lo = mid + 1;
-        else
-          hi = mid;
+        if (!(right ? at > v : at >= v)) lo = mid + 1;
+        else hi = mid;
       }
       y[i] = lo;
     }

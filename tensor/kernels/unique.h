@@ -1,5 +1,6 @@
 #pragma once
-// Distinct values, and places in sorted sequences. Element types as in sort.h.
+// Distinct values, and places in sorted sequences. Element types and length as in
+// sort.h.
 #include <cstdint>
 #include <vector>
 

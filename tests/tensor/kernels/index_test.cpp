@@ -102,14 +102,10 @@ TEST(Index, ABadIndexIsReturnedBeforeAnythingIsWritten) {
 template <class T>
 T apply(ScatterOp op, T a, T b) {
   switch (op) {
-    case ScatterOp::Prod:
-      return static_cast<T>(a * b);
-    case ScatterOp::Max:
-      return std::max(a, b);
-    case ScatterOp::Min:
-      return std::min(a, b);
-    default:
-      return static_cast<T>(a + b);
+    case ScatterOp::Prod: return static_cast<T>(a * b);
+    case ScatterOp::Max: return std::max(a, b);
+    case ScatterOp::Min: return std::min(a, b);
+    default: return static_cast<T>(a + b);
   }
 }
 
