@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <random>
-#include <stdexcept>
-#include <string>
 
 #include "runtime/parallel.h"
+#include "tensor/error.h"
 
 namespace gotorch {
 
@@ -105,18 +104,14 @@ std::vector<uint8_t> Generator::get_state() const {
 }
 
 void Generator::set_state(std::span<const uint8_t> bytes) {
-  if (bytes.size() != sizeof(StateBytes)) {
-    throw std::runtime_error("Generator.set_state: a state has 5056 bytes: got " +
-                             std::to_string(bytes.size()));
-  }
+  check(bytes.size() == sizeof(StateBytes), "RNG state must have ", sizeof(StateBytes),
+        " bytes: got ", bytes.size());
   StateBytes b;
   std::memcpy(&b, bytes.data(), sizeof b);
   const uint32_t next = static_cast<uint32_t>(b.next);
-  if (!b.seeded || b.left < 1 || b.left > kMtWords || next > kMtWords) {
-    throw std::runtime_error("Generator.set_state: not a state of a Mersenne Twister: seeded " +
-                             std::to_string(b.seeded) + ", words left " + std::to_string(b.left) +
-                             ", next word " + std::to_string(next));
-  }
+  check(b.seeded && b.left >= 1 && b.left <= kMtWords && next <= kMtWords,
+        "RNG state is not that of a Mersenne Twister: seeded ", b.seeded, ", words left ", b.left,
+        ", next word ", static_cast<int64_t>(next));
   RandomStream stream(*this);
   impl_->seed = b.seed;
   impl_->left = b.left;

@@ -34,7 +34,7 @@ class Generator {
 
   // The state in PyTorch's byte layout, so either library continues where the other stopped.
   std::vector<uint8_t> get_state() const;
-  // Throws std::runtime_error if the bytes are not such a state.
+  // Throws Error if the bytes are not such a state.
   void set_state(std::span<const uint8_t> bytes);
   // An independent generator in the same state.
   Generator clone() const;

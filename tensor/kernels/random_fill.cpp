@@ -28,22 +28,29 @@ template <class T>
 void uniform(const uint32_t* __restrict w, T* __restrict y, int64_t n, double lo, double hi) {
   using C = Compute<T>;
   const C from = static_cast<C>(lo), range = static_cast<C>(hi) - from;
-  const T first = from, last = static_cast<C>(hi);
+  const C first = static_cast<T>(from), last = static_cast<T>(static_cast<C>(hi));
   for (int64_t i = 0; i < n; i++) {
     C u;
-    if constexpr (std::is_same_v<T, double>)
-      u = unit_double(w + 2 * i);
-    else
-      u = unit_float(w[i]);
-    const T x = std::fma(u, range, from);
-    y[i] = x == last ? first : x;
+    if constexpr (std::is_same_v<T, double>) u = unit_double(w + 2 * i);
+    else u = unit_float(w[i]);
+    const C x = static_cast<T>(std::fma(u, range, from));
+    put(y[i], x == last ? first : x);
   }
 }
 
 template <class T>
 void integers32(const uint32_t* __restrict w, T* __restrict y, int64_t n, int64_t from,
                 Divisor<uint32_t> range) {
-  for (int64_t i = 0; i < n; i++) y[i] = static_cast<T>(from + range.remainder(w[i]));
+  for (int64_t i = 0; i < n; i++) put(y[i], from + range.remainder(w[i]));
+}
+
+// The same where all sums fit 32 bits: their conversion to float exists as a vector instruction.
+template <class T>
+void narrow_integers32(const uint32_t* __restrict w, T* __restrict y, int64_t n, int32_t from,
+                       Divisor<uint32_t> range) {
+  for (int64_t i = 0; i < n; i++) {
+    put(y[i], from + static_cast<int32_t>(range.remainder(w[i])));
+  }
 }
 
 template <class T>
@@ -51,13 +58,13 @@ void integers64(const uint32_t* __restrict w, T* __restrict y, int64_t n, int64_
                 Divisor<uint64_t> range) {
   for (int64_t i = 0; i < n; i++) {
     const uint64_t x = static_cast<uint64_t>(w[2 * i]) << 32 | w[2 * i + 1];
-    y[i] = static_cast<T>(static_cast<int64_t>(static_cast<uint64_t>(from) + range.remainder(x)));
+    put(y[i], static_cast<int64_t>(static_cast<uint64_t>(from) + range.remainder(x)));
   }
 }
 
 template <class T>
 void bernoulli(const uint32_t* __restrict w, T* __restrict y, int64_t n, uint64_t below) {
-  for (int64_t i = 0; i < n; i++) y[i] = static_cast<T>(bits53(w + 2 * i) < below ? 1.0f : 0.0f);
+  for (int64_t i = 0; i < n; i++) put(y[i], bits53(w + 2 * i) < below ? 1 : 0);
 }
 
 template <class T, class P>
@@ -65,11 +72,9 @@ void bernoulli_each(const uint32_t* __restrict w, T* __restrict y, int64_t n,
                     const P* __restrict p) {
   for (int64_t i = 0; i < n; i++) {
     bool one;
-    if constexpr (std::is_same_v<P, double>)
-      one = unit_double(w + 2 * i) < p[i];
-    else
-      one = unit_float(w[i]) < static_cast<float>(p[i]);
-    y[i] = static_cast<T>(one ? 1.0f : 0.0f);
+    if constexpr (std::is_same_v<P, double>) one = unit_double(w + 2 * i) < p[i];
+    else one = unit_float(w[i]) < static_cast<float>(p[i]);
+    put(y[i], one ? 1 : 0);
   }
 }
 
@@ -84,6 +89,11 @@ void fill(T* out, int64_t n, int per_item, const Generator& generator, Kernel ke
 
 template <class T>
 void fill_integers32(T* out, int64_t n, int64_t from, uint32_t range, const Generator& generator) {
+  if (is_floating(dtype_of<T>()) && from >= INT32_MIN && from <= INT32_MAX - int64_t{range}) {
+    static const auto narrow = best_variant<&narrow_integers32<T>>();
+    fill(out, n, 1, generator, narrow, static_cast<int32_t>(from), Divisor<uint32_t>(range));
+    return;
+  }
   static const auto kernel = best_variant<&integers32<T>>();
   fill(out, n, 1, generator, kernel, from, Divisor<uint32_t>(range));
 }

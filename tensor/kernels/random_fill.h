@@ -40,6 +40,22 @@ void fill_bernoulli(T* out, int64_t n, double p, const Generator& generator);
 template <class T, class P>
 void fill_bernoulli(T* out, const P* p, int64_t n, const Generator& generator);
 
+// Density rate * exp(-rate * x).
+template <class T>
+void fill_exponential(T* out, int64_t n, double rate, const Generator& generator);
+template <class T>
+void fill_cauchy(T* out, int64_t n, double median, double scale, const Generator& generator);
+// The number of trials up to the first success, each of probability 0 < p < 1. Any dtype but bool.
+template <class T>
+void fill_geometric(T* out, int64_t n, double p, const Generator& generator);
+
+// Row by row, `samples` indices drawn with replacement with the probabilities p[row] / sum(p[row]).
+// p: rows x categories of a floating dtype, none negative, each row's sum positive and finite.
+// Without replacement, PyTorch takes the largest p / e for e of fill_exponential(rate 1) in p's dtype.
+template <class T>
+void fill_categories(int64_t* out, const T* p, int64_t rows, int64_t categories, int64_t samples,
+                     const Generator& generator);
+
 // A permutation of 0 .. n-1. T must count to n-1.
 template <class T>
 void fill_permutation(T* out, int64_t n, const Generator& generator);

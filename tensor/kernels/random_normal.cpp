@@ -36,7 +36,7 @@ void normal_blocks(const uint32_t* __restrict w, T* __restrict y, int64_t blocks
     } else {
       float block[kBlock];
       normal_block(w + b * kBlock, block, m, s);
-      for (int j = 0; j < kBlock; j++) y[b * kBlock + j] = block[j];
+      for (int j = 0; j < kBlock; j++) put(y[b * kBlock + j], block[j]);
     }
   }
 }

@@ -1,9 +1,18 @@
 #pragma once
-// Random words as numbers of [0, 1).
+// Random words as numbers of [0, 1), and numbers into their places.
 #include <bit>
 #include <cstdint>
 
+#include "tensor/dtype.h"
+
 namespace gotorch {
+
+// y = x, rounded to T. Loops that store whole Half objects would not vectorise.
+template <class T, class X>
+inline void put(T& y, X x) {
+  if constexpr (is_half(dtype_of<T>())) y.bits = T(static_cast<float>(x)).bits;
+  else y = static_cast<T>(x);
+}
 
 // 24 bits of one word.
 inline float unit_float(uint32_t w) {

@@ -12,10 +12,10 @@
 #include <cstring>
 #include <random>
 #include <set>
-#include <stdexcept>
 #include <thread>
 
 #include "tensor/dtype.h"
+#include "tensor/error.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/kernels/random_unit.h"
 
@@ -114,17 +114,17 @@ TEST(Generator, StateRestoresTheSequenceAndTheSpareNormal) {
 TEST(Generator, RejectsWhatIsNotAState) {
   Generator g(1);
   const auto good = g.get_state();
-  EXPECT_THROW(g.set_state(std::span(good).first(5048)), std::exception);
-  EXPECT_THROW(g.set_state(std::vector<uint8_t>(5056)), std::exception);
+  EXPECT_THROW(g.set_state(std::span(good).first(5048)), Error);
+  EXPECT_THROW(g.set_state(std::vector<uint8_t>(5056)), Error);
   const auto with = [&](size_t at, int32_t value) {
     auto state = good;
     std::memcpy(state.data() + at, &value, 4);
     return state;
   };
   for (int32_t left : {-1, 0, 625})
-    EXPECT_THROW(g.set_state(with(8, left)), std::exception) << left;
-  EXPECT_THROW(g.set_state(with(12, 0)), std::exception);
-  EXPECT_THROW(g.set_state(with(16, 625)), std::exception);
+    EXPECT_THROW(g.set_state(with(8, left)), Error) << left;
+  EXPECT_THROW(g.set_state(with(12, 0)), Error);
+  EXPECT_THROW(g.set_state(with(16, 625)), Error);
   EXPECT_EQ(g.get_state(), good);
 }
 
