@@ -106,6 +106,7 @@ Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, D
   p->shape = DimVector(shape);
   const int64_t n = numel_of(shape);
   p->storage = Storage::create_later(static_cast<size_t>(n * size_of(dtype)));
+  bool at_once = false;
   for (const Operand& o : operands) {
     Pending::Source& source = p->sources[p->count];
     source.operand = o;
@@ -119,7 +120,10 @@ Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, D
         o.tensor.evaluate();
       }
     }
-    if (reads_memory(source)) add_reader(storage_of(source), p.get());
+    if (reads_memory(source)) {
+      add_reader(storage_of(source), p.get());
+      at_once |= storage_of(source).shared_outside();
+    }
     p->count++;
   }
   auto impl = Ref<TensorImpl>::adopt(TensorImpl::create());
@@ -129,7 +133,9 @@ Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, D
   impl->numel = n;
   impl->storage = p->storage;
   impl->pending = std::move(p);
-  return Tensor(std::move(impl));
+  const Tensor out(std::move(impl));
+  if (at_once) out.evaluate();
+  return out;
 }
 
 void evaluate(Pending& p) {

@@ -25,6 +25,9 @@ class Storage : public RefCounted<Storage> {
   void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
   bool writable() const { return writable_; }
+  // Somebody else (NumPy) may write this memory at any time from now on, so nothing that reads it is deferred.
+  void share_outside() { shared_outside_.store(true, std::memory_order_relaxed); }
+  bool shared_outside() const { return shared_outside_.load(std::memory_order_relaxed); }
 
   // Grows or shrinks in place for resize_; keeps the common prefix. Other tensors see the new memory.
   void resize(size_t bytes);
@@ -49,6 +52,7 @@ class Storage : public RefCounted<Storage> {
   void* data_ = nullptr;
   size_t bytes_ = 0;
   std::atomic<uint32_t> version_{0};
+  std::atomic<bool> shared_outside_{false};  // relaxed: who shares memory orders its accesses
   bool writable_ = true;
   bool inside_ = false;     // the data follows this object in one block
   uint32_t block_ = 64;     // bytes of that block

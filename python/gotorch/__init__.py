@@ -1,5 +1,8 @@
 """GoTorch: PyTorch's programming model on CPUs, on a goroutine runtime."""
 
-from gotorch._C import __version__, get_num_threads
+import math as _math
 
-__all__ = ["__version__", "get_num_threads"]
+from gotorch import _C
+from gotorch._C import *  # noqa: F403
+from gotorch._device import device
+from gotorch._tensor_str import set_printoptions

@@ -1,8 +1,15 @@
 #include <pybind11/pybind11.h>
 
-#include "runtime/parallel.h"
+#include "python/src/bind.h"
 
 PYBIND11_MODULE(_C, m) {
+  using namespace gotorch::python;
   m.attr("__version__") = GOTORCH_VERSION;
-  m.def("get_num_threads", &gotorch::runtime::num_workers);
+  bind_errors(m.ptr());
+  bind_dtypes(m.ptr());
+  bind_size(m.ptr());
+  bind_tensor(m.ptr());
+  bind_ops(m.ptr());
+  bind_create(m.ptr());
+  bind_runtime(m);
 }

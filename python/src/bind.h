@@ -1,0 +1,16 @@
+#pragma once
+// The parts of the extension module. Each bind_* adds its classes and functions.
+#include <pybind11/pybind11.h>
+
+#include "python/src/create.h"
+#include "python/src/dtype_object.h"
+#include "python/src/errors.h"
+#include "python/src/op_object.h"
+#include "python/src/tensor_object.h"
+
+namespace gotorch::python {
+
+void bind_tensor(PyObject* module);
+void bind_runtime(pybind11::module_& m);
+
+}  // namespace gotorch::python
