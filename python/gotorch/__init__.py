@@ -2,7 +2,18 @@
 
 import math as _math
 
-from gotorch import _C
-from gotorch._C import *  # noqa: F403
+from gotorch import _C, _setup, _tensor
 from gotorch._device import device
+from gotorch._numeric import finfo, iinfo
 from gotorch._tensor_str import set_printoptions
+
+__version__ = _C.__version__
+pi, e, inf, nan = _math.pi, _math.e, _math.inf, _math.nan
+strided, sparse_coo = "torch.strided", "torch.sparse_coo"
+contiguous_format, preserve_format = "torch.contiguous_format", "torch.preserve_format"
+channels_last = "torch.channels_last"
+
+# The ops, dtypes and functions of the extension: many, and some have names of Python's builtins.
+globals().update(_setup.public_names())
+
+from gotorch import cpu, cuda  # noqa: E402 (they use what is above)

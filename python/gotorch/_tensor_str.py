@@ -59,8 +59,9 @@ class _Format:
     def __init__(self, values, is_floating):
         self.style = "{}"
         if is_floating:
-            self._choose_style([abs(v) for v in values if v != 0 and math.isfinite(v)])
-        self.width = max((len(self._write(v)) for v in values), default=0)
+            values = [v for v in values if v != 0 and math.isfinite(v)]
+            self._choose_style([abs(v) for v in values])
+        self.width = max((len(self._write(v)) for v in values), default=1)
 
     def _choose_style(self, sizes):
         digits = _options.precision

@@ -82,6 +82,7 @@ class Reader {
     if (PyFloat_Check(o)) return default_dtype();
     if (PyBool_Check(o)) return Dtype::Bool;
     if (PyLong_Check(o)) return Dtype::Int64;
+    check<TypeError>(!is_sequence(o), op_, "(): expected a number at depth ", shape_.size(), ", got ", Py_TYPE(o)->tp_name);
     fail(op_, "(): could not infer dtype of ", Py_TYPE(o)->tp_name);
   }
 
@@ -224,6 +225,20 @@ Tensor frombuffer(py::object buffer, Dtype dtype, int64_t count, int64_t offset,
   return out;
 }
 
+py::bytes to_bytes(const Tensor& t) {
+  const Tensor c = contiguous(t);
+  return py::bytes(static_cast<const char*>(c.raw()), static_cast<size_t>(c.bytes()));
+}
+
+Tensor from_bytes(const py::bytes& content, Dtype dtype, const DimVector& shape) {
+  Tensor out = empty(shape, dtype);
+  const std::string_view data(content);
+  check<ValueError>(static_cast<int64_t>(data.size()) == out.bytes(), "a tensor of ", dtype, " and shape ", out.shape(),
+                    " has ", out.bytes(), " bytes, got ", data.size());
+  std::copy(data.begin(), data.end(), static_cast<char*>(out.raw()));
+  return out;
+}
+
 // Tensor(), Tensor(2, 3), Tensor(data): of the default dtype, uninitialised if only sizes are given.
 Tensor legacy(PyObject* args, Dtype dtype) {
   const Py_ssize_t n = PyTuple_GET_SIZE(args);
@@ -280,7 +295,9 @@ void bind_create(PyObject* module) {
   m.def("frombuffer", &frombuffer, py::arg("buffer"), py::kw_only(), py::arg("dtype"), py::arg("count") = -1,
         py::arg("offset") = 0, py::arg("requires_grad") = false,
         "A 1-d tensor on the memory of an object with the buffer protocol.");
-  m.def("_legacy_tensor", [](py::args args, Dtype dtype) { return legacy(args.ptr(), dtype); });
+  m.def("_to_bytes", &to_bytes);
+  m.def("_from_bytes", &from_bytes);
+  m.def("_legacy_tensor", [](const py::args& args, Dtype dtype) { return legacy(args.ptr(), dtype); });
 }
 
 }  // namespace gotorch::python

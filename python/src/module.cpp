@@ -11,5 +11,6 @@ PYBIND11_MODULE(_C, m) {
   bind_tensor(m.ptr());
   bind_ops(m.ptr());
   bind_create(m.ptr());
+  bind_autograd(m);
   bind_runtime(m);
 }

@@ -120,13 +120,19 @@ int truth(PyObject* o) {
   });
 }
 
+Scalar only_element(PyObject* o) {
+  const Tensor& t = unwrap(o);
+  check<ValueError>(t.numel() == 1, "only one element tensors can be converted to Python scalars, got shape ", t.shape());
+  return t.item_scalar();
+}
+
 PyObject* to_float(PyObject* o) {
-  return guarded([&] { return PyFloat_FromDouble(unwrap(o).item<double>()); });
+  return guarded([&] { return PyFloat_FromDouble(only_element(o).to<double>()); });
 }
 
 PyObject* to_integer(PyObject* o) {
   return guarded([&]() -> PyObject* {
-    const Scalar s = unwrap(o).item_scalar();
+    const Scalar s = only_element(o);
     return s.is_floating() ? PyLong_FromDouble(s.to<double>()) : PyLong_FromLongLong(s.to<int64_t>());
   });
 }

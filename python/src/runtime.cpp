@@ -6,7 +6,6 @@
 #include "python/src/overload.h"
 #include "runtime/parallel.h"
 #include "tensor/allocator.h"
-#include "tensor/pending.h"
 #include "tensor/promote.h"
 
 namespace gotorch::python {
@@ -17,7 +16,6 @@ void bind_runtime(py::module_& m) {
   m.def("set_num_threads", &runtime::set_num_workers, py::arg("int"));
   m.def("get_default_dtype", &default_dtype);
   m.def("set_default_dtype", &set_default_dtype, py::arg("d"));
-  m.def("synchronize", &synchronize, py::call_guard<py::gil_scoped_release>(), "Evaluates all that is pending.");
   m.def("memory_allocated", [] { return memory_stats().allocated; }, "Bytes in use by tensors.");
   m.def("max_memory_allocated", [] { return memory_stats().max_allocated; });
   m.def("memory_reserved", [] { return memory_stats().reserved; }, "Bytes held from the system.");
