@@ -226,7 +226,7 @@ Tensor frombuffer(py::object buffer, Dtype dtype, int64_t count, int64_t offset,
 }
 
 py::bytes to_bytes(const Tensor& t) {
-  const Tensor c = contiguous(t);
+  const Tensor c = packed(t);
   return py::bytes(static_cast<const char*>(c.raw()), static_cast<size_t>(c.bytes()));
 }
 
