@@ -18,20 +18,37 @@ void finish_tile(const T* tile, int64_t ld, int rows, const TileOut<T>& out) {
   }
 }
 
-template <class T>
-void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, int64_t k,
-               const T* panel, int64_t b_rs, TileOut<T> out) {
-  const int vectors = (out.cols + kernels.lanes - 1) / kernels.lanes;
-  const int64_t tiles = (rows + kernels.mr - 1) / kernels.mr;
+namespace {
+
+template <class T, class Kernel, class Layout>
+void run_tiles(const Kernel* kernels, int mr, const T* const* a, int64_t rows, int64_t k,
+               const T* panel, Layout layout, TileOut<T> out) {
+  const int64_t tiles = (rows + mr - 1) / mr;
   int64_t begin = 0;
   for (int64_t t = 1; t <= tiles; t++) {
     // Even tiles: 7 rows are 3 and 4, since a tile of one row takes as long as one of four.
     const int64_t end = t * rows / tiles, size = end - begin;
-    kernels.run[vectors - 1][size - 1](k, a + begin, panel, b_rs, out);
+    kernels[size - 1](k, a + begin, panel, layout, out);
     out.c += size * out.c_rs;
     if (out.bias_row) out.bias_row += size;
     begin = end;
   }
+}
+
+}  // namespace
+
+template <class T>
+void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, int64_t k,
+               const T* panel, int64_t b_rs, TileOut<T> out) {
+  const int vectors = (out.cols + kernels.lanes - 1) / kernels.lanes;
+  run_tiles(kernels.run[vectors - 1], kernels.mr, a, rows, k, panel, b_rs, out);
+}
+
+template <class T>
+void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, int64_t k,
+               const T* panel, const int64_t* offsets, TileOut<T> out) {
+  const int vectors = (out.cols + kernels.lanes - 1) / kernels.lanes;
+  run_tiles(kernels.gather[vectors - 1], kernels.mr, a, rows, k, panel, offsets, out);
 }
 
 template <>
@@ -51,6 +68,8 @@ template void run_panel(const MicroKernels<double>&, const double* const*, int64
                         const double*, int64_t, TileOut<double>);
 template void run_panel(const MicroKernels<float>&, const float* const*, int64_t, int64_t,
                         const float*, int64_t, TileOut<float>);
+template void run_panel(const MicroKernels<double>&, const double* const*, int64_t, int64_t, const double*, const int64_t*, TileOut<double>);
+template void run_panel(const MicroKernels<float>&, const float* const*, int64_t, int64_t, const float*, const int64_t*, TileOut<float>);
 template void finish_tile(const float*, int64_t, int, const TileOut<float>&);
 template void finish_tile(const double*, int64_t, int, const TileOut<double>&);
 

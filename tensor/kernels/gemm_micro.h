@@ -30,6 +30,11 @@ template <class T>
 using MicroKernel = void (*)(int64_t k, const T* const* a, const T* b, int64_t b_rs,
                              const TileOut<T>& out);
 
+// The same where row p of B starts at b + offsets[p].
+template <class T>
+using GatherKernel = void (*)(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
+                              const TileOut<T>& out);
+
 // The micro-kernels of one instruction set. run[nv - 1][rows - 1] computes `rows` rows of nv
 // vectors.
 template <class T>
@@ -39,6 +44,7 @@ struct MicroKernels {
   int mr;     // most rows of a tile
   int lanes;  // elements of a vector
   MicroKernel<T> run[kVectors][kMaxRows];
+  GatherKernel<T> gather[kVectors][kMaxRows];
   int nr() const { return kVectors * lanes; }
 };
 
@@ -57,5 +63,8 @@ const MicroKernels<T>& micro_kernels();
 template <class T>
 void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, int64_t k,
                const T* panel, int64_t b_rs, TileOut<T> out);
+template <class T>
+void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, int64_t k,
+               const T* panel, const int64_t* offsets, TileOut<T> out);
 
 }  // namespace gotorch::kernels

@@ -23,12 +23,15 @@ struct Tile {
     }
   }
 
-  void add_product(int64_t k, const T* const* a, const T* b, int64_t b_rs) {
+  // Row p of B starts at row_at(p).
+  template <class RowAt>
+  void add_product(int64_t k, const T* const* a, RowAt row_at) {
     const T* row[M];
 #pragma GCC unroll 8
     for (int i = 0; i < M; i++) row[i] = a[i];
 #pragma GCC unroll 4
     for (int64_t p = 0; p < k; p++) {
+      const T* b = row_at(p);
       typename V::Type bv[N];
 #pragma GCC unroll 2
       for (int j = 0; j < N; j++) bv[j] = V::load(b + j * L);
@@ -37,10 +40,6 @@ struct Tile {
 #pragma GCC unroll 2
         for (int j = 0; j < N; j++) acc[i][j] += row[i][p] * bv[j];
       }
-      // The same row of the next panel: where B is read in place its rows are too far apart for the
-      // hardware to see a stream.
-      __builtin_prefetch(b + N * L);
-      b += b_rs;
     }
   }
 
@@ -56,10 +55,10 @@ struct Tile {
   }
 };
 
-template <class T, int L, int M, int N>
-inline void micro(int64_t k, const T* const* a, const T* b, int64_t b_rs, const TileOut<T>& out) {
+template <class T, int L, int M, int N, class RowAt>
+inline void micro(int64_t k, const T* const* a, RowAt row_at, const TileOut<T>& out) {
   Tile<T, L, M, N> tile;
-  tile.add_product(k, a, b, b_rs);
+  tile.add_product(k, a, row_at);
   if (out.cols == N * L) {
     tile.store(out);
   } else {
@@ -69,10 +68,32 @@ inline void micro(int64_t k, const T* const* a, const T* b, int64_t b_rs, const 
   }
 }
 
-// The table of one instruction set: Target<T, rows, vectors>::run is micro() compiled for it.
+template <class T, int L, int M, int N>
+inline void micro_run(int64_t k, const T* const* a, const T* b, int64_t b_rs,
+                      const TileOut<T>& out) {
+  auto next_row = [&](int64_t) {
+    const T* row = b;
+    // The same row of the next panel: where B is read in place its rows are too far apart for the
+    // hardware to see a stream.
+    __builtin_prefetch(row + N * L);
+    b += b_rs;
+    return row;
+  };
+  micro<T, L, M, N>(k, a, next_row, out);
+}
+
+template <class T, int L, int M, int N>
+inline void micro_gather(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
+                         const TileOut<T>& out) {
+  micro<T, L, M, N>(k, a, [&](int64_t p) { return b + offsets[p]; }, out);
+}
+
+// The table of one instruction set: the functions of Target<T, rows, vectors> are compiled for it.
 template <class T, template <class, int, int> class Target, int... I>
 constexpr MicroKernels<T> micro_table(int lanes, std::integer_sequence<int, I...>) {
-  return {sizeof...(I), lanes, {{&Target<T, I + 1, 1>::run...}, {&Target<T, I + 1, 2>::run...}}};
+  return {sizeof...(I), lanes,
+          {{&Target<T, I + 1, 1>::run...}, {&Target<T, I + 1, 2>::run...}},
+          {{&Target<T, I + 1, 1>::gather...}, {&Target<T, I + 1, 2>::gather...}}};
 }
 
 }  // namespace gotorch::kernels

@@ -6,9 +6,14 @@ namespace {
 
 template <class T, int M, int N>
 struct Target {
+  static constexpr int kLanes = 64 / sizeof(T);
   GOTORCH_TARGET_V4 static void run(int64_t k, const T* const* a, const T* b, int64_t b_rs,
                                     const TileOut<T>& out) {
-    micro<T, 64 / sizeof(T), M, N>(k, a, b, b_rs, out);
+    micro_run<T, kLanes, M, N>(k, a, b, b_rs, out);
+  }
+  GOTORCH_TARGET_V4 static void gather(int64_t k, const T* const* a, const T* b,
+                                       const int64_t* offsets, const TileOut<T>& out) {
+    micro_gather<T, kLanes, M, N>(k, a, b, offsets, out);
   }
 };
 

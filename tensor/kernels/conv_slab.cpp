@@ -1,0 +1,132 @@
+#include "tensor/kernels/conv_slab.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tensor/kernels/gemm_plan.h"
+#include "tensor/kernels/gemm_vec.h"
+
+namespace gotorch::kernels {
+namespace {
+
+int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+
+// Few elements as a rule: the border of a row. Whole vectors, so up to 7 elements too many.
+template <class T>
+inline void fill_zeros(T* dst, int64_t n) {
+  using V = VecOf<T, 8>;
+  if (n <= 0) return;
+  V::store(dst, typename V::Type{});
+  if (n > 8) std::memset(dst + 8, 0, (n - 8) * sizeof(T));
+}
+
+// One row: n outputs from `begin` on read src[0], src[step], ...; all others are zero. May write up
+// to 7 elements too many, which the next row overwrites.
+template <class T>
+inline void fill_row(T* dst, int64_t width, int64_t begin, int64_t n, const T* src, int64_t step,
+                     const T* end) {
+  constexpr int L = 8;
+  using V = VecOf<T, L>;
+  fill_zeros(dst, begin);
+  T* inside = dst + begin;
+  if (step != 1) {
+    for (int64_t j = 0; j < n; j++) inside[j] = src[j * step];
+  } else if (end - src >= n + L - 1) {
+    for (int64_t j = 0; j < n; j += L) V::store(inside + j, V::load(src + j));
+  } else {
+    for (int64_t j = 0; j < n; j++) inside[j] = src[j];
+  }
+  fill_zeros(inside + n, width - begin - n);
+}
+
+// The rows of one phase of one plane for one horizontal tap.
+template <class T>
+struct RowRun {
+  T* dst;
+  int64_t count, width, begin, n;  // of rows; of outputs, as in fill_row
+  const T* plane;                  // input plane at the first column
+  int64_t first, step, rows, pitch;  // input rows first, first + step, ...; `rows` exist
+  int64_t column_step;
+  const T* end;
+};
+
+template <class T>
+void fill_rows(const RowRun<T>& r) {
+  for (int64_t i = 0; i < r.count; i++) {
+    const int64_t y = r.first + i * r.step;
+    const bool inside = y >= 0 && y < r.rows;
+    const T* src = inside ? r.plane + y * r.pitch : r.plane;
+    fill_row(r.dst + i * r.width, r.width, inside ? r.begin : 0, inside ? r.n : 0, src,
+             r.column_step, r.end);
+  }
+}
+
+}  // namespace
+
+SlabLayout::SlabLayout(const Spatial& in, const Spatial& out, const Spatial& stride,
+                       const std::vector<int64_t> (&taps)[3], int64_t rows)
+    : in_(in), stride_(stride), width_(out[2]), planes_(taps[0]) {
+  for (int64_t tap : taps[1]) {
+    const int64_t first = floor_div(tap, stride[1]), remainder = tap - first * stride[1];
+    auto it = std::find_if(phases_.begin(), phases_.end(),
+                           [&](const Phase& p) { return p.remainder == remainder; });
+    if (it == phases_.end()) it = phases_.insert(it, Phase{remainder, first, 0, 0});
+    const int64_t last = std::max(it->first + it->extra, first);
+    it->first = std::min(it->first, first);
+    it->extra = last - it->first;
+  }
+  for (Phase& phase : phases_) {
+    phase.base = rows_;
+    rows_ += rows + phase.extra;
+  }
+  for (int64_t tap : taps[2]) {
+    const int64_t begin = std::clamp<int64_t>(-floor_div(tap, stride[2]), 0, width_);
+    const int64_t end = std::clamp<int64_t>(ceil_div(std::max<int64_t>(0, in[2] - tap), stride[2]), begin, width_);
+    columns_.push_back({tap, begin, end});
+  }
+  const int64_t plane_size = rows_ * width_;
+  channel_size_ = static_cast<int64_t>(planes_.size() * columns_.size()) * plane_size;
+  for (size_t z = 0; z < planes_.size(); z++) {
+    for (int64_t tap : taps[1]) {
+      const int64_t first = floor_div(tap, stride[1]), remainder = tap - first * stride[1];
+      const Phase& phase = *std::find_if(phases_.begin(), phases_.end(),
+                                         [&](const Phase& p) { return p.remainder == remainder; });
+      const int64_t row = phase.base + first - phase.first;
+      for (size_t x = 0; x < columns_.size(); x++) {
+        offsets_.push_back((z * columns_.size() + x) * plane_size + row * width_);
+      }
+    }
+  }
+}
+
+template <class T>
+void SlabLayout::fill(T* slab, const T* image, const T* end, int64_t channels, int64_t z,
+                      int64_t row, int64_t count) const {
+  static const auto kernel = best_variant<&fill_rows<T>>();
+  const int64_t plane_size = in_[1] * in_[2];
+  for (int64_t c = 0; c < channels; c++) {
+    T* dst = slab + c * channel_size_;
+    for (int64_t tap : planes_) {
+      const int64_t plane = z * stride_[0] + tap;
+      const bool inside = plane >= 0 && plane < in_[0];
+      const T* src = image + (c * in_[0] + (inside ? plane : 0)) * plane_size;
+      for (const Column& column : columns_) {
+        for (const Phase& phase : phases_) {
+          const int64_t x = column.begin * stride_[2] + column.tap;
+          kernel({.dst = dst + phase.base * width_, .count = count + phase.extra, .width = width_,
+                  .begin = column.begin, .n = column.end - column.begin, .plane = src + (column.end > column.begin ? x : 0),
+                  .first = (row + phase.first) * stride_[1] + phase.remainder, .step = stride_[1],
+                  .rows = inside ? in_[1] : 0, .pitch = in_[2], .column_step = stride_[2], .end = end});
+        }
+        dst += rows_ * width_;
+      }
+    }
+  }
+}
+
+template void SlabLayout::fill(float*, const float*, const float*, int64_t, int64_t, int64_t,
+                               int64_t) const;
+template void SlabLayout::fill(double*, const double*, const double*, int64_t, int64_t, int64_t,
+                               int64_t) const;
+
+}  // namespace gotorch::kernels

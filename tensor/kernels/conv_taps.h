@@ -1,0 +1,38 @@
+#pragma once
+// The form that every convolution is brought into before it is computed:
+//   out[m][p] = sum over channels c and taps t of weight[m][c][t] * in[c][p * stride + t]
+// where a tap is an offset, negative or not, and input outside the image is zero. A forward convolution
+// has the taps kernel * dilation - padding. Backward-data with stride s is s convolutions per dimension
+// of stride 1, one for each position modulo s, with those taps that reach it: no product with an
+// inserted zero is ever computed.
+#include <vector>
+
+#include "tensor/kernels/conv.h"
+
+namespace gotorch::kernels {
+
+template <class T>
+struct TapConv {
+  int64_t batch, groups, in_channels, out_channels;  // channels of one group
+  Spatial in, out, stride;
+  std::vector<int64_t> taps[3];
+  const T* input;   // [batch][groups][in_channels][in]
+  const T* weight;  // [groups][out_channels][in_channels][taps]
+  const T* bias;    // [groups][out_channels], or null
+  T* output;        // position p of channel m of an image is at p * position_stride + m * channel_stride
+  Spatial position_stride;
+  int64_t channel_stride, image_stride;
+
+  int64_t tap_count() const {
+    return static_cast<int64_t>(taps[0].size() * taps[1].size() * taps[2].size());
+  }
+};
+
+template <class T>
+void run_tap_conv(const TapConv<T>& conv);
+
+// One channel in, one out, in each group: too little to multiply for panels.
+template <class T>
+void run_depthwise(const TapConv<T>& conv);
+
+}  // namespace gotorch::kernels
