@@ -58,7 +58,8 @@ void exchange_channels(const ConvShape& s, const ReachingTaps (&taps)[3], const 
       const T* source = w + (row / in * out * in + row % in) * kernel;
       T* target = result + row * out * count;
       for (int64_t o = 0; o < out; o++) {
-        for (int64_t t = 0; t < count; t++) target[o * count + t] = source[o * in * kernel + index[t]];
+        for (int64_t t = 0; t < count; t++)
+          target[o * count + t] = source[o * in * kernel + index[t]];
       }
     }
   });
@@ -69,9 +70,19 @@ void pointwise(const ConvShape& s, const T* x, const T* w, bool transpose, const
   const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups;
   const int64_t m = transpose ? in : out, k = transpose ? out : in, n = volume(s.in);
   for (int64_t g = 0; g < s.groups; g++) {
-    gemm(Gemm<T>{.m = m, .n = n, .k = k, .a = w + g * out * in, .a_rs = transpose ? 1 : in,
-                 .a_cs = transpose ? in : 1, .b = x + g * k * n, .b_rs = n, .c = y + g * m * n,
-                 .c_rs = n, .batch = s.batch, .b_bs = s.groups * k * n, .c_bs = s.groups * m * n,
+    gemm(Gemm<T>{.m = m,
+                 .n = n,
+                 .k = k,
+                 .a = w + g * out * in,
+                 .a_rs = transpose ? 1 : in,
+                 .a_cs = transpose ? in : 1,
+                 .b = x + g * k * n,
+                 .b_rs = n,
+                 .c = y + g * m * n,
+                 .c_rs = n,
+                 .batch = s.batch,
+                 .b_bs = s.groups * k * n,
+                 .c_bs = s.groups * m * n,
                  .bias_row = bias ? bias + g * m : nullptr});
   }
 }
@@ -90,11 +101,20 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* 
   if (is_pointwise(s) && volume(s.in) >= kPointwisePositions) {
     return pointwise(s, x, w, false, bias, y);
   }
-  TapConv<T> c{.batch = s.batch, .groups = s.groups, .in_channels = s.in_channels / s.groups,
-               .out_channels = s.out_channels / s.groups, .in = s.in, .out = s.out,
-               .stride = s.stride, .input = x, .weight = w, .bias = bias, .output = y,
+  TapConv<T> c{.batch = s.batch,
+               .groups = s.groups,
+               .in_channels = s.in_channels / s.groups,
+               .out_channels = s.out_channels / s.groups,
+               .in = s.in,
+               .out = s.out,
+               .stride = s.stride,
+               .input = x,
+               .weight = w,
+               .bias = bias,
+               .output = y,
                .position_stride = {s.out[1] * s.out[2], s.out[2], 1},
-               .channel_stride = volume(s.out), .image_stride = s.out_channels * volume(s.out)};
+               .channel_stride = volume(s.out),
+               .image_stride = s.out_channels * volume(s.out)};
   for (int d = 0; d < 3; d++) {
     for (int64_t k = 0; k < s.kernel[d]; k++) c.taps[d].push_back(k * s.dilation[d] - s.padding[d]);
   }
@@ -113,10 +133,18 @@ void conv_backward_data(const ConvShape& s, const T* dy, const T* w, const T* bi
       for (r[2] = 0; r[2] < std::min(s.stride[2], s.in[2]); r[2]++) {
         const ReachingTaps taps[3] = {reaching_taps(s, 0, r[0]), reaching_taps(s, 1, r[1]),
                                       reaching_taps(s, 2, r[2])};
-        TapConv<T> c{.batch = s.batch, .groups = s.groups, .in_channels = s.out_channels / s.groups,
-                     .out_channels = s.in_channels / s.groups, .in = s.out, .stride = {1, 1, 1},
-                     .input = dy, .weight = weight.get(), .bias = bias, .output = dx,
-                     .channel_stride = volume(s.in), .image_stride = s.in_channels * volume(s.in)};
+        TapConv<T> c{.batch = s.batch,
+                     .groups = s.groups,
+                     .in_channels = s.out_channels / s.groups,
+                     .out_channels = s.in_channels / s.groups,
+                     .in = s.out,
+                     .stride = {1, 1, 1},
+                     .input = dy,
+                     .weight = weight.get(),
+                     .bias = bias,
+                     .output = dx,
+                     .channel_stride = volume(s.in),
+                     .image_stride = s.in_channels * volume(s.in)};
         const Spatial row{s.in[1] * s.in[2], s.in[2], 1};
         for (int d = 0; d < 3; d++) {
           c.out[d] = ceil_div(s.in[d] - r[d], s.stride[d]);
@@ -133,7 +161,8 @@ void conv_backward_data(const ConvShape& s, const T* dy, const T* w, const T* bi
 
 template void conv_forward(const ConvShape&, const float*, const float*, const float*, float*);
 template void conv_forward(const ConvShape&, const double*, const double*, const double*, double*);
-template void conv_backward_data(const ConvShape&, const float*, const float*, const float*, float*);
+template void conv_backward_data(const ConvShape&, const float*, const float*, const float*,
+                                 float*);
 template void conv_backward_data(const ConvShape&, const double*, const double*, const double*,
                                  double*);
 

@@ -2,7 +2,7 @@
 // Convolution over up to three spatial dimensions, forward and backward. Tensors are contiguous:
 //   x [batch][in_channels][in]     w [out_channels][in_channels / groups][kernel]
 //   y [batch][out_channels][out]
-// 1-d and 2-d shapes leave the leading spatial dimensions at 1: a 28 x 28 image is in = {1, 28, 28}.
+// 1-d and 2-d shapes leave the leading spatial dimensions at 1: an image has in = {1, 28, 28}.
 //
 //   ConvShape s{.batch = 64, .in_channels = 1, .out_channels = 6, .in = {1, 28, 28},
 //               .kernel = {1, 5, 5}, .padding = {0, 2, 2}};
@@ -32,8 +32,8 @@ struct ConvShape {
 template <class T>
 void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* y);
 
-// dx from dy. Transposed convolution is this function used as its forward: then dy is the input, dx the
-// output, and `bias` (one per channel of dx) may be given.
+// dx from dy. Transposed convolution is this function used as its forward: then dy is the input, dx
+// the output, and `bias` (one per channel of dx) may be given.
 template <class T>
 void conv_backward_data(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx);
 

@@ -11,7 +11,7 @@
 namespace gotorch::kernels {
 namespace {
 
-constexpr int64_t kPositions = 1024;      // of a block of rows
+constexpr int64_t kPositions = 1024;  // of a block of rows
 constexpr int64_t kChunkProducts = 1 << 18;
 
 // out[j] = bias + sum over taps of w[t] * slab[offset[t] + j]. Writes whole vectors.
@@ -39,8 +39,7 @@ void run_depthwise(const TapConv<T>& c) {
   const int64_t block_rows = ceil_div(c.out[1], y_parts);
   const SlabLayout layout(c.in, c.out, c.stride, c.taps, block_rows);
   const int64_t taps = c.tap_count(), size = c.in[0] * c.in[1] * c.in[2];
-  const int64_t grain =
-      std::max<int64_t>(1, kChunkProducts / (block_rows * c.out[2] * (taps + 4)));
+  const int64_t grain = std::max<int64_t>(1, kChunkProducts / (block_rows * c.out[2] * (taps + 4)));
   // A task is a block of rows of one plane of one channel of one image.
   const int64_t tasks = c.batch * c.groups * c.out[0] * y_parts;
   runtime::parallel_for(tasks, grain, [&](int64_t begin, int64_t end) {
@@ -52,7 +51,8 @@ void run_depthwise(const TapConv<T>& c) {
       const int64_t channel = task / (y_parts * c.out[0]), g = channel % c.groups;
       const int64_t row = y * block_rows, rows = std::min(block_rows, c.out[1] - row);
       if (rows <= 0) continue;
-      layout.fill(slab, c.input + channel * size, c.input + c.batch * c.groups * size, 1, z, row, rows);
+      layout.fill(slab, c.input + channel * size, c.input + c.batch * c.groups * size, 1, z, row,
+                  rows);
       kernel(sums, rows * c.out[2], slab, layout.offsets().data(), c.weight + g * taps, taps,
              c.bias ? c.bias[g] : T(0));
       T* out = c.output + channel / c.groups * c.image_stride + g * c.channel_stride +

@@ -43,8 +43,8 @@ inline void fill_row(T* dst, int64_t width, int64_t begin, int64_t n, const T* s
 template <class T>
 struct RowRun {
   T* dst;
-  int64_t count, width, begin, n;  // of rows; of outputs, as in fill_row
-  const T* plane;                  // input plane at the first column
+  int64_t count, width, begin, n;    // of rows; of outputs, as in fill_row
+  const T* plane;                    // input plane at the first column
   int64_t first, step, rows, pitch;  // input rows first, first + step, ...; `rows` exist
   int64_t column_step;
   const T* end;
@@ -81,7 +81,8 @@ SlabLayout::SlabLayout(const Spatial& in, const Spatial& out, const Spatial& str
   }
   for (int64_t tap : taps[2]) {
     const int64_t begin = std::clamp<int64_t>(-floor_div(tap, stride[2]), 0, width_);
-    const int64_t end = std::clamp<int64_t>(ceil_div(std::max<int64_t>(0, in[2] - tap), stride[2]), begin, width_);
+    const int64_t end =
+        std::clamp<int64_t>(ceil_div(std::max<int64_t>(0, in[2] - tap), stride[2]), begin, width_);
     columns_.push_back({tap, begin, end});
   }
   const int64_t plane_size = rows_ * width_;
@@ -113,10 +114,18 @@ void SlabLayout::fill(T* slab, const T* image, const T* end, int64_t channels, i
       for (const Column& column : columns_) {
         for (const Phase& phase : phases_) {
           const int64_t x = column.begin * stride_[2] + column.tap;
-          kernel({.dst = dst + phase.base * width_, .count = count + phase.extra, .width = width_,
-                  .begin = column.begin, .n = column.end - column.begin, .plane = src + (column.end > column.begin ? x : 0),
-                  .first = (row + phase.first) * stride_[1] + phase.remainder, .step = stride_[1],
-                  .rows = inside ? in_[1] : 0, .pitch = in_[2], .column_step = stride_[2], .end = end});
+          kernel({.dst = dst + phase.base * width_,
+                  .count = count + phase.extra,
+                  .width = width_,
+                  .begin = column.begin,
+                  .n = column.end - column.begin,
+                  .plane = src + (column.end > column.begin ? x : 0),
+                  .first = (row + phase.first) * stride_[1] + phase.remainder,
+                  .step = stride_[1],
+                  .rows = inside ? in_[1] : 0,
+                  .pitch = in_[2],
+                  .column_step = stride_[2],
+                  .end = end});
         }
         dst += rows_ * width_;
       }

@@ -1,4 +1,5 @@
-// Implicit matrix product: rows of the weight times panels of positions, which are packed from a slab.
+// Implicit matrix product: rows of the weight times panels of positions, packed from a slab or read
+// in it.
 #include "tensor/kernels/conv_taps.h"
 
 #include <algorithm>
@@ -28,8 +29,8 @@ struct Segment {
   const T* source;
 };
 
-// dst[p * L * N + j] = position j of the source at offsets[p]. Segments are copied a whole panel wide,
-// in ascending order: what one writes too much, the next one overwrites.
+// dst[p * L * N + j] = position j of the source at offsets[p]. Segments are copied a whole panel
+// wide, in ascending order: what one writes too much, the next one overwrites.
 template <class T, int L, int N>
 inline void pack_panel(T* dst, int64_t depth, const int64_t* offsets, const Segment<T>* segments,
                        int64_t count) {
@@ -37,7 +38,8 @@ inline void pack_panel(T* dst, int64_t depth, const int64_t* offsets, const Segm
   for (int64_t p = 0; p < depth; p++, dst += L * N) {
     for (int64_t s = 0; s < count; s++) {
       const T* source = segments[s].source + offsets[p];
-      for (int v = 0; v < N; v++) V::store(dst + segments[s].begin + v * L, V::load(source + v * L));
+      for (int v = 0; v < N; v++)
+        V::store(dst + segments[s].begin + v * L, V::load(source + v * L));
     }
   }
 }
@@ -56,7 +58,9 @@ template <class T>
 class Runner {
  public:
   explicit Runner(const TapConv<T>& conv)
-      : c_(conv), kernels_(micro_kernels<T>()), plane_positions_(c_.out[1] * c_.out[2]),
+      : c_(conv),
+        kernels_(micro_kernels<T>()),
+        plane_positions_(c_.out[1] * c_.out[2]),
         planes_(c_.batch * c_.out[0]) {
     y_parts_ = ceil_div(plane_positions_, kPositions);
     y_parts_ = std::min(y_parts_, c_.out[1]);
@@ -121,11 +125,16 @@ class Runner {
       fill_slab(slab, slab_size, layout, b, first, channels);
       const T* row[kMaxRows];
       for (int64_t i = 0; i < b.channels.size(); i++) {
-        row[i] = c_.weight + (b.group * c_.out_channels + b.channels.begin + i) * depth_all + first * taps;
+        row[i] = c_.weight + (b.group * c_.out_channels + b.channels.begin + i) * depth_all +
+                 first * taps;
       }
-      const Step step{.first = first == 0, .last = first + channels >= c_.in_channels,
-                      .depth = channels * taps, .slab = slab, .slab_size = slab_size,
-                      .offsets = offsets.data(), .row = row};
+      const Step step{.first = first == 0,
+                      .last = first + channels >= c_.in_channels,
+                      .depth = channels * taps,
+                      .slab = slab,
+                      .slab_size = slab_size,
+                      .offsets = offsets.data(),
+                      .row = row};
       const int64_t positions = b.planes.size() * b.rows.size() * c_.out[2];
       for (int64_t j = 0; j < positions; j += kernels_.nr()) {
         run_positions(b, step, {j, std::min(positions, j + kernels_.nr())});
@@ -133,15 +142,15 @@ class Runner {
     }
   }
 
-  void fill_slab(T* slab, int64_t slab_size, const SlabLayout& layout, const Block& b, int64_t first,
-                 int64_t channels) const {
+  void fill_slab(T* slab, int64_t slab_size, const SlabLayout& layout, const Block& b,
+                 int64_t first, int64_t channels) const {
     const int64_t channel = c_.in[0] * c_.in[1] * c_.in[2], all = c_.groups * c_.in_channels;
     const T* end = c_.input + c_.batch * all * channel;
     for (int64_t plane = b.planes.begin; plane < b.planes.end; plane++) {
       const int64_t image = plane / c_.out[0], z = plane % c_.out[0];
       const T* source = c_.input + (image * all + b.group * c_.in_channels + first) * channel;
-      layout.fill(slab + (plane - b.planes.begin) * slab_size, source, end, channels, z, b.rows.begin,
-                  b.rows.size());
+      layout.fill(slab + (plane - b.planes.begin) * slab_size, source, end, channels, z,
+                  b.rows.begin, b.rows.size());
     }
   }
 
@@ -163,11 +172,13 @@ class Runner {
     for (int64_t at = p.begin; at < p.end;) {
       const int64_t plane = at / plane_size, inside = at % plane_size;
       const int64_t n = std::min(p.end - at, plane_size - inside);
-      segments[count++] = {at - p.begin, at - p.begin + n, step.slab + plane * step.slab_size + inside};
+      segments[count++] = {at - p.begin, at - p.begin + n,
+                           step.slab + plane * step.slab_size + inside};
       at += n;
     }
     const bool dense = c_.position_stride[2] == 1 && c_.position_stride[1] == c_.out[2];
-    TileOut<T> out{.cols = static_cast<int>(p.size()), .alpha = 1, .beta = step.first ? T(0) : T(1)};
+    TileOut<T> out{
+        .cols = static_cast<int>(p.size()), .alpha = 1, .beta = step.first ? T(0) : T(1)};
     if (step.last && c_.bias) out.bias_row = c_.bias + b.group * c_.out_channels + b.channels.begin;
     if (dense && count == 1) {
       out.c = output_at(b, p.begin);
@@ -183,7 +194,8 @@ class Runner {
     out.c_rs = ld;
     if (!step.first) {
       for (int64_t i = 0; i < b.channels.size(); i++) {
-        for (int64_t j = 0; j < p.size(); j++) aside[i * ld + j] = address[j][i * c_.channel_stride];
+        for (int64_t j = 0; j < p.size(); j++)
+          aside[i * ld + j] = address[j][i * c_.channel_stride];
       }
     }
     multiply(step, segments, count, ld, b.channels.size(), out);

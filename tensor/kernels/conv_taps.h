@@ -1,10 +1,10 @@
 #pragma once
 // The form that every convolution is brought into before it is computed:
 //   out[m][p] = sum over channels c and taps t of weight[m][c][t] * in[c][p * stride + t]
-// where a tap is an offset, negative or not, and input outside the image is zero. A forward convolution
-// has the taps kernel * dilation - padding. Backward-data with stride s is s convolutions per dimension
-// of stride 1, one for each position modulo s, with those taps that reach it: no product with an
-// inserted zero is ever computed.
+// where a tap is an offset, negative or not, and input outside the image is zero. A forward
+// convolution has the taps kernel * dilation - padding. Backward-data with stride s is s convolutions
+// per dimension of stride 1, one for each position modulo s, with those taps that reach it: no
+// product with an inserted zero is ever computed.
 #include <vector>
 
 #include "tensor/kernels/conv.h"
@@ -19,7 +19,8 @@ struct TapConv {
   const T* input;   // [batch][groups][in_channels][in]
   const T* weight;  // [groups][out_channels][in_channels][taps]
   const T* bias;    // [groups][out_channels], or null
-  T* output;        // position p of channel m of an image is at p * position_stride + m * channel_stride
+  // Position p of channel m of an image is at p * position_stride + m * channel_stride.
+  T* output;
   Spatial position_stride;
   int64_t channel_stride, image_stride;
 

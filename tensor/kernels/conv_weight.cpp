@@ -1,8 +1,8 @@
 // The gradient of the weight is a product whose depth is all positions of all images:
 //   dw[o][c, t] = sum over p of dy[o][p] * in[c][p * stride + t]
 // Computed transposed: the slab has every (c, t) as a contiguous row, so it is read in place, and
-// panels of dy are packed by transposing. The batch is cut into a number of parts that follows from the
-// shape; their results are summed in order.
+// panels of dy are packed by transposing. The batch is cut into a number of parts that follows from
+// the shape; their results are summed in order.
 #include <algorithm>
 
 #include "runtime/parallel.h"
@@ -15,10 +15,10 @@
 namespace gotorch::kernels {
 namespace {
 
-constexpr int64_t kPositions = 320;   // depth of a packed panel of dy
-constexpr int64_t kMaxRows = 288;     // of (channel, tap) in a task
-constexpr int64_t kMaxColumns = 64;   // output channels in a task
-constexpr int64_t kTasks = 16;        // wanted, for the workers
+constexpr int64_t kPositions = 320;  // depth of a packed panel of dy
+constexpr int64_t kMaxRows = 288;    // of (channel, tap) multiplied at a time
+constexpr int64_t kMaxColumns = 64;  // output channels in a task
+constexpr int64_t kTasks = 16;       // wanted, for the workers
 constexpr int64_t kPartialElements = 1 << 22;
 
 int64_t volume(const Spatial& s) { return s[0] * s[1] * s[2]; }
@@ -27,8 +27,13 @@ template <class T>
 class WeightGradient {
  public:
   WeightGradient(const ConvShape& s, const T* x, const T* dy)
-      : s_(s), x_(x), dy_(dy), kernels_(micro_kernels<T>()), in_(s.in_channels / s.groups),
-        out_(s.out_channels / s.groups), taps_(volume(s.kernel)) {
+      : s_(s),
+        x_(x),
+        dy_(dy),
+        kernels_(micro_kernels<T>()),
+        in_(s.in_channels / s.groups),
+        out_(s.out_channels / s.groups),
+        taps_(volume(s.kernel)) {
     for (int d = 0; d < 3; d++) {
       for (int64_t k = 0; k < s.kernel[d]; k++) tap_[d].push_back(k * s.dilation[d] - s.padding[d]);
     }
@@ -37,8 +42,10 @@ class WeightGradient {
     y_parts_ = ceil_div(s.out[1], block_rows_);
     in_parts_ = ceil_div(in_, std::max<int64_t>(1, kMaxRows / taps_));
     out_parts_ = ceil_div(out_, kMaxColumns);
-    const int64_t blocks = s.groups * in_parts_ * out_parts_, planes = s.batch * s.out[0] * y_parts_;
-    const int64_t parts = std::min({ceil_div(kTasks, blocks), planes, kPartialElements / weights()});
+    const int64_t blocks = s.groups * in_parts_ * out_parts_,
+                  planes = s.batch * s.out[0] * y_parts_;
+    const int64_t parts =
+        std::min({ceil_div(kTasks, blocks), planes, kPartialElements / weights()});
     parts_ = std::max<int64_t>(1, parts);
   }
 
@@ -56,8 +63,16 @@ class WeightGradient {
     if (parts_ > 1) {
       total += parts_ * weights();
       const T one = 1;
-      gemm(Gemm<T>{.m = 1, .n = weights(), .k = parts_, .a = &one, .a_rs = 0, .a_cs = 0,
-                   .b = partial.get(), .b_rs = weights(), .c = total, .c_rs = weights()});
+      gemm(Gemm<T>{.m = 1,
+                   .n = weights(),
+                   .k = parts_,
+                   .a = &one,
+                   .a_rs = 0,
+                   .a_cs = 0,
+                   .b = partial.get(),
+                   .b_rs = weights(),
+                   .c = total,
+                   .c_rs = weights()});
     }
     const int64_t rows = in_ * taps_;
     for (int64_t g = 0; g < s_.groups; g++) {
@@ -74,7 +89,7 @@ class WeightGradient {
     const Range out = even_part(out_, kernels_.nr(), out_parts_, block % out_parts_);
     const int64_t g = block / out_parts_;
     T* slab = scratch<T>(Scratch::A, in.size() * layout.channel_size() + SlabLayout::kSlack);
-    const T* row[kMaxRowsOfAnyKernel];
+    const T* row[kMaxRows];
     T* c = partial + (g * in_ + in.begin) * taps_ * out_ + out.begin;
     const Range planes = even_part(s_.batch * s_.out[0] * y_parts_, 1, parts_, part);
     const int64_t size = volume(s_.in), positions = volume(s_.out);
@@ -94,24 +109,25 @@ class WeightGradient {
   void multiply(const T** row, const T* slab, const SlabLayout& layout, Range in, Range out,
                 const T* dy, int64_t depth, bool first, T* c) const {
     const int64_t positions = volume(s_.out);
-    const int64_t step = std::max<int64_t>(1, kMaxRowsOfAnyKernel / taps_);
     for (int64_t j = out.begin; j < out.end; j += kernels_.nr()) {
       const int64_t cols = std::min<int64_t>(kernels_.nr(), out.end - j);
       const int64_t ld = round_up(cols, kernels_.lanes);
       T* panel = scratch<T>(Scratch::B, depth * ld);
       pack(panel, ld, ld, depth, cols, dy + j * positions, 1, positions);
-      (void)step;
       int64_t rows = 0, done = 0;
       auto flush = [&] {
-        TileOut<T> target{.c = c + done * out_ + j - out.begin, .c_rs = out_,
-                          .cols = static_cast<int>(cols), .alpha = 1, .beta = first ? T(0) : T(1)};
+        TileOut<T> target{.c = c + done * out_ + j - out.begin,
+                          .c_rs = out_,
+                          .cols = static_cast<int>(cols),
+                          .alpha = 1,
+                          .beta = first ? T(0) : T(1)};
         run_panel(kernels_, row, rows, depth, panel, ld, target);
         done += rows;
         rows = 0;
       };
       for (int64_t channel = 0; channel < in.size(); channel++) {
         for (int64_t offset : layout.offsets()) {
-          if (rows == kMaxRowsOfAnyKernel) flush();
+          if (rows == kMaxRows) flush();
           row[rows++] = slab + channel * layout.channel_size() + offset;
         }
       }
@@ -119,7 +135,6 @@ class WeightGradient {
     }
   }
 
-  static constexpr int64_t kMaxRowsOfAnyKernel = 288;
   const ConvShape& s_;
   const T* x_;
   const T* dy_;

@@ -68,8 +68,10 @@ template void run_panel(const MicroKernels<double>&, const double* const*, int64
                         const double*, int64_t, TileOut<double>);
 template void run_panel(const MicroKernels<float>&, const float* const*, int64_t, int64_t,
                         const float*, int64_t, TileOut<float>);
-template void run_panel(const MicroKernels<double>&, const double* const*, int64_t, int64_t, const double*, const int64_t*, TileOut<double>);
-template void run_panel(const MicroKernels<float>&, const float* const*, int64_t, int64_t, const float*, const int64_t*, TileOut<float>);
+template void run_panel(const MicroKernels<double>&, const double* const*, int64_t, int64_t,
+                        const double*, const int64_t*, TileOut<double>);
+template void run_panel(const MicroKernels<float>&, const float* const*, int64_t, int64_t,
+                        const float*, const int64_t*, TileOut<float>);
 template void finish_tile(const float*, int64_t, int, const TileOut<float>&);
 template void finish_tile(const double*, int64_t, int, const TileOut<double>&);
 

@@ -85,13 +85,15 @@ inline void micro_run(int64_t k, const T* const* a, const T* b, int64_t b_rs,
 template <class T, int L, int M, int N>
 inline void micro_gather(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
                          const TileOut<T>& out) {
-  micro<T, L, M, N>(k, a, [&](int64_t p) { return b + offsets[p]; }, out);
+  micro<T, L, M, N>(
+      k, a, [&](int64_t p) { return b + offsets[p]; }, out);
 }
 
 // The table of one instruction set: the functions of Target<T, rows, vectors> are compiled for it.
 template <class T, template <class, int, int> class Target, int... I>
 constexpr MicroKernels<T> micro_table(int lanes, std::integer_sequence<int, I...>) {
-  return {sizeof...(I), lanes,
+  return {sizeof...(I),
+          lanes,
           {{&Target<T, I + 1, 1>::run...}, {&Target<T, I + 1, 2>::run...}},
           {{&Target<T, I + 1, 1>::gather...}, {&Target<T, I + 1, 2>::gather...}}};
 }

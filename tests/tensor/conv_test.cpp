@@ -34,9 +34,10 @@ void each_product(const ConvShape& s, F&& visit) {
                     if (iz < 0 || iy < 0 || ix < 0) continue;
                     if (iz >= s.in[0] || iy >= s.in[1] || ix >= s.in[2]) continue;
                     const int64_t channel = n * s.in_channels + o / out * in + c;
-                    visit((((n * s.out_channels + o) * s.out[0] + z) * s.out[1] + y) * s.out[2] + x,
-                          ((channel * s.in[0] + iz) * s.in[1] + iy) * s.in[2] + ix,
-                          (((o * in + c) * s.kernel[0] + kz) * s.kernel[1] + ky) * s.kernel[2] + kx);
+                    visit(
+                        (((n * s.out_channels + o) * s.out[0] + z) * s.out[1] + y) * s.out[2] + x,
+                        ((channel * s.in[0] + iz) * s.in[1] + iy) * s.in[2] + ix,
+                        (((o * in + c) * s.kernel[0] + kz) * s.kernel[1] + ky) * s.kernel[2] + kx);
                   }
 }
 
@@ -114,9 +115,14 @@ struct Case {
 ConvShape flat(int64_t batch, int64_t groups, int64_t in, int64_t out, std::array<int64_t, 2> size,
                std::array<int64_t, 2> kernel, std::array<int64_t, 2> stride = {1, 1},
                std::array<int64_t, 2> padding = {0, 0}, std::array<int64_t, 2> dilation = {1, 1}) {
-  ConvShape s{.batch = batch, .groups = groups, .in_channels = in, .out_channels = out,
-              .in = {1, size[0], size[1]}, .kernel = {1, kernel[0], kernel[1]},
-              .stride = {1, stride[0], stride[1]}, .padding = {0, padding[0], padding[1]},
+  ConvShape s{.batch = batch,
+              .groups = groups,
+              .in_channels = in,
+              .out_channels = out,
+              .in = {1, size[0], size[1]},
+              .kernel = {1, kernel[0], kernel[1]},
+              .stride = {1, stride[0], stride[1]},
+              .padding = {0, padding[0], padding[1]},
               .dilation = {1, dilation[0], dilation[1]}};
   s.set_out();
   return s;
@@ -200,8 +206,8 @@ TYPED_TEST(ConvTest, every_stride_padding_and_dilation_of_small_shapes_is_right)
           for (int64_t dilation : {1, 2}) {
             this->check(flat(2, 1, 2, 3, {size, size + 1}, {kernel, 3}, {stride, 2}, {padding, 1},
                              {dilation, 1}));
-            this->check(flat(1, 1, 1, 2, {3, size}, {2, kernel}, {1, stride}, {1, padding},
-                             {1, dilation}));
+            this->check(
+                flat(1, 1, 1, 2, {3, size}, {2, kernel}, {1, stride}, {1, padding}, {1, dilation}));
             if (this->HasFatalFailure()) return;
           }
         }
@@ -227,15 +233,37 @@ TYPED_TEST(ConvTest, many_channels_and_joined_images_match_a_direct_loop) {
 
 TYPED_TEST(ConvTest, one_and_three_dimensional_shapes_match_a_direct_loop) {
   ConvShape shapes[] = {
-      {.batch = 3, .in_channels = 4, .out_channels = 5, .in = {1, 1, 37}, .kernel = {1, 1, 5},
-       .stride = {1, 1, 2}, .padding = {0, 0, 2}},
+      {.batch = 3,
+       .in_channels = 4,
+       .out_channels = 5,
+       .in = {1, 1, 37},
+       .kernel = {1, 1, 5},
+       .stride = {1, 1, 2},
+       .padding = {0, 0, 2}},
       {.batch = 2, .in_channels = 3, .out_channels = 4, .in = {1, 1, 1000}, .kernel = {1, 1, 9}},
-      {.batch = 2, .in_channels = 2, .out_channels = 7, .in = {5, 6, 7}, .kernel = {3, 3, 3},
+      {.batch = 2,
+       .in_channels = 2,
+       .out_channels = 7,
+       .in = {5, 6, 7},
+       .kernel = {3, 3, 3},
        .padding = {1, 1, 1}},
-      {.batch = 2, .groups = 2, .in_channels = 4, .out_channels = 6, .in = {7, 6, 8},
-       .kernel = {2, 3, 1}, .stride = {2, 1, 3}, .padding = {1, 0, 2}, .dilation = {2, 2, 1}},
-      {.batch = 2, .groups = 3, .in_channels = 3, .out_channels = 3, .in = {4, 9, 9},
-       .kernel = {3, 3, 3}, .stride = {1, 2, 1}, .padding = {1, 1, 1}},
+      {.batch = 2,
+       .groups = 2,
+       .in_channels = 4,
+       .out_channels = 6,
+       .in = {7, 6, 8},
+       .kernel = {2, 3, 1},
+       .stride = {2, 1, 3},
+       .padding = {1, 0, 2},
+       .dilation = {2, 2, 1}},
+      {.batch = 2,
+       .groups = 3,
+       .in_channels = 3,
+       .out_channels = 3,
+       .in = {4, 9, 9},
+       .kernel = {3, 3, 3},
+       .stride = {1, 2, 1},
+       .padding = {1, 1, 1}},
   };
   for (ConvShape& s : shapes) {
     s.set_out();
