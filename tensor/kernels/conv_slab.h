@@ -1,10 +1,10 @@
 #pragma once
-// A slab holds the part of an image that a block of output rows needs, laid out so that for each tap
-// the inputs of all positions of the block are contiguous. For that it has a copy of each row per
-// horizontal tap, as long as an output row, with the zeros of the padding in place; rows are ordered
-// by their remainder modulo the vertical stride. Vertical taps then need no copies: they start at
-// another row. So a kernel of 5 x 5 taps costs 5 copies, not the 25 of an im2col buffer, and only of
-// the rows at hand.
+// A slab holds the part of an image that a block of output rows needs, laid out so that for each
+// tap the inputs of all positions of the block are contiguous. For that it has a copy of each row
+// per horizontal tap, as long as an output row, with the zeros of the padding in place; rows are
+// ordered by their remainder modulo the vertical stride. Vertical taps need no copies: they start
+// at another row. So a kernel of 5 x 5 taps costs 5 copies, not the 25 of an im2col buffer, and
+// only of the rows at hand.
 #include <vector>
 
 #include "tensor/kernels/conv_taps.h"

@@ -2,9 +2,9 @@
 // The form that every convolution is brought into before it is computed:
 //   out[m][p] = sum over channels c and taps t of weight[m][c][t] * in[c][p * stride + t]
 // where a tap is an offset, negative or not, and input outside the image is zero. A forward
-// convolution has the taps kernel * dilation - padding. Backward-data with stride s is s convolutions
-// per dimension of stride 1, one for each position modulo s, with those taps that reach it: no
-// product with an inserted zero is ever computed.
+// convolution has the taps kernel * dilation - padding. Backward-data with stride s is, in each
+// dimension, s convolutions of stride 1, one for each position modulo s, with the taps that reach
+// it: no product with an inserted zero is ever computed.
 #include <vector>
 
 #include "tensor/kernels/conv.h"
