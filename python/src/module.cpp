@@ -12,5 +12,6 @@ PYBIND11_MODULE(_C, m) {
   bind_ops(m.ptr());
   bind_create(m.ptr());
   bind_autograd(m);
+  bind_layers(m);
   bind_runtime(m);
 }

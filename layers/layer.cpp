@@ -1,0 +1,32 @@
+#include "layers/layer.h"
+
+namespace gotorch {
+namespace {
+
+std::vector<const Layer*>& mutable_table() {
+  static auto* table = new std::vector<const Layer*>;
+  return *table;
+}
+
+}  // namespace
+
+void LayerState::parameter(const char* name, IntList shape) { slots_.push_back({name, true, empty(shape, dtype_)}); }
+
+void LayerState::parameter_if(bool present, const char* name, IntList shape) {
+  if (present) parameter(name, shape);
+  else slots_.push_back({name, true, {}});
+}
+
+void LayerState::buffer(const char* name, Tensor value) { slots_.push_back({name, false, std::move(value)}); }
+
+Layer::Layer(LayerDef def) : def_(def), signature_(def.sig) { mutable_table().push_back(this); }
+
+const std::vector<const Layer*>& layer_table() { return mutable_table(); }
+
+const Layer* find_layer(std::string_view name) {
+  for (const Layer* layer : layer_table())
+    if (layer->name() == name) return layer;
+  return nullptr;
+}
+
+}  // namespace gotorch

@@ -1,0 +1,86 @@
+#pragma once
+// A layer: one value that says everything about it. The C++ and the Python class derive from it.
+//
+//   const Layer linear{{
+//       .sig = "Linear(int in_features, int out_features, bool bias=True)",
+//       .doc = "y = x W^T + b.",
+//       .build = [](LayerState& s) {
+//         s.parameter("weight", {s.integer(1), s.integer(0)});
+//         s.parameter_if(s.flag(2), "bias", {s.integer(1)});
+//       },
+//       .reset = [](LayerState& s) { init::linear(s.tensor(0), s.tensor(1)); },
+//       .forward = [](const LayerCall& c) { return ops::linear(c.input(), c.tensor(0), c.tensor(1)); },
+//   }};
+#include <string>
+#include <vector>
+
+#include "tensor/signature.h"
+
+namespace gotorch {
+
+// The options and tensors of one layer object, by position: options in the order of the signature, tensors in the
+// order in which `build` declares them.
+class LayerState : public Args {
+ public:
+  struct Slot {
+    std::string name;
+    bool is_parameter;
+    Tensor tensor;  // undefined: the layer does without
+  };
+  LayerState(std::span<const Value> options, Dtype dtype) : Args(options), dtype_(dtype) {}
+
+  // Uninitialised; `reset` fills it.
+  void parameter(const char* name, IntList shape);
+  void parameter_if(bool present, const char* name, IntList shape);
+  void buffer(const char* name, Tensor value);
+
+  const Tensor& tensor(size_t i) const { return slots_[i].tensor; }
+  std::vector<Slot>& slots() { return slots_; }
+  Dtype dtype() const { return dtype_; }
+
+ private:
+  Dtype dtype_;
+  std::vector<Slot> slots_;
+};
+
+// What a layer computes from.
+class LayerCall : public Args {
+ public:
+  LayerCall(std::span<const Value> options, std::span<const Tensor> tensors, std::span<const Tensor> inputs, bool training)
+      : Args(options), training(training), tensors_(tensors), inputs_(inputs) {}
+  const Tensor& input(size_t i = 0) const { return inputs_[i]; }
+  const Tensor& tensor(size_t i) const { return tensors_[i]; }
+  const bool training;
+
+ private:
+  std::span<const Tensor> tensors_, inputs_;
+};
+
+struct LayerDef {
+  const char* sig;
+  const char* doc = "";
+  int inputs = 1;
+  void (*build)(LayerState&) = [](LayerState&) {};
+  void (*reset)(LayerState&) = [](LayerState&) {};
+  Tensor (*forward)(const LayerCall&);
+  // The options that the printed form shows, as PyTorch does: "{in_features}, {out_features}, bias={bias}".
+  const char* repr = "";
+};
+
+class Layer {
+ public:
+  explicit Layer(LayerDef def);
+  Layer(const Layer&) = delete;
+  const LayerDef& def() const { return def_; }
+  const Signature& signature() const { return signature_; }
+  const std::string& name() const { return signature_.name; }
+
+ private:
+  LayerDef def_;
+  Signature signature_;
+};
+
+const std::vector<const Layer*>& layer_table();
+const Layer* find_layer(std::string_view name);
+
+}  // namespace gotorch

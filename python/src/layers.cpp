@@ -1,0 +1,183 @@
+// The layers of the C++ table for Python: gotorch.nn builds its classes from this.
+#include "layers/layer.h"
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "python/src/bind.h"
+#include "python/src/casters.h"
+#include "python/src/errors.h"
+
+namespace gotorch::python {
+namespace {
+
+namespace py = pybind11;
+
+// The values of a layer's options, and what they point to.
+struct Options {
+  SmallVector<Value, 8> values;
+  std::array<DimVector, 8> lists;
+  std::array<Tensor, 8> tensors;
+};
+
+void convert(PyObject* o, const Param& p, Options& options) {
+  const size_t i = options.values.size();
+  using Type = Param::Type;
+  if (o == Py_None) {
+    options.values.emplace_back();
+    check<TypeError>(p.optional, "argument '", p.name, "' must not be None");
+    return;
+  }
+  bool fits = true;
+  if (p.type == Type::Ints) {
+    fits = to_dims(o, options.lists[i]);
+    options.values.emplace_back(Dims(options.lists[i]));
+  } else if (p.type == Type::Str) {
+    fits = PyUnicode_Check(o);
+    Py_ssize_t n = 0;
+    const char* s = fits ? PyUnicode_AsUTF8AndSize(o, &n) : "";
+    options.values.emplace_back(std::string_view(s, static_cast<size_t>(n)));
+  } else if (p.type == Type::Tensor) {
+    fits = is_tensor(o);
+    if (fits) options.tensors[i] = unwrap(o);
+    options.values.emplace_back(options.tensors[i]);
+  } else {
+    Scalar s;
+    fits = to_scalar(o, s);
+    options.values.emplace_back(s);
+  }
+  check<TypeError>(fits, "argument '", p.name, "' must be ", p.type_text, ", not ", Py_TYPE(o)->tp_name);
+}
+
+// One layer of the table, as gotorch.nn sees it.
+class BoundLayer {
+ public:
+  explicit BoundLayer(const Layer& layer) : layer_(&layer) {
+    for (const Param& p : layer.signature().params) names_.push_back(PyUnicode_InternFromString(p.name.c_str()));
+  }
+
+  const Layer& layer() const { return *layer_; }
+
+  Options options(const py::sequence& given) const {
+    Options o;
+    size_t i = 0;
+    for (const Param& p : layer_->signature().params) convert(py::object(given[i++]).ptr(), p, o);
+    return o;
+  }
+
+  // [(name, is_parameter, tensor or None)]
+  py::list build(const py::sequence& given, Dtype dtype) {
+    const Options o = options(given);
+    LayerState state(o.values, dtype);
+    layer_->def().build(state);
+    layer_->def().reset(state);
+    py::list out;
+    // A layer declares the same names whatever its options; what it does without is None.
+    const bool first = slots_.empty();
+    for (const auto& slot : state.slots()) {
+      if (first) slots_.push_back({PyUnicode_InternFromString(slot.name.c_str()), slot.is_parameter});
+      py::object tensor = slot.tensor.defined() ? py::cast(slot.tensor) : py::none();
+      out.append(py::make_tuple(slot.name, slot.is_parameter, std::move(tensor)));
+    }
+    return out;
+  }
+
+  void reset(const py::sequence& given, const std::vector<py::object>& tensors) const {
+    const Options o = options(given);
+    LayerState state(o.values, Dtype::Float);
+    for (const py::object& t : tensors) state.slots().push_back({"", true, t.is_none() ? Tensor() : unwrap(t.ptr())});
+    layer_->def().reset(state);
+  }
+
+  Tensor forward(PyObject* self, PyObject* const* inputs, Py_ssize_t count) const {
+    check<TypeError>(count == layer_->def().inputs, layer_->name(), ".forward() takes ", layer_->def().inputs, " inputs, got ", count);
+    SmallVector<Tensor, 2> in;
+    for (Py_ssize_t i = 0; i < count; i++) {
+      check<TypeError>(is_tensor(inputs[i]), layer_->name(), "(): argument 'input' must be Tensor, not ", Py_TYPE(inputs[i])->tp_name);
+      in.push_back(unwrap(inputs[i]));
+    }
+    PyObject** place = _PyObject_GetDictPtr(self);
+    check<TypeError>(place && *place, "the module has no attributes: super().__init__() was not called");
+    PyObject* dict = *place;
+    Options o;
+    const auto& params = layer_->signature().params;
+    for (size_t i = 0; i < params.size(); i++) {
+      PyObject* value = PyDict_GetItemWithError(dict, names_[i]);
+      // An option that became a tensor (a weight) is no attribute.
+      if (value && params[i].type != Param::Type::Tensor) convert(value, params[i], o);
+      else o.values.emplace_back();
+    }
+    SmallVector<Tensor, 6> tensors;
+    static PyObject* const parameters_name = PyUnicode_InternFromString("_parameters");
+    static PyObject* const buffers_name = PyUnicode_InternFromString("_buffers");
+    static PyObject* const training_name = PyUnicode_InternFromString("training");
+    PyObject* parameters = PyDict_GetItemWithError(dict, parameters_name);
+    PyObject* buffers = PyDict_GetItemWithError(dict, buffers_name);
+    for (const SlotName& slot : slots_) {
+      PyObject* of = slot.parameter ? parameters : buffers;
+      PyObject* t = of ? PyDict_GetItemWithError(of, slot.name) : nullptr;
+      // A weight may have been replaced by a plain tensor, as reparametrisations do.
+      if (!t) t = PyDict_GetItemWithError(dict, slot.name);
+      tensors.push_back(t && is_tensor(t) ? unwrap(t) : Tensor());
+    }
+    PyObject* training = PyDict_GetItemWithError(dict, training_name);
+    return layer_->def().forward(LayerCall(o.values, tensors, in, training == Py_True));
+  }
+
+ private:
+  struct SlotName {
+    PyObject* name;
+    bool parameter;
+  };
+  const Layer* layer_;
+  std::vector<PyObject*> names_;  // interned, for ever
+  std::vector<SlotName> slots_;
+};
+
+// forward(self, *inputs) as a vectorcall: `bound` is a capsule with the BoundLayer.
+PyObject* call_forward(PyObject* bound, PyObject* const* args, Py_ssize_t count) {
+  const auto* layer = static_cast<const BoundLayer*>(PyCapsule_GetPointer(bound, nullptr));
+  if (count < 1) {
+    PyErr_SetString(PyExc_TypeError, "forward() missing self");
+    return nullptr;
+  }
+  return guarded([&] { return wrap(layer->forward(args[0], args + 1, count - 1)); });
+}
+
+PyMethodDef forward_method = {"forward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call_forward)),
+                              METH_FASTCALL, "Computes the layer's output."};
+
+}  // namespace
+
+void bind_layers(py::module_& m) {
+  py::class_<BoundLayer>(m, "_Layer")
+      .def_property_readonly("name", [](const BoundLayer& b) { return b.layer().name(); })
+      .def_property_readonly("doc", [](const BoundLayer& b) { return b.layer().def().doc; })
+      .def_property_readonly("signature", [](const BoundLayer& b) { return b.layer().signature().text; })
+      .def_property_readonly("repr", [](const BoundLayer& b) { return b.layer().def().repr; })
+      .def_property_readonly("params", [](const BoundLayer& b) {
+        // (name, type, keyword-only, has a default, default)
+        py::list out;
+        for (const Param& p : b.layer().signature().params) {
+          py::object value = py::none();
+          const Value& d = p.default_value;
+          if (d.kind() == Value::Kind::Str) value = py::str(std::string(d.str()));
+          else if (d.kind() == Value::Kind::Ints) value = py::cast(DimVector(d.ints()));
+          else if (d.is_number()) value = py::cast(d.scalar());
+          out.append(py::make_tuple(p.name, p.type_text, p.keyword_only, p.has_default, value));
+        }
+        return out;
+      })
+      .def("build", &BoundLayer::build)
+      .def("reset", &BoundLayer::reset)
+      .def("forward", [](BoundLayer& b) {
+        py::object capsule = py::reinterpret_steal<py::object>(PyCapsule_New(&b, nullptr, nullptr));
+        py::object function = py::reinterpret_steal<py::object>(PyCFunction_NewEx(&forward_method, capsule.ptr(), nullptr));
+        return py::reinterpret_steal<py::object>(PyInstanceMethod_New(function.ptr()));
+      });
+  py::list all;
+  for (const Layer* layer : layer_table()) all.append(py::cast(new BoundLayer(*layer), py::return_value_policy::take_ownership));
+  m.attr("_layers") = all;
+}
+
+}  // namespace gotorch::python
