@@ -16,4 +16,4 @@ channels_last = "torch.channels_last"
 # The ops, dtypes and functions of the extension: many, and some have names of Python's builtins.
 globals().update(_setup.public_names())
 
-from gotorch import cpu, cuda, nn  # noqa: E402 (they use what is above)
+from gotorch import cpu, cuda, nn, optim  # noqa: E402 (they use what is above)

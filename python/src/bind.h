@@ -13,6 +13,7 @@ namespace gotorch::python {
 void bind_tensor(PyObject* module);
 void bind_autograd(pybind11::module_& m);
 void bind_layers(pybind11::module_& m);
+void bind_optim(pybind11::module_& m);
 void bind_runtime(pybind11::module_& m);
 
 }  // namespace gotorch::python

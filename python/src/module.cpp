@@ -13,5 +13,6 @@ PYBIND11_MODULE(_C, m) {
   bind_create(m.ptr());
   bind_autograd(m);
   bind_layers(m);
+  bind_optim(m);
   bind_runtime(m);
 }

@@ -17,17 +17,23 @@ class _TableLayer(Module):
         super().__init__()
         gotorch.device(device or "cpu")
         options = _bind(self._layer, args, kwargs)
-        for (name, kind, *_), value in zip(self._layer.params, options):
-            if not kind.startswith("Tensor"):
+        slots = self._layer.build(options, dtype or gotorch.get_default_dtype())
+        names = {name for name, *_ in slots}
+        for (name, *_), value in zip(self._layer.params, options):
+            if name not in names:  # `bias=True` becomes the parameter itself
                 object.__setattr__(self, name, value)
-        for name, is_parameter, tensor in self._layer.build(options, dtype or gotorch.get_default_dtype()):
+        for name, is_parameter, tensor in slots:
             if is_parameter:
                 self.register_parameter(name, None if tensor is None else Parameter(tensor))
             else:
                 self.register_buffer(name, tensor)
 
     def _options(self):
-        return [getattr(self, name, None) for name, *_ in self._layer.params]
+        values = []
+        for name, kind, *_ in self._layer.params:
+            value = getattr(self, name, None)
+            values.append(value is not None if kind == "bool" and not isinstance(value, bool) else value)
+        return values
 
     def reset_parameters(self):
         """Draws new initial values, as the constructor did."""

@@ -1,0 +1,5 @@
+"""Optimizers and schedules of the learning rate."""
+
+from gotorch.optim import lr_scheduler
+from gotorch.optim.optimizer import Optimizer
+from gotorch.optim.rules import SGD, Adagrad, Adam, AdamW, RMSprop
