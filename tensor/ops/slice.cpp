@@ -60,9 +60,6 @@ DimVector equal_parts(int64_t size, int64_t each) {
   return sizes;
 }
 
-// What autograd gives for an unused result is undefined: zeros of its shape.
-Tensor or_zeros(const Tensor& g, Dims shape, Dtype dtype) { return g.defined() ? g : zeros(shape, dtype); }
-
 }  // namespace
 
 const Op slice{{
@@ -175,18 +172,9 @@ const Op split_with_sizes{{
       return out;
     }),
     .grad = {wrt("input", "", [](auto& s) {
-      const Dims sizes = s.ints(1);
-      DimVector shape(s.shape(0));
-      const int64_t dim = wrap_dim(s.integer(2), static_cast<int64_t>(shape.size()));
-      Dtype dtype = Dtype::Float;
-      for (size_t i = 0; i < sizes.size(); i++)
-        if (s.g(i).defined()) dtype = s.g(i).dtype();
       Tensors parts;
-      for (size_t i = 0; i < sizes.size(); i++) {
-        shape[dim] = sizes[i];
-        parts.push_back(or_zeros(s.g(i), shape, dtype));
-      }
-      return cat(parts, dim);
+      for (size_t i = 0; i < s.ints(1).size(); i++) parts.push_back(s.g(i));
+      return cat(parts, s.integer(2));
     })},
     .samples = {{in(-1, 1), dims({1, 2})}, {in(-1, 1), dims({2, 0, 3}), -1}},
     .errors = {{{in(-1, 1), dims({1, 1})}, "to sum exactly to 3"}, {{in(-1, 1), dims({4, -1})}, "non-negative entries"}},
@@ -243,15 +231,12 @@ const Op unbind{{
       return out;
     }),
     .grad = {wrt("input", "", [](auto& s) {
-      DimVector shape(s.shape(0));
-      const int64_t dim = wrap_dim(s.integer(1), static_cast<int64_t>(shape.size())), n = shape[dim];
-      shape.erase(dim);
-      Dtype dtype = Dtype::Float;
-      for (int64_t i = 0; i < n; i++)
-        if (s.g(i).defined()) dtype = s.g(i).dtype();
+      const Dims shape = s.shape(0);
+      const int64_t n = shape[wrap_dim(s.integer(1), static_cast<int64_t>(shape.size()))];
+      if (n == 0) return zeros(shape);
       Tensors parts;
-      for (int64_t i = 0; i < n; i++) parts.push_back(or_zeros(s.g(i), shape, dtype));
-      return stack(parts, dim);
+      for (int64_t i = 0; i < n; i++) parts.push_back(s.g(i));
+      return stack(parts, s.integer(1));
     })},
     .samples = {{in(-1, 1)}, {in(-1, 1), -1}},
     .errors = {{{in(-1, 1, {})}, "but tensor has no dimensions"}},

@@ -47,8 +47,6 @@ Tensor mean_backward(const GradArgs& s, const Tensor& g) {
   return expand(as_input(s, mul(g, 1 / reduced_count(s.shape(0), s.value(1)))), s.shape(0));
 }
 
-Tensor sum_defined(const Tensor& a, const Tensor& b) { return !a.defined() ? b : !b.defined() ? a : add(a, b); }
-
 // (x, ord, dim, keepdim, dtype)
 Tensor norm_of(const Args& a) {
   const Dtype dtype = a.dtype_or(4, a[0].dtype());
@@ -124,7 +122,7 @@ const Op var_mean{{
     .dtypes = kAll,
     .kernel = function([](auto& a) { return variance(a, kernels::var_kernel, true); }),
     .grad = {wrt("input", "input", [](auto& s) {
-      return sum_defined(s.g(0).defined() ? var_backward(s, s.g(0)) : Tensor(), s.g(1).defined() ? mean_backward(s, s.g(1)) : Tensor());
+      return add(var_backward(s, s.g(0)), mean_backward(s, s.g(1)));
     })},
     .samples = {{in(-1, 1)}, {in(-1, 1), 0}, {in(-1, 1, {2, 3, 4}), dims({0, 2}), none, true, 0}},
     .errors = {{{indices(0, 5, {3})}, "std and var only support floating point"}},
@@ -138,7 +136,7 @@ const Op std_mean{{
     .dtypes = kAll,
     .kernel = function([](auto& a) { return variance(a, kernels::std_kernel, true); }),
     .grad = {wrt("input", "input std", [](auto& s) {
-      return sum_defined(s.g(0).defined() ? std_backward(s, s.g(0), s.y(0)) : Tensor(), s.g(1).defined() ? mean_backward(s, s.g(1)) : Tensor());
+      return add(std_backward(s, s.g(0), s.y(0)), mean_backward(s, s.g(1)));
     })},
     .samples = {{in(-1, 1)}, {in(-1, 1), 0}, {in(-1, 1, {2, 3, 4}), dims({0, 2}), none, true, 0}},
     .errors = {{{indices(0, 5, {3})}, "std and var only support floating point"}},

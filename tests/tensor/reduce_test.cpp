@@ -67,7 +67,9 @@ void expect_reductions(const Tensor& x, const std::vector<bool>& mask) {
     double squares = 0;
     for (double a : all[i]) squares += a * a;
     ASSERT_NEAR(norms[i], std::sqrt(squares), 2e-6 * std::sqrt(squares) + 1e-12);
-    if (n > 1) ASSERT_NEAR(v[i], var_of(all[i]), 1e-5) << text(x.shape(), " over ", Dims(over));
+    if (n > 1) {
+      ASSERT_NEAR(v[i], var_of(all[i]), 1e-5) << text(x.shape(), " over ", Dims(over));
+    }
   }
 }
 
