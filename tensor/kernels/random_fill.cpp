@@ -116,10 +116,8 @@ template <class T>
 void fill_integers(T* out, int64_t n, int64_t from, uint64_t range, const Generator& generator) {
   // Two words from 2^28 on: with one, the remainders would be unevenly likely by more than 1/16.
   const bool one_word = range != 0 && range < uint64_t{1} << 28;
-  if (one_word)
-    fill_integers32(out, n, from, static_cast<uint32_t>(range), generator);
-  else
-    fill_integers64(out, n, range != 0 ? from : 0, range, generator);
+  if (one_word) fill_integers32(out, n, from, static_cast<uint32_t>(range), generator);
+  else fill_integers64(out, n, range != 0 ? from : 0, range, generator);
 }
 
 template <class T>
@@ -128,8 +126,7 @@ void fill_integers(T* out, int64_t n, const Generator& generator) {
   constexpr uint64_t range = (uint64_t{1} << kDigits<T>)+is_floating(dtype_of<T>());
   if constexpr (kDigits<T> < 32)
     fill_integers32(out, n, 0, static_cast<uint32_t>(range), generator);
-  else
-    fill_integers64(out, n, 0, range, generator);
+  else fill_integers64(out, n, 0, range, generator);
 }
 
 template <class T>

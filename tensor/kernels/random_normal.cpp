@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <type_traits>
@@ -30,13 +31,15 @@ template <class T>
 void normal_blocks(const uint32_t* __restrict w, T* __restrict y, int64_t blocks, double mean,
                    double std) {
   const float m = static_cast<float>(mean), s = static_cast<float>(std);
-  for (int64_t b = 0; b < blocks; b++) {
-    if constexpr (std::is_same_v<T, float>) {
-      normal_block(w + b * kBlock, y + b * kBlock, m, s);
-    } else {
-      float block[kBlock];
-      normal_block(w + b * kBlock, block, m, s);
-      for (int j = 0; j < kBlock; j++) put(y[b * kBlock + j], block[j]);
+  if constexpr (std::is_same_v<T, float>) {
+    for (int64_t b = 0; b < blocks; b++) normal_block(w + b * kBlock, y + b * kBlock, m, s);
+  } else {
+    constexpr int64_t kBatch = 16;  // converted together, in one long loop
+    float batch[kBatch * kBlock];
+    for (int64_t b = 0; b < blocks; b += kBatch, w += kBatch * kBlock, y += kBatch * kBlock) {
+      const int64_t count = std::min(kBatch, blocks - b);
+      for (int64_t i = 0; i < count; i++) normal_block(w + i * kBlock, batch + i * kBlock, m, s);
+      for (int64_t i = 0; i < count * kBlock; i++) put(y[i], batch[i]);
     }
   }
 }

@@ -17,10 +17,8 @@ constexpr int64_t kWide = 0xffffffff / 20;
 
 template <class T>
 T number(int64_t i) {
-  if constexpr (std::is_arithmetic_v<T>)
-    return static_cast<T>(i);
-  else
-    return T(static_cast<float>(i));
+  if constexpr (std::is_arithmetic_v<T>) return static_cast<T>(i);
+  else return T(static_cast<float>(i));
 }
 
 // steps[i] = words[i] % (left - i). The quotient is below 2^32 and at least 1/left away from the
@@ -76,10 +74,8 @@ void build_inside_out(T* out, int64_t n, RandomStream& stream) {
 template <class T>
 void fill_permutation(T* out, int64_t n, const Generator& generator) {
   RandomStream stream(generator);
-  if (n < kWide)
-    shuffle(out, n, stream);
-  else
-    build_inside_out(out, n, stream);
+  if (n < kWide) shuffle(out, n, stream);
+  else build_inside_out(out, n, stream);
 }
 
 template void fill_permutation(uint8_t*, int64_t, const Generator&);

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -40,10 +41,22 @@ uint64_t checksum(const Array<T>& x) {
 
 // fill(out, n) into a fresh array.
 template <class T, class Fill>
-uint64_t checksum_of(int64_t n, Fill fill) {
+Array<T> filled(int64_t n, Fill fill) {
   Array<T> x(n);
   fill(x.get(), n);
-  return checksum(x);
+  return x;
+}
+template <class T, class Fill>
+uint64_t checksum_of(int64_t n, Fill fill) {
+  return checksum(filled<T>(n, fill));
+}
+
+// Of double numbers rounded to float: their last bits are those of the C library's functions.
+template <class T, class Fill>
+uint64_t rounded_checksum_of(int64_t n, Fill fill) {
+  const auto x = filled<T>(n, fill);
+  if constexpr (!std::is_same_v<T, double>) return checksum(x);
+  else return checksum_of<float>(n, [&](float* y, int64_t) { std::copy_n(x.get(), n, y); });
 }
 
 TEST(Generator, FollowsTheReferenceSequence) {
@@ -121,8 +134,7 @@ TEST(Generator, RejectsWhatIsNotAState) {
     std::memcpy(state.data() + at, &value, 4);
     return state;
   };
-  for (int32_t left : {-1, 0, 625})
-    EXPECT_THROW(g.set_state(with(8, left)), Error) << left;
+  for (int32_t left : {-1, 0, 625}) EXPECT_THROW(g.set_state(with(8, left)), Error) << left;
   EXPECT_THROW(g.set_state(with(12, 0)), Error);
   EXPECT_THROW(g.set_state(with(16, 625)), Error);
   EXPECT_EQ(g.get_state(), good);
@@ -175,49 +187,112 @@ TEST(RandomUnit, EveryExtremeIsExact) {
 }
 
 struct RealSums {
-  uint64_t uniform, normal, normal_scalar, log_normal;
+  uint64_t uniform, normal, normal_scalar, log_normal, exponential, cauchy;
 };
 
 // torch.manual_seed(42), then on tensors x of n elements
 //   x.uniform_(-1, 3), x.normal_(0.5, 2), torch.empty(n, 2)[:, 0].normal_(0.5, 2),
-//   x.log_normal_(0.5, 0.25)
+//   x.log_normal_(0.5, 0.25), x.exponential_(0.7), x.cauchy_(0.5, 2); double: .float() of each
 template <class T>
 void check_reals(int64_t n, RealSums want) {
   Generator g(42);
   SCOPED_TRACE(testing::Message() << name(dtype_of<T>()) << ", " << n << " numbers");
-  EXPECT_EQ(checksum_of<T>(n, [&](T* x, int64_t m) { fill_uniform(x, m, -1, 3, g); }),
-            want.uniform);
-  EXPECT_EQ(checksum_of<T>(n, [&](T* x, int64_t m) { fill_normal(x, m, 0.5, 2, g); }), want.normal);
-  EXPECT_EQ(checksum_of<T>(n, [&](T* x, int64_t m) { fill_normal_scalar(x, m, 0.5, 2, g); }),
-            want.normal_scalar);
-  EXPECT_EQ(checksum_of<T>(n, [&](T* x, int64_t m) { fill_log_normal(x, m, 0.5, 0.25, g); }),
-            want.log_normal);
+  const auto sum = [&](auto fill) {
+    return rounded_checksum_of<T>(n, [&](T* x, int64_t m) { fill(x, m); });
+  };
+  EXPECT_EQ(sum([&](T* x, int64_t m) { fill_uniform(x, m, -1, 3, g); }), want.uniform);
+  EXPECT_EQ(sum([&](T* x, int64_t m) { fill_normal(x, m, 0.5, 2, g); }), want.normal);
+  EXPECT_EQ(sum([&](T* x, int64_t m) { fill_normal_scalar(x, m, 0.5, 2, g); }), want.normal_scalar);
+  EXPECT_EQ(sum([&](T* x, int64_t m) { fill_log_normal(x, m, 0.5, 0.25, g); }), want.log_normal);
+  EXPECT_EQ(sum([&](T* x, int64_t m) { fill_exponential(x, m, 0.7, g); }), want.exponential);
+  EXPECT_EQ(sum([&](T* x, int64_t m) { fill_cauchy(x, m, 0.5, 2, g); }), want.cauchy);
 }
 
 TEST(RandomFill, RealNumbersEqualPyTorchs) {
-  check_reals<Half>(7, {0x60e6du, 0xb4df7u, 0x10f901u, 0x6bfc4u});
-  check_reals<BFloat16>(7, {0x6e1cfu, 0xb79c0u, 0x11df22u, 0x6f7fau});
-  check_reals<float>(7, {0x6e1cd71f0u, 0xb79bf8e00u, 0x11df1f0af3u, 0x6f7f8e63fu});
-  check_reals<double>(
-      7, {0xfe729774834eed80u, 0x7f5da2c469238015u, 0x7c0e8267c58aefaeu, 0xffca1f580e6e14a0u});
-  check_reals<Half>(16, {0x253945u, 0x29cf60u, 0x25beb6u, 0x216088u});
-  check_reals<BFloat16>(16, {0x26c72du, 0x2d09e9u, 0x2897e5u, 0x21ec0cu});
-  check_reals<float>(16, {0x26c7273878u, 0x2d09ec49fcu, 0x2897d6e6a6u, 0x21ec0f07e2u});
-  check_reals<double>(
-      16, {0xf71752842a0a664fu, 0x7b3de383882b7245u, 0xefc7a023f604cfd2u, 0xfd829d3840c58d83u});
-  check_reals<Half>(45, {0x12e95d2u, 0x1d3172fu, 0x1b0e437u, 0xfdd67eu});
-  check_reals<BFloat16>(45, {0x13eeae8u, 0x1dd4b0bu, 0x1bd743fu, 0x10222a9u});
-  check_reals<float>(45, {0x13eeababae7u, 0x19c301088ffu, 0x1ad311f9a3au, 0x10203129ae1u});
-  check_reals<double>(
-      45, {0x473df5d311bc838fu, 0x75faa9214f32800cu, 0x13e998e21e38dbbcu, 0xa61b23f4135ed99fu});
-  check_reals<Half>(200003,
-                    {0x1a6f8635d04ddu, 0x2072fd0fce456u, 0x2080c5c2e21b6u, 0x123b9ad5ed8fcu});
-  check_reals<BFloat16>(200003,
-                        {0x1bd67634706d5u, 0x21644adfdbc08u, 0x21730d12d6a4fu, 0x1293ebf60a6f8u});
+  check_reals<Half>(7, {0x60e6du, 0xb4df7u, 0x10f901u, 0x6bfc4u, 0x67043u, 0x962c1u});
+  check_reals<BFloat16>(7, {0x6e1cfu, 0xb79c0u, 0x11df22u, 0x6f7fau, 0x6ee07u, 0x97c5fu});
   check_reals<float>(
-      200003, {0xbc33944aa5f517b2u, 0x164634b7bc6c5dc5u, 0x17358b2c1139e73eu, 0x293ff53c2ee1ef65u});
+      7, {0x6e1cd71f0u, 0xb79bf8e00u, 0x11df1f0af3u, 0x6f7f8e63fu, 0x6ee08836au, 0x97c587fdau});
   check_reals<double>(
-      200003, {0x96e452e75f2eafd3u, 0xf2e640d1b620fac3u, 0x450f50b3842098e9u, 0xcf86e7c11619c307u});
+      7, {0xbf394bba5u, 0x97aed1623u, 0x1160741343u, 0x6fe50fabeu, 0x6ea06618bu, 0xc6cb77f66u});
+  check_reals<Half>(16, {0x253945u, 0x29cf60u, 0x25beb6u, 0x216088u, 0x1e6b07u, 0x456b52u});
+  check_reals<BFloat16>(16, {0x26c72du, 0x2d09e9u, 0x2897e5u, 0x21ec0cu, 0x218d75u, 0x449d67u});
+  check_reals<float>(16, {0x26c7273878u, 0x2d09ec49fcu, 0x2897d6e6a6u, 0x21ec0f07e2u, 0x218d6000beu,
+                          0x449d698003u});
+  check_reals<double>(16, {0x35b8ba9424u, 0x2759ef1c0cu, 0x357e3d011eu, 0x21ec14e9b9u,
+                           0x21734ee595u, 0x3fbb8d9957u});
+  check_reals<Half>(45, {0x12e95d2u, 0x1d3172fu, 0x1b0e437u, 0xfdd67eu, 0xe596f0u, 0x234d772u});
+  check_reals<BFloat16>(45,
+                        {0x13eeae8u, 0x1dd4b0bu, 0x1bd743fu, 0x10222a9u, 0xff1accu, 0x23762b2u});
+  check_reals<float>(45, {0x13eeababae7u, 0x19c301088ffu, 0x1ad311f9a3au, 0x10203129ae1u,
+                          0x1003bb7464fu, 0x1d75614fd86u});
+  check_reals<double>(45, {0x1a4f9efaeb1u, 0x2186fd5491fu, 0x1bddf4cc6f7u, 0x101f0d91fa8u,
+                           0x10018045897u, 0x1f591895d4cu});
+  check_reals<Half>(200003, {0x1a6f8635d04ddu, 0x2072fd0fce456u, 0x2080c5c2e21b6u, 0x123b9ad5ed8fcu,
+                             0x11046bfeeb3beu, 0x225130d81c2c5u});
+  check_reals<BFloat16>(200003, {0x1bd67634706d5u, 0x21644adfdbc08u, 0x21730d12d6a4fu,
+                                 0x1293ebf60a6f8u, 0x126d05e2ea3cau, 0x225567ae9dfaeu});
+  check_reals<float>(200003, {0xbc33944aa5f517b2u, 0x164634b7bc6c5dc5u, 0x17358b2c1139e73eu,
+                              0x293ff53c2ee1ef65u, 0x26d874e941b282adu, 0x25bcf734adcf8b33u});
+  check_reals<double>(200003, {0xbcb6217b371d3a9cu, 0x176f307f96ee4d4bu, 0x18ac02b228993870u,
+                               0x2940ff73fd54127fu, 0x26d3aafa58fc76a7u, 0x276532772f6c2b8du});
+}
+
+TEST(RandomFill, ExponentialNumbersAreTheDoubleOnesRounded) {
+  for (double rate : {1.0, 0.3, 1e-19, 1e25}) {
+    constexpr int64_t kN = 1'000'000;
+    Generator a(8), b(8);
+    const auto x = filled<float>(kN, [&](float* y, int64_t n) { fill_exponential(y, n, rate, a); });
+    const auto d =
+        filled<double>(kN, [&](double* y, int64_t n) { fill_exponential(y, n, rate, b); });
+    for (int64_t i = 0; i < kN; i++) ASSERT_EQ(x[i], static_cast<float>(d[i])) << rate << " " << i;
+  }
+}
+
+// torch.manual_seed(7); torch.empty(3000, dtype=...).geometric_(0.05)
+template <class T>
+void check_geometric(uint64_t want) {
+  Generator g(7);
+  EXPECT_EQ(checksum_of<T>(3000, [&](T* x, int64_t n) { fill_geometric(x, n, 0.05, g); }), want)
+      << name(dtype_of<T>());
+}
+
+TEST(RandomFill, NumbersOfTrialsEqualPyTorchs) {
+  check_geometric<uint8_t>(0x57e4d68u);
+  check_geometric<int8_t>(0x57e4d68u);
+  check_geometric<int16_t>(0x57e4d68u);
+  check_geometric<int32_t>(0x57e4d68u);
+  check_geometric<int64_t>(0x57e4d68u);
+  check_geometric<Half>(0x13f29e03f8u);
+  check_geometric<BFloat16>(0x1184d2e07fu);
+  check_geometric<float>(0x1184d2e07f0000u);
+  check_geometric<double>(0x7c0fe00000000000u);
+}
+
+// torch.manual_seed(7); torch.multinomial(torch.rand(3, 50, dtype=...), 400, True).flatten()
+template <class T>
+void check_categories(uint64_t want) {
+  Generator g(7);
+  const auto p = filled<T>(150, [&](T* x, int64_t n) { fill_uniform(x, n, 0, 1, g); });
+  EXPECT_EQ(checksum_of<int64_t>(
+                1200, [&](int64_t* x, int64_t) { fill_categories(x, p.get(), 3, 50, 400, g); }),
+            want)
+      << name(dtype_of<T>());
+}
+
+TEST(RandomFill, CategoriesEqualPyTorchs) {
+  check_categories<Half>(0x11ff59du);
+  check_categories<BFloat16>(0x11fec8du);
+  check_categories<float>(0x11ffa45u);
+  check_categories<double>(0x100fce7u);
+}
+
+TEST(RandomFill, AnImpossibleCategoryIsNotDrawn) {
+  const float p[] = {0, 3, 0, 1, 0};
+  Generator g(3);
+  int64_t x[1000];
+  fill_categories(x, p, 1, 5, 1000, g);
+  for (int64_t i : x) ASSERT_TRUE(i == 1 || i == 3);
 }
 
 TEST(RandomFill, NormalNumbersOfEitherPathEqualPyTorchs) {
@@ -381,6 +456,8 @@ TEST(RandomFill, NothingIsDrawnForAnEmptyArray) {
   fill_bernoulli(none, none, 0, g);
   fill_integers(no_integers, 0, g);
   fill_permutation(no_integers, 0, g);
+  fill_exponential(none, 0, 1, g);
+  fill_categories(no_integers, none, 0, 5, 5, g);
   EXPECT_EQ(g.get_state(), state);
   int64_t one = 5;
   fill_permutation(&one, 1, g);
