@@ -114,7 +114,7 @@ void fill_uniform(T* out, int64_t n, double lo, double hi, const Generator& gene
 
 template <class T>
 void fill_integers(T* out, int64_t n, int64_t from, uint64_t range, const Generator& generator) {
-  // Two words from 2^28 on: with one, the remainders would be unevenly likely by more than 1/16.
+  // Remainders of one word would from 2^28 on differ in probability by a sixteenth and more.
   const bool one_word = range != 0 && range < uint64_t{1} << 28;
   if (one_word) fill_integers32(out, n, from, static_cast<uint32_t>(range), generator);
   else fill_integers64(out, n, range != 0 ? from : 0, range, generator);
@@ -153,7 +153,7 @@ IntegerRange representable_range(int64_t from, int64_t to) {
     // The number of type T nearest to x. What rounds to 2^63 counts as in range.
     const auto nearest = [](int64_t x, int64_t otherwise) {
       const double y = static_cast<double>(static_cast<T>(x));
-      return y < 0x1p63 ? static_cast<int64_t>(y) : otherwise;
+      return std::abs(y) < 0x1p63 ? static_cast<int64_t>(y) : otherwise;
     };
     // The spacing of T's numbers around x.
     const auto gap = [](int64_t x) {

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kBatch = 512;
 
-// From this size on numbers of 64 bits are drawn: remainders of 32 bits would be unevenly likely by
-// more than one in 20.
+// From this size on two words are drawn for a number: remainders of one would differ in probability
+// by a twentieth and more.
 constexpr int64_t kWide = 0xffffffff / 20;
 
 template <class T>

@@ -26,7 +26,7 @@ void for_random_words(RandomStream& stream, int64_t items, int per_item, Transfo
   const auto buffer = std::make_unique_for_overwrite<uint32_t[]>(
       static_cast<size_t>(std::min(items, 2 * block) * per_item));
   uint32_t* current = buffer.get();
-  uint32_t* next = current + block * per_item;
+  uint32_t* next = items > block ? current + block * per_item : current;
   stream.words(current, drawn(0) * per_item);
   for (int64_t begin = 0; begin < items; begin += block) {
     const int64_t count = drawn(begin), slices = (count + slice - 1) / slice;
