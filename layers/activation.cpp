@@ -96,7 +96,7 @@ const Layer hardtanh{{
     .sig = "Hardtanh(float min_val=-1.0, float max_val=1.0, bool inplace=False)",
     .doc = "x limited to [min_val, max_val].",
     .forward = [](const LayerCall& c) { return ops::hardtanh(c.input(), c.number(0), c.number(1)); },
-    .repr = "min_val={min_val}, max_val={max_val}{, inplace?}",
+    .repr = "min_val={min_val}, max_val={max_val}, {inplace?}",
 }};
 
 const Layer softmax{{

@@ -93,7 +93,7 @@ const Layer batch_norm2d{{
 }};
 
 const Layer layer_norm{{
-    .sig = "LayerNorm(int[] normalized_shape, float eps=1e-05, bool elementwise_affine=True, bool bias=True)",
+    .sig = "LayerNorm(int[1] normalized_shape, float eps=1e-05, bool elementwise_affine=True, bool bias=True)",
     .doc = "Normalises over the last dimensions.",
     .build = [](LayerState& s) {
       s.parameter_if(s.flag(2), "weight", s.ints(0));

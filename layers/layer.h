@@ -63,7 +63,8 @@ struct LayerDef {
   void (*build)(LayerState&) = [](LayerState&) {};
   void (*reset)(LayerState&) = [](LayerState&) {};
   Tensor (*forward)(const LayerCall&);
-  // The options that the printed form shows, as PyTorch does: "{in_features}, {out_features}, bias={bias}".
+  // The options that the printed form shows: "{in_features}, bias={bias}"; "{inplace?}" only if true, "{groups*}" only if
+  // it is not the default, as ", groups=2".
   const char* repr = "";
 };
 

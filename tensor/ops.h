@@ -63,6 +63,16 @@ extern const Op minimum;
 extern const Op clamp_min;
 extern const Op clamp_max;
 extern const Op clamp;
+extern const Op conv_kernel;
+extern const Op conv_data;
+extern const Op conv_weight;
+extern const Op conv1d;
+extern const Op conv1d_named;
+extern const Op conv2d;
+extern const Op conv2d_named;
+extern const Op conv3d;
+extern const Op conv_transpose1d;
+extern const Op conv_transpose2d;
 extern const Op copy;
 extern const Op clone;
 extern const Op contiguous;
@@ -139,6 +149,22 @@ extern const Op group_norm;
 extern const Op batch_norm_kernel;
 extern const Op batch_norm;
 extern const Op instance_norm;
+extern const Op max_pool_backward;
+extern const Op take_in_planes;
+extern const Op max_pool_kernel;
+extern const Op max_pool1d;
+extern const Op max_pool2d;
+extern const Op max_pool2d_with_indices;
+extern const Op avg_pool_backward;
+extern const Op avg_pool_kernel;
+extern const Op avg_pool1d;
+extern const Op avg_pool2d;
+extern const Op adaptive_avg_backward;
+extern const Op adaptive_avg;
+extern const Op adaptive_avg_pool1d;
+extern const Op adaptive_avg_pool2d;
+extern const Op adaptive_max;
+extern const Op adaptive_max_pool2d;
 extern const Op rand;
 extern const Op randn;
 extern const Op randint_low;
@@ -676,6 +702,76 @@ inline Tensor clamp(const Tensor& input, const std::optional<Operand>& min = {},
   return std::move(out[0]);
 }
 
+// Convolution of [n, c, ...] with one to three spatial dims.
+inline Tensor _conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding, IntList dilation, int64_t groups) {
+  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv_kernel, values);
+  return std::move(out[0]);
+}
+
+// The gradient of _conv by its input of spatial size `size`; plus a bias per channel, a transposed convolution.
+inline Tensor _conv_data(const Tensor& grad, const Tensor& weight, const Tensor& bias, IntList size, IntList stride, IntList padding, IntList dilation, int64_t groups) {
+  const Value values[] = {Value(grad), Value(weight), Value(bias), Value(size), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv_data, values);
+  return std::move(out[0]);
+}
+
+// The gradient of _conv by its weight of spatial size `size`.
+inline Tensor _conv_weight(const Tensor& input, const Tensor& grad, IntList size, IntList stride, IntList padding, IntList dilation, int64_t groups) {
+  const Value values[] = {Value(input), Value(grad), Value(size), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv_weight, values);
+  return std::move(out[0]);
+}
+
+// Convolution of input [n, c, l] with weight [out, c / groups, k].
+inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1) {
+  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv1d, values);
+  return std::move(out[0]);
+}
+
+// Convolution with padding 'same' or 'valid'.
+inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, std::string_view padding = "valid", IntList dilation = {1}, int64_t groups = 1) {
+  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv1d_named, values);
+  return std::move(out[0]);
+}
+
+// Convolution of input [n, c, h, w] with weight [out, c / groups, kh, kw].
+inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1) {
+  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv2d, values);
+  return std::move(out[0]);
+}
+
+// Convolution with padding 'same' or 'valid'.
+inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, std::string_view padding = "valid", IntList dilation = {1}, int64_t groups = 1) {
+  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv2d_named, values);
+  return std::move(out[0]);
+}
+
+// Convolution of input [n, c, d, h, w] with weight [out, c / groups, kd, kh, kw].
+inline Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1) {
+  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv3d, values);
+  return std::move(out[0]);
+}
+
+// The transpose of conv1d; weight [c, out / groups, k].
+inline Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1}) {
+  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
+  Tensors out = call(ops::conv_transpose1d, values);
+  return std::move(out[0]);
+}
+
+// The transpose of conv2d; weight [c, out / groups, kh, kw].
+inline Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1}) {
+  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
+  Tensors out = call(ops::conv_transpose2d, values);
+  return std::move(out[0]);
+}
+
 // src, broadcast to input's shape and converted to its dtype.
 inline Tensor copy(const Tensor& input, const Tensor& src, bool non_blocking = false) {
   const Value values[] = {Value(input), Value(src), Value(non_blocking)};
@@ -1205,6 +1301,118 @@ inline Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const 
 inline Tensor instance_norm(const Tensor& input, const Tensor& running_mean = {}, const Tensor& running_var = {}, const Tensor& weight = {}, const Tensor& bias = {}, bool use_input_stats = true, double momentum = 0.1, double eps = 1e-05) {
   const Value values[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(use_input_stats), Value(momentum), Value(eps)};
   Tensors out = call(ops::instance_norm, values);
+  return std::move(out[0]);
+}
+
+// grad added to the places that indices name in each plane of spatial size `size`.
+inline Tensor _max_pool_backward(const Tensor& grad, const Tensor& indices, IntList size) {
+  const Value values[] = {Value(grad), Value(indices), Value(size)};
+  Tensors out = call(ops::max_pool_backward, values);
+  return std::move(out[0]);
+}
+
+// The elements of each plane (the last `dims` dims) of input that indices name.
+inline Tensor _take_in_planes(const Tensor& input, const Tensor& indices, int64_t dims) {
+  const Value values[] = {Value(input), Value(indices), Value(dims)};
+  Tensors out = call(ops::take_in_planes, values);
+  return std::move(out[0]);
+}
+
+// The largest element of each window over the last dims, and its position in the plane.
+inline std::array<Tensor, 2> _max_pool(const Tensor& input, IntList kernel, IntList stride, IntList padding, IntList dilation, bool ceil_mode) {
+  const Value values[] = {Value(input), Value(kernel), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool_kernel, values);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The largest element of each window of [n, c, l]. NaN wins. stride is kernel_size unless given.
+inline Tensor max_pool1d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
+  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool1d, values);
+  return std::move(out[0]);
+}
+
+// The largest element of each window of [n, c, h, w]. NaN wins. stride is kernel_size unless given.
+inline Tensor max_pool2d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
+  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool2d, values);
+  return std::move(out[0]);
+}
+
+// max_pool2d, and the position of each result in its plane.
+inline std::array<Tensor, 2> max_pool2d_with_indices(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
+  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool2d_with_indices, values);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The gradient of _avg_pool by its input of spatial size `size`.
+inline Tensor _avg_pool_backward(const Tensor& grad, IntList size, IntList kernel, IntList stride, IntList padding, bool ceil_mode, bool count_include_pad, int64_t divisor) {
+  const Value values[] = {Value(grad), Value(size), Value(kernel), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor)};
+  Tensors out = call(ops::avg_pool_backward, values);
+  return std::move(out[0]);
+}
+
+// The mean of each window over the last dims, or its sum over `divisor` if that is not 0.
+inline Tensor _avg_pool(const Tensor& input, IntList kernel, IntList stride, IntList padding, bool ceil_mode, bool count_include_pad, int64_t divisor) {
+  const Value values[] = {Value(input), Value(kernel), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor)};
+  Tensors out = call(ops::avg_pool_kernel, values);
+  return std::move(out[0]);
+}
+
+// The mean of each window of [n, c, l]. stride is kernel_size unless given.
+inline Tensor avg_pool1d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true) {
+  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad)};
+  Tensors out = call(ops::avg_pool1d, values);
+  return std::move(out[0]);
+}
+
+// The mean of each window of [n, c, h, w], or its sum over divisor_override. stride is kernel_size unless given.
+inline Tensor avg_pool2d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true, std::optional<int64_t> divisor_override = {}) {
+  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor_override)};
+  Tensors out = call(ops::avg_pool2d, values);
+  return std::move(out[0]);
+}
+
+// The gradient of _adaptive_avg by its input of spatial size `size`.
+inline Tensor _adaptive_avg_backward(const Tensor& grad, IntList size) {
+  const Value values[] = {Value(grad), Value(size)};
+  Tensors out = call(ops::adaptive_avg_backward, values);
+  return std::move(out[0]);
+}
+
+// Means of windows chosen so that the result has spatial size `size`.
+inline Tensor _adaptive_avg(const Tensor& input, IntList size) {
+  const Value values[] = {Value(input), Value(size)};
+  Tensors out = call(ops::adaptive_avg, values);
+  return std::move(out[0]);
+}
+
+// Means of windows chosen so that the result is [n, c, output_size].
+inline Tensor adaptive_avg_pool1d(const Tensor& input, IntList output_size) {
+  const Value values[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_avg_pool1d, values);
+  return std::move(out[0]);
+}
+
+// Means of windows chosen so that the result is [n, c, *output_size].
+inline Tensor adaptive_avg_pool2d(const Tensor& input, IntList output_size) {
+  const Value values[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_avg_pool2d, values);
+  return std::move(out[0]);
+}
+
+// The largest elements of windows chosen so that the result has spatial size `size`.
+inline std::array<Tensor, 2> _adaptive_max(const Tensor& input, IntList size) {
+  const Value values[] = {Value(input), Value(size)};
+  Tensors out = call(ops::adaptive_max, values);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The largest elements of windows chosen so that the result is [n, c, *output_size].
+inline Tensor adaptive_max_pool2d(const Tensor& input, IntList output_size) {
+  const Value values[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_max_pool2d, values);
   return std::move(out[0]);
 }
 

@@ -20,6 +20,8 @@ class _TableLayer(Module):
         slots = self._layer.build(options, dtype or gotorch.get_default_dtype())
         names = {name for name, *_ in slots}
         for (name, *_), value in zip(self._layer.params, options):
+            if name == "stride" and value is None:
+                value = self.kernel_size
             if name not in names:  # `bias=True` becomes the parameter itself
                 object.__setattr__(self, name, value)
         for name, is_parameter, tensor in slots:
@@ -63,29 +65,37 @@ def _bind(layer, args, kwargs):
             value = default
         else:
             raise TypeError(f"{layer.name}() missing required argument: '{name}'")
-        size = re.match(r"int\[(\d*)\]", kind)
-        if size and isinstance(value, int):
-            value = (value,) * int(size[1] or 1)
-        values.append(tuple(value) if size and value is not None else value)
+        values.append(_sized(kind, value))
     given.pop("size_average", None), given.pop("reduce", None)
     if given:
         raise TypeError(f"{layer.name}() got an unexpected keyword argument '{next(iter(given))}'")
     return values
 
 
+def _sized(kind, value):
+    """One integer stands for all of an `int[2]`; an `int[]` stays as it was given."""
+    size = re.match(r"int\[(\d+)\]", kind)
+    if not size or value is None:
+        return value
+    return (value,) * int(size[1]) if isinstance(value, int) else tuple(value)
+
+
 def _filled(form, layer):
-    """The printed form: {name}, {name!r}, or {name?}, which shows `name=True` where it is set."""
+    """The printed form: {name}, {name!r}, {name?} if it is set, {name*} if it is not the default."""
+    defaults = {name: _sized(kind, default) for name, kind, _, _, default in layer._layer.params}
 
     def value(match):
         name, how = match[1], match[2]
-        if name == "bias":
-            return str(layer.bias is not None)
         v = getattr(layer, name)
+        if name == "bias":
+            v = v is not None
+        if how == "*":
+            return "" if v == defaults[name] else f", {name}={v}"
         if how == "?":
             return f"{name}=True" if v else ""
         return repr(v) if how == "!r" else str(v)
 
-    return re.sub(r"\{(\w+)(\?|!r)?\}", value, form).rstrip(", ")
+    return re.sub(r"\{(\w+)(\?|!r|\*)?\}", value, form).rstrip(", ")
 
 
 def _make(layer):
