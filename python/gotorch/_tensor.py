@@ -3,9 +3,11 @@
 import copy
 
 from gotorch import _C
+from gotorch._hooks import TensorHook
 from gotorch._tensor_str import tensor_str
 
 Tensor = _C.Tensor
+Tensor._make_subclass = staticmethod(_C._make_subclass)
 
 
 def _method(f):
@@ -86,6 +88,14 @@ def __reduce_ex__(self, protocol):  # noqa: N807
 
 
 @_method
+def __copy__(self):  # noqa: N807
+    t = Tensor._make_subclass(type(self), self) if type(self) is not Tensor else self.detach()
+    t.requires_grad = self.requires_grad
+    t.__dict__.update(self.__dict__)
+    return t
+
+
+@_method
 def __deepcopy__(self, memo):  # noqa: N807
     if not self.is_leaf:
         raise RuntimeError(
@@ -104,3 +114,105 @@ def __deepcopy__(self, memo):  # noqa: N807
     for key, value in self.__dict__.items():
         t.__dict__[key] = copy.deepcopy(value, memo)
     return t
+
+
+@_method
+def requires_grad_(self, requires_grad=True):
+    """Asks backward for a gradient of this tensor, or no longer; returns the tensor."""
+    self.requires_grad = requires_grad
+    return self
+
+
+@_method
+def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    """Adds to `.grad` of the leaves the gradients of this tensor; see torch.autograd.backward."""
+    from gotorch import autograd
+
+    autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+@_method
+def detach_(self):
+    """Forgets the history of this tensor; returns the tensor."""
+    _C._detach_inplace(self)
+    return self
+
+
+@_method
+def retain_grad(self):
+    """Keeps the gradient of this result in `.grad`, as for leaves."""
+    _C._retain_grad(self)
+
+
+@_method
+def register_hook(self, hook):
+    """Calls hook(grad) when the gradient of this tensor is known; what it returns replaces it."""
+    return TensorHook(self, _C._register_hook(self, hook))
+
+
+Tensor.retains_grad = property(_C._retains_grad)
+Tensor.output_nr = property(_C._output_nr)
+
+
+Tensor.T = property(_C.internal.numpy_T)
+Tensor.mT = property(_C.internal.mT)
+Tensor.H = property(_C.adjoint)
+Tensor.mH = property(_C.adjoint)
+Tensor.layout = "torch.strided"
+Tensor.names = property(lambda self: (None,) * self.dim())
+
+
+def _same_place(self, *args, **kwargs):
+    """This tensor: it is on the CPU, where all tensors are."""
+    return self
+
+
+def _no_device(self, *args, **kwargs):
+    raise RuntimeError("GoTorch computes on the CPU only: there is no such device")
+
+
+Tensor.cpu = Tensor.share_memory_ = Tensor.resolve_conj = Tensor.resolve_neg = _same_place
+Tensor.cuda = Tensor.mps = Tensor.xpu = _no_device
+
+
+@_method
+def pin_memory(self, device=None):
+    raise RuntimeError("pin_memory: there is no pinned memory on the CPU")
+
+
+def _new(name):
+    create = getattr(_C, name)
+
+    def method(self, *args, dtype=None, **kwargs):
+        return create(*args, dtype=self.dtype if dtype is None else dtype, **kwargs)
+
+    method.__name__ = method.__qualname__ = "new_" + name
+    method.__doc__ = f"torch.{name} with this tensor's dtype."
+    return method
+
+
+for _name in ("empty", "full", "ones", "tensor", "zeros"):
+    setattr(Tensor, "new_" + _name, _new(_name))
+
+
+@_method
+def new(self, *args, device=None):
+    """A tensor of this tensor's dtype from sizes or data."""
+    return _C._legacy_tensor(*args, dtype=self.dtype)
+
+
+@_method
+def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):  # noqa: N807
+    if self.requires_grad:
+        raise BufferError("DLPack knows no gradients: export .detach() of this tensor")
+    if stream not in (None, -1):
+        raise BufferError(f"__dlpack__: the CPU has no streams, got {stream}")
+    if dl_device not in (None, (1, 0)):
+        raise BufferError(f"__dlpack__: cannot export to device {dl_device}, only to (1, 0)")
+    source = self.clone() if copy else self
+    return _C._to_dlpack(source, bool(max_version and max_version[0] >= 1))
+
+
+@_method
+def __dlpack_device__(self):  # noqa: N807
+    return (1, 0)

@@ -1,4 +1,5 @@
 // Attributes and methods of Tensor that are not ops: shape, dtype, item(), stride(), ...
+#include "python/src/bind.h"
 #include "python/src/convert.h"
 #include "python/src/dtype_object.h"
 #include "python/src/errors.h"
@@ -63,6 +64,7 @@ PyObject* is_signed(PyObject* self, PyObject*) {
   const Dtype d = unwrap(self).dtype();
   return PyBool_FromLong(d != Dtype::UInt8 && d != Dtype::Bool);
 }
+PyObject* is_inference(PyObject* self, PyObject*) { return PyBool_FromLong(unwrap(self)->inference); }
 PyObject* get_device(PyObject*, PyObject*) { return PyLong_FromLong(-1); }
 PyObject* says_no(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 
@@ -134,6 +136,7 @@ PyMethodDef methods[] = {
     {"is_shared", says_no, METH_NOARGS, nullptr},
     {"is_conj", says_no, METH_NOARGS, nullptr},
     {"is_neg", says_no, METH_NOARGS, nullptr},
+    {"is_inference", is_inference, METH_NOARGS, "True if this was made in inference mode."},
     {"get_device", get_device, METH_NOARGS, nullptr},
     {}};
 
@@ -157,12 +160,19 @@ PyGetSetDef properties[] = {{"shape", shape, nullptr, "The sizes of the dimensio
 
 }  // namespace
 
-void add_attributes(PyTypeObject* type) {
-  auto* t = reinterpret_cast<PyObject*>(type);
-  for (PyMethodDef* m = methods; m->ml_name; m++)
-    expect(PyObject_SetAttrString(t, m->ml_name, Owned(expect(PyDescr_NewMethod(type, m))).get()));
-  for (PyGetSetDef* g = properties; g->name; g++)
-    expect(PyObject_SetAttrString(t, g->name, Owned(expect(PyDescr_NewGetSet(type, g))).get()));
+void add_method(PyMethodDef& method) {
+  const Owned descriptor(expect(PyDescr_NewMethod(tensor_type, &method)));
+  expect(PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), method.ml_name, descriptor.get()));
+}
+
+void add_property(PyGetSetDef& property) {
+  const Owned descriptor(expect(PyDescr_NewGetSet(tensor_type, &property)));
+  expect(PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), property.name, descriptor.get()));
+}
+
+void add_attributes() {
+  for (PyMethodDef* m = methods; m->ml_name; m++) add_method(*m);
+  for (PyGetSetDef* g = properties; g->name; g++) add_property(*g);
 }
 
 }  // namespace gotorch::python

@@ -11,7 +11,16 @@
 namespace gotorch::python {
 
 void bind_tensor(PyObject* module);
+// Adds to Tensor.
+void add_method(PyMethodDef& method);
+void add_property(PyGetSetDef& property);
+
 void bind_autograd(pybind11::module_& m);
+void bind_grad_mode(pybind11::module_& m);
+void bind_function(pybind11::module_& m);
+void bind_dlpack(pybind11::module_& m);
+void bind_generator(pybind11::module_& m);
+void bind_to(pybind11::module_& m);
 void bind_layers(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 void bind_runtime(pybind11::module_& m);

@@ -3,6 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include "grad/autograd.h"
 #include "python/src/casters.h"
 #include "python/src/errors.h"
 #include "python/src/export.h"
@@ -138,20 +139,7 @@ class Reader {
     } else {
       check<TypeError>(to_number(o, s), op_, "(): '", Py_TYPE(o)->tp_name, "' object is not a number");
     }
-    return in_range<T>(s);
-  }
-
-  // Integers of a narrow type: an overflow is an error, except that -1 stands for the largest uint8.
-  template <class T>
-  T in_range(Scalar s) const {
-    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-      const double d = s.to<double>();
-      const double low = std::is_signed_v<T> ? static_cast<double>(std::numeric_limits<T>::min())
-                                             : -static_cast<double>(std::numeric_limits<T>::max());
-      const double high = static_cast<double>(std::numeric_limits<T>::max());
-      const bool fits = sizeof(T) == 8 ? !s.is_floating() || (d >= low && d < high) : d >= low && d <= high;
-      check(fits, op_, "(): the value ", d, " cannot be converted to ", dtype_of<T>(), " without overflow");
-    }
+    if (!is_floating(dtype_of<T>())) check_fits(s, dtype_of<T>());
     return s.to<T>();
   }
 
@@ -161,16 +149,11 @@ class Reader {
   bool seen_ = false;
 };
 
-void require_grad(const Tensor& t) {
-  check(t.is_floating(), "only tensors of floating point dtype can require gradients, got ", t.dtype());
-  t->requires_grad = true;
-}
-
 Tensor tensor(py::object data, std::optional<Dtype> dtype, py::object device, bool requires_grad, bool pin_memory) {
   check_device(device.ptr());
   check(!pin_memory, "tensor(): there is no pinned memory on the CPU");
   Tensor out = tensor_from("tensor", data.ptr(), dtype);
-  if (requires_grad) require_grad(out);
+  if (requires_grad) set_requires_grad(out, true);
   return out;
 }
 
@@ -221,7 +204,7 @@ Tensor frombuffer(py::object buffer, Dtype dtype, int64_t count, int64_t offset,
   part->share_outside();
   const int64_t one = 1;
   Tensor out = make_view(std::move(part), dtype, Dims(&n, 1), Dims(&one, 1), 0);
-  if (requires_grad) require_grad(out);
+  if (requires_grad) set_requires_grad(out, true);
   return out;
 }
 

@@ -12,6 +12,11 @@ PYBIND11_MODULE(_C, m) {
   bind_ops(m.ptr());
   bind_create(m.ptr());
   bind_autograd(m);
+  bind_grad_mode(m);
+  bind_function(m);
+  bind_dlpack(m);
+  bind_generator(m);
+  bind_to(m);
   bind_layers(m);
   bind_optim(m);
   bind_runtime(m);

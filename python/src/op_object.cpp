@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <map>
 
+#include "grad/autograd.h"
 #include "python/src/errors.h"
 #include "python/src/gil.h"
 #include "python/src/results.h"
@@ -17,7 +18,7 @@ struct OpObject {
   vectorcallfunc vectorcall;
   const OpSet* ops;
   PyObject* name;
-  bool method;
+  bool method, functional;
 };
 
 PyTypeObject* function_type = nullptr;
@@ -30,7 +31,8 @@ std::map<std::string, OpSet, std::less<>>& all_ops() {
 
 Arguments arguments(PyObject* self, PyObject* const* args, size_t n, PyObject* keywords) {
   if (keywords && PyTuple_GET_SIZE(keywords) == 0) keywords = nullptr;
-  return {args, PyVectorcall_NARGS(n), keywords, reinterpret_cast<OpObject*>(self)->method};
+  auto* op = reinterpret_cast<OpObject*>(self);
+  return {args, PyVectorcall_NARGS(n), keywords, op->method, op->functional};
 }
 
 PyObject* vectorcall(PyObject* self, PyObject* const* args, size_t n, PyObject* keywords) {
@@ -116,8 +118,14 @@ bool is_heavy(std::span<const Value> values) {
 }
 
 Tensors run(const Op& op, std::span<const Value> values) {
-  const Unlocked unlocked(is_heavy(values));
-  return call(op, values);
+  Tensors results;
+  {
+    const Unlocked unlocked(is_heavy(values));
+    results = call(op, values);
+  }
+  if (grad_mode().inference)
+    for (const Tensor& t : results) t->inference = true;
+  return results;
 }
 
 PyObject* run_out(const Op& op, std::span<const Value> values, PyObject* out) {
@@ -138,6 +146,16 @@ PyObject* run_out(const Op& op, std::span<const Value> values, PyObject* out) {
   if (several) return from_results(op, Tensors(std::span<const Tensor>(outs)));
   Py_INCREF(out);
   return out;
+}
+
+PyObject* run_inplace(const Op& op, std::span<const Value> values, PyObject* self) {
+  check<TypeError>(is_tensor(self), op.name(), "(): an in-place call takes the tensor by position");
+  {
+    const Unlocked unlocked(is_heavy(values));
+    call_inplace(op, values);
+  }
+  Py_INCREF(self);
+  return self;
 }
 
 std::string describe(const Arguments& args) {
@@ -180,9 +198,10 @@ PyObject* OpSet::call(const Arguments& args) const {
   Call c;
   const Overload& o = match(args, c);
   const std::span<const Value> values(c.values, o.params());
+  if (c.inplace) return run_inplace(o.op(), values, args.values[0]);
   if (c.out) return run_out(o.op(), values, c.out);
   Tensors results = run(o.op(), values);
-  if (c.requires_grad) results[0]->requires_grad = true;
+  if (c.requires_grad) set_requires_grad(results[0], true);
   return from_results(o.op(), std::move(results));
 }
 
@@ -190,13 +209,7 @@ PyObject* OpSet::call_inplace(const Arguments& args) const {
   Call c;
   const Overload& o = match(args, c);
   check<TypeError>(!c.out, name_, "_(): out= makes no sense for an in-place call");
-  const std::span<const Value> values(c.values, o.params());
-  {
-    const Unlocked unlocked(is_heavy(values));
-    gotorch::call_inplace(o.op(), values);
-  }
-  Py_INCREF(args.values[0]);
-  return args.values[0];
+  return run_inplace(o.op(), std::span<const Value>(c.values, o.params()), args.values[0]);
 }
 
 PyObject* OpSet::call_binary(PyObject* a, PyObject* b) const {
@@ -220,13 +233,15 @@ const OpSet* find_ops(std::string_view name) {
   return found == all_ops().end() ? nullptr : &found->second;
 }
 
-PyObject* make_op_function(const OpSet& ops, bool method, bool inplace) {
+PyObject* make_op_function(const OpSet& ops, Form form, bool inplace) {
+  const bool method = form == Form::Method;
   PyTypeObject* type = method ? method_type : function_type;
   auto* object = reinterpret_cast<OpObject*>(expect(type->tp_alloc(type, 0)));
   object->vectorcall = inplace ? vectorcall_inplace : vectorcall;
   object->ops = &ops;
   object->name = expect(PyUnicode_InternFromString((ops.name() + (inplace ? "_" : "")).c_str()));
   object->method = method;
+  object->functional = form == Form::Functional;
   return reinterpret_cast<PyObject*>(object);
 }
 
@@ -247,18 +262,18 @@ void bind_ops(PyObject* module) {
   const Owned internal(expect(PyModule_New("gotorch._C.internal")));
   auto* tensor = reinterpret_cast<PyObject*>(tensor_type);
   for (const auto& [name, ops] : all_ops()) {
-    auto put = [&](PyObject* where, bool method) {
-      const Owned plain(make_op_function(ops, method, false));
+    auto put = [&](PyObject* where, Form form) {
+      const Owned plain(make_op_function(ops, form, false));
       expect(PyObject_SetAttrString(where, name.c_str(), plain.get()));
       if (!ops.has_inplace()) return;
-      const Owned inplace(make_op_function(ops, method, true));
+      const Owned inplace(make_op_function(ops, form, true));
       expect(PyObject_SetAttrString(where, (name + "_").c_str(), inplace.get()));
     };
     const Scope scope = ops.scope();
-    if (scope == Scope::Torch || scope == Scope::TorchNn || scope == Scope::Function) put(module, false);
-    if (scope == Scope::Torch || scope == Scope::TorchNn || scope == Scope::Method) put(tensor, true);
-    if (scope == Scope::Nn || scope == Scope::TorchNn) put(nn.get(), false);
-    if (scope == Scope::Internal) put(internal.get(), false);
+    if (scope == Scope::Torch || scope == Scope::TorchNn || scope == Scope::Function) put(module, Form::Function);
+    if (scope == Scope::Torch || scope == Scope::TorchNn || scope == Scope::Method) put(tensor, Form::Method);
+    if (scope == Scope::Nn || scope == Scope::TorchNn) put(nn.get(), Form::Functional);
+    if (scope == Scope::Internal) put(internal.get(), Form::Function);
   }
   expect(PyObject_SetAttrString(module, "nn_functions", nn.get()));
   expect(PyObject_SetAttrString(module, "internal", internal.get()));

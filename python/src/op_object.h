@@ -40,8 +40,9 @@ class OpSet {
 // Null if no op has that name.
 const OpSet* find_ops(std::string_view name);
 
-// A callable that behaves as a plain function (torch.sum) or as a method (Tensor.sum).
-PyObject* make_op_function(const OpSet& ops, bool method, bool inplace);
+enum class Form { Function, Method, Functional };  // torch.relu, Tensor.relu, torch.nn.functional.relu
+
+PyObject* make_op_function(const OpSet& ops, Form form, bool inplace);
 
 // Adds the functions to `module`, those of torch.nn.functional to `module.nn_functions`, and the methods to Tensor.
 void bind_ops(PyObject* module);

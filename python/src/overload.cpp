@@ -114,7 +114,7 @@ void Call::reset() {
   for (size_t i = 0; i < list_count_; i++) lists_[i].clear();
   list_count_ = 0;
   out = nullptr;
-  requires_grad = false;
+  requires_grad = inplace = false;
 }
 
 int64_t* Call::integers(size_t n) {
@@ -219,6 +219,7 @@ bool Overload::parse(const Arguments& args, Call& call, std::string* why) const 
     given |= 1u << spread;
     n = spread;
   }
+  if (args.functional && n == positional_ + 1 && op_->has_inplace() && to_bool(args.values[n - 1], call.inplace)) n--;
   if (n > positional_) {
     if (why)
       *why = text(op_->name(), "() takes ", positional_ - args.method, " positional argument",
@@ -262,7 +263,7 @@ bool Overload::parse_keywords(const Arguments& args, Call& call, uint32_t& given
     PyObject* value = args.values[args.count + k];
     const int i = find(name);
     if (i < 0) {
-      if (parse_extra(name, value, call)) continue;
+      if (parse_extra(name, value, args.functional, call)) continue;
       if (why) *why = text(op_->name(), "() got an unexpected keyword argument '", PyUnicode_AsUTF8(name), "'");
       return false;
     }
@@ -280,12 +281,13 @@ bool Overload::parse_keywords(const Arguments& args, Call& call, uint32_t& given
 }
 
 // Keywords that are no parameter of the op: out=, and of functions that create tensors device= and its like.
-bool Overload::parse_extra(PyObject* name, PyObject* value, Call& call) const {
+bool Overload::parse_extra(PyObject* name, PyObject* value, bool functional, Call& call) const {
   const std::string_view s = expect_text(PyUnicode_AsUTF8(name));
   if (s == "out" && op_->kind() != Kernel::Kind::View) {
     if (value != Py_None) call.out = value;
     return true;
   }
+  if (s == "inplace" && functional && op_->has_inplace()) return to_bool(value, call.inplace);
   if (s == "memory_format" && (creates_ || op_->name() == "clone" || op_->name() == "contiguous")) return true;
   if (!creates_) return false;
   if (s == "device") {

@@ -16,7 +16,8 @@ struct Arguments {
   PyObject* const* values;
   Py_ssize_t count;    // of the positional ones
   PyObject* keywords;  // a tuple of names, or null
-  bool method;         // the first argument is the object whose method this is
+  bool method = false;     // the first argument is the object whose method this is
+  bool functional = false;  // of torch.nn.functional, whose functions take inplace=
 };
 
 // The values of one call and the memory that they point into.
@@ -24,6 +25,7 @@ struct Call {
   Value values[kMaxParams];
   PyObject* out = nullptr;  // of out=
   bool requires_grad = false;
+  bool inplace = false;
 
   void reset();
   // Room for n integers that lives as long as this.
@@ -62,7 +64,7 @@ class Overload {
     std::array<PyObject*, 3> other_names;  // NumPy's
   };
   bool parse_keywords(const Arguments& args, Call& call, uint32_t& given, std::string* why) const;
-  bool parse_extra(PyObject* name, PyObject* value, Call& call) const;
+  bool parse_extra(PyObject* name, PyObject* value, bool functional, Call& call) const;
   int find(PyObject* name) const;
   bool convert(size_t i, PyObject* value, Call& call) const;
   void explain(std::string* why, size_t i, PyObject* value) const;

@@ -138,7 +138,7 @@ PyTypeObject* make_tensor_type() {
   tensor_type->tp_weaklistoffset = offsetof(TensorObject, weakrefs);
   tensor_type->tp_as_buffer->bf_getbuffer = tensor_buffer_procs()->bf_getbuffer;
   tensor_type->tp_as_buffer->bf_releasebuffer = tensor_buffer_procs()->bf_releasebuffer;
-  add_attributes(tensor_type);
+  add_attributes();
   return tensor_type;
 }
 

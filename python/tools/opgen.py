@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what derives from the signatures in tensor/ops/*.cpp: tensor/ops.h.
+"""Writes what derives from the ops in tensor/ops/*.cpp: tensor/ops.h, the type stub, docs/ops.md.
 
     python/tools/opgen.py          write the files
     python/tools/opgen.py --check  exit 1 if a file is not what would be written
@@ -9,6 +9,8 @@ import argparse
 import pathlib
 import re
 import sys
+
+import docgen
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -65,7 +67,7 @@ class Param:
 
 
 class Op:
-    def __init__(self, variable, signature, doc, source):
+    def __init__(self, variable, signature, doc, source, body):
         self.variable, self.signature, self.doc, self.source = variable, signature, doc, source
         call, _, self.result = signature.partition(" -> ")
         match = re.fullmatch(r"(\w+)(?:\.(\w+))?\((.*)\)", call)
@@ -74,6 +76,26 @@ class Op:
         self.name, self.overload, params = match.groups()
         pieces = [p.strip() for p in re.split(r",(?![^\[(]*[\])])", params)]
         self.params = [Param(p) for p in pieces if p and p != "*"]
+        star = pieces.index("*") if "*" in pieces else len(pieces)
+        for i, p in enumerate(self.params):
+            p.keyword_only = i >= star
+        self.read_body(body)
+
+    def read_body(self, body):
+        """The parts of the definition behind the doc that documentation shows."""
+
+        def field(name, otherwise):
+            match = re.search(rf"^\s*\.{name} = (.*?),?$", body, re.M)
+            return match[1] if match else otherwise
+
+        self.scope = field("scope", "Scope::Torch").removeprefix("Scope::")
+        self.dtypes = field("dtypes", "kFloats").replace("k", "").lower()
+        self.aliases = literal(field("aliases", "")).split()
+        self.kind = re.match(r"(\w*)", field("kernel", ""))[1]
+        written = self.kind in ("pointwise", "modify", "overwrite")
+        self.has_inplace = field("inplace", "") == "true" or written
+        has_tensor = any(p.type.startswith("Tensor") for p in self.params)
+        self.creates = not has_tensor or self.name.endswith("_like")
 
     def wrapper(self):
         params = ", ".join(p.cpp() for p in self.params)
@@ -107,7 +129,9 @@ def read_ops():
         found = list(DEFINITION.finditer(text))
         if len(found) != len(re.findall(r"^const Op ", text, re.M)):
             sys.exit(f"{path}: an op does not start with `const Op name{{{{ .sig = ..., .doc = ...,`")
-        ops += [Op(m[1], literal(m[2]), literal(m[3]), path.name) for m in found]
+        for m in found:
+            body = text[m.end() : text.index("\n}};", m.start())]
+            ops.append(Op(m[1], literal(m[2]), literal(m[3]), path.stem, body))
     return ops
 
 
@@ -135,11 +159,18 @@ def main():
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     stale = []
-    for path, content in {ROOT / "tensor/ops.h": ops_header(read_ops())}.items():
+    ops = read_ops()
+    files = {
+        ROOT / "tensor/ops.h": ops_header(ops),
+        ROOT / "python/gotorch/_C.pyi": docgen.stub(ops),
+        ROOT / "docs/ops.md": docgen.ops_page(ops),
+    }
+    for path, content in files.items():
         if path.exists() and path.read_text() == content:
             continue
         stale.append(str(path.relative_to(ROOT)))
         if not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(content)
     if check and stale:
         sys.exit(f"out of date: {', '.join(stale)}; run python/tools/opgen.py")
