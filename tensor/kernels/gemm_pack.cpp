@@ -138,5 +138,7 @@ template void unpack(float*, int64_t, int64_t, int64_t, int64_t, const float*, i
 template float* scratch(Scratch, int64_t);
 template void unpack(double*, int64_t, int64_t, int64_t, int64_t, const double*, int64_t);
 template double* scratch(Scratch, int64_t);
+template int32_t* scratch(Scratch, int64_t);
+template int64_t* scratch(Scratch, int64_t);
 
 }  // namespace gotorch::kernels
