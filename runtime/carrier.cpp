@@ -4,7 +4,6 @@
 
 #include <boost/context/detail/exception.hpp>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 
 #include "runtime/park.h"
@@ -14,13 +13,6 @@
 
 namespace gotorch::runtime {
 namespace {
-
-// Out of line, so that no address is kept across a switch to another thread.
-[[gnu::noinline]] void* exception_record() {
-  void* p = abi::__cxa_get_globals();
-  asm volatile("" : "+rm"(p));
-  return p;
-}
 
 void run(Goroutine* g) {
   ScopeState* scope = g->scope;
@@ -39,18 +31,13 @@ void run(Goroutine* g) {
 
 }  // namespace
 
-ExceptionState save_exceptions() {
-  ExceptionState state;
-  std::memcpy(state.record, exception_record(), sizeof state.record);
-  return state;
-}
-
-void restore_exceptions(const ExceptionState& state) {
-  std::memcpy(exception_record(), state.record, sizeof state.record);
+// Its address never changes while the thread lives.
+ExceptionState* thread_exception_record() {
+  return reinterpret_cast<ExceptionState*>(abi::__cxa_get_globals());
 }
 
 void carrier_main(Carrier& carrier) {
-  restore_exceptions({});
+  this_worker()->enter_carrier(carrier);
   for (;;) {
     for (Goroutine* g = std::exchange(carrier.next_task, nullptr); g;) {
       g->fiber = carrier.fiber;

@@ -22,12 +22,12 @@ struct Carrier {
 };
 
 // What a thread of C++ keeps while exceptions are being handled.
+// Laid out as the ABI's __cxa_eh_globals begins.
 struct ExceptionState {
-  // The ABI's __cxa_eh_globals: the stack of caught exceptions and the count of uncaught ones.
-  std::byte record[sizeof(void*) + sizeof(unsigned int)]{};
+  void* caught = nullptr;
+  unsigned int uncaught = 0;
 };
-ExceptionState save_exceptions();
-void restore_exceptions(const ExceptionState& state);
+ExceptionState* thread_exception_record();
 
 // The idle carriers of workers that have too many, or are gone.
 class CarrierStore {

@@ -7,13 +7,6 @@
 
 namespace gotorch::runtime {
 
-[[gnu::noinline]] int& loop_depth() {
-  thread_local int depth = 0;
-  int* p = &depth;
-  asm volatile("" : "+rm"(p));  // a goroutine may have moved since the last call: do not cache
-  return *p;
-}
-
 bool Loop::run_one() {
   if (unclaimed.load(std::memory_order_relaxed) <= 0) return false;
   // acquire: pairs with the release in open(), so body, n, grain and chunks are seen.

@@ -6,6 +6,7 @@
 #include "runtime/fn_ref.h"
 #include "runtime/goroutine.h"
 #include "runtime/spin.h"
+#include "runtime/thread_state.h"
 
 namespace gotorch::runtime {
 
@@ -66,8 +67,5 @@ class LoopBoard {
   alignas(64) std::atomic<uint64_t> taken_{0};
   Loop places_[kPlaces];
 };
-
-// Depth of loop bodies on this thread. A body must not park.
-int& loop_depth();
 
 }  // namespace gotorch::runtime

@@ -156,8 +156,11 @@ void ready(Goroutine* g) {
 
 void yield() {
   Worker* worker = this_worker();
-  if (worker && worker->current() && loop_depth() == 0) Worker::switch_out({.yield = true});
-  else if (!worker) sched_yield();
+  if (!worker) {
+    sched_yield();
+  } else if (worker->current() && loop_depth() == 0 && worker->has_company()) {
+    Worker::switch_out({.yield = true});
+  }
 }
 
 Goroutine* new_goroutine() {

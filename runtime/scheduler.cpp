@@ -13,15 +13,12 @@
 
 namespace gotorch::runtime {
 
-void forget_worker_after_fork();
-
 namespace {
 
 std::atomic<int> target{0};  // workers wanted; 0: not decided yet
 std::atomic<Scheduler*> instance{nullptr};
 std::atomic<Backlog*> backlog_instance{nullptr};
 std::mutex instance_lock;
-int forks = 0;
 
 // A child has one thread and none of ours: it starts anew when it first needs workers. The old
 // scheduler and backlog are left where they are: their locks may be held by threads that no longer
@@ -38,8 +35,7 @@ void after_fork_in_child() {
   instance.store(nullptr, std::memory_order_relaxed);
   backlog_instance.store(new Backlog, std::memory_order_relaxed);
   forks++;
-  forget_worker_after_fork();
-  loop_depth() = 0;
+  thread_state() = {};
   after_fork_in_parent();
 }
 
@@ -79,8 +75,6 @@ int num_workers() {
   const int wanted = default_workers();
   return target.compare_exchange_strong(n, wanted, std::memory_order_relaxed) ? wanted : n;
 }
-
-int process_number() { return forks; }
 
 void set_num_workers(int n) {
   if (n < 1) {

@@ -8,6 +8,7 @@
 #include "runtime/idle.h"
 #include "runtime/loops.h"
 #include "runtime/run_queue.h"
+#include "runtime/thread_state.h"
 #include "runtime/timer_heap.h"
 
 namespace gotorch::runtime {
@@ -88,10 +89,8 @@ class Scheduler {
 
 Scheduler& scheduler();
 // Counts the forks between the first process and this one.
-int process_number();
-// The worker this thread is, or null. Never keep the answer across a wait.
-Worker* this_worker();
-
+inline std::atomic<int> forks{0};
+inline int process_number() { return forks.load(std::memory_order_relaxed); }
 // Stops the workers and waits for what they run at this moment. Goroutines that wait, or have not
 // run yet, stay; the next use of the runtime starts workers that go on with them. Not from a
 // goroutine or a loop body.

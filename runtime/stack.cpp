@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kPage = 4096;
 constexpr int kStacksPerMap = 16;
+constexpr size_t kColours = 65536;
 // Each guard page costs two of the 65530 mappings a process may have by default.
 constexpr int kMaxGuarded = 16384;
 
@@ -38,7 +39,7 @@ size_t stack_bytes() {
 }
 
 boost::context::stack_context StackAllocator::allocate() {
-  const size_t bytes = stack_bytes();
+  const size_t bytes = stack_bytes() + kColours;
   region.lock.lock();
   if (region.left == 0) {
     void* p = mmap(nullptr, bytes * kStacksPerMap, PROT_READ | PROT_WRITE,
@@ -57,8 +58,9 @@ boost::context::stack_context StackAllocator::allocate() {
   const int number = region.made++;
   region.lock.unlock();
   if (number < kMaxGuarded) mprotect(base, kPage, PROT_NONE);
-  // Tops at equal offsets within a page would compete for the same lines of L1.
-  const size_t colour = static_cast<size_t>(number % 16) * 64;
+  // Tops at equal offsets would compete for the same few sets of the caches. 37 is odd, so all
+  // offsets come up; untouched pages above a top cost no memory.
+  const size_t colour = static_cast<size_t>(number) * 37 % (kColours / 64) * 64;
   boost::context::stack_context stack;
   stack.size = bytes - kPage - colour;
   stack.sp = base + bytes - colour;

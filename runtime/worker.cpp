@@ -8,6 +8,7 @@
 #include <boost/fiber/context.hpp>
 #include <boost/fiber/fiber.hpp>
 #include <boost/fiber/operations.hpp>
+#include <boost/fiber/scheduler.hpp>
 #include <boost/fiber/type.hpp>
 
 #include "runtime/parallel.h"
@@ -36,20 +37,7 @@ namespace {
 constexpr uint32_t kFairnessTicks = 61;  // as Go: often enough to be fair, rare enough to be free
 constexpr int kNextInARow = 3;
 
-Worker*& worker_slot() {
-  thread_local Worker* worker = nullptr;
-  return worker;
-}
-
 }  // namespace
-
-[[gnu::noinline]] Worker* this_worker() {
-  Worker** p = &worker_slot();
-  asm volatile("" : "+rm"(p));  // a goroutine may have moved since the last call: do not cache
-  return *p;
-}
-
-void forget_worker_after_fork() { worker_slot() = nullptr; }
 
 void Worker::start() {
   random_ = 0x9e3779b97f4a7c15u * static_cast<uint64_t>(index_ + 1);
@@ -66,15 +54,16 @@ void Worker::start() {
 }
 
 void Worker::main() {
-  worker_slot() = this;
+  thread_state().worker = this;
+  exception_record_ = thread_exception_record();
   searching_ = true;  // counted by who started us
-  main_ = boost::fibers::context::active();
+  main_ = running_ = boost::fibers::context::active();
   boost::fibers::use_scheduling_algorithm<BoostAlgorithm>(this);
   main_loop();
   hand_over();
   stop_searching();
   leaving_ = true;
-  worker_slot() = nullptr;
+  thread_state().worker = nullptr;
 }
 
 void Worker::main_loop() {
@@ -110,9 +99,7 @@ void Worker::run(Goroutine* g) {
     return;
   }
   in_fiber_.store(true, std::memory_order_relaxed);
-  const ExceptionState exceptions = save_exceptions();
-  main_->yield();
-  restore_exceptions(exceptions);
+  leave_fiber();
   in_fiber_.store(false, std::memory_order_relaxed);
   current_ = nullptr;
 }
@@ -121,10 +108,18 @@ void Worker::switch_out(const Intent& intent) {
   Worker* worker = this_worker();
   Goroutine* g = worker->current_;
   worker->intent_ = intent;
-  const ExceptionState exceptions = save_exceptions();
-  boost::fibers::context::active()->yield();
-  restore_exceptions(exceptions);
+  worker->leave_fiber();
   this_worker()->current_ = g;  // not `worker`: we may have moved
+}
+
+// What Boost's context::yield() does, without asking which context is active.
+void Worker::leave_fiber() {
+  const ExceptionState exceptions = *exception_record_;
+  boost::fibers::context* here = running_;
+  here->get_scheduler()->yield(here);
+  Worker* worker = this_worker();
+  *worker->exception_record_ = exceptions;
+  worker->running_ = here;
 }
 
 void Worker::switched_out(boost::fibers::context* from) {
@@ -166,6 +161,19 @@ bool Worker::main_is_wanted() {
   tick_.store(tick, std::memory_order_relaxed);
   return tick % kFairnessTicks == 0 || scheduler_.stopping() ||
          scheduler_.loops.find(static_cast<unsigned>(index_)) || index_ >= num_workers();
+}
+
+void Worker::enter_carrier(Carrier& carrier) {
+  *exception_record_ = {};
+  running_ = carrier.fiber;
+}
+
+bool Worker::has_company() {
+  if (has_next() || has_stealable() || !scheduler_.backlog.inject.empty() ||
+      scheduler_.loops.find(static_cast<unsigned>(index_))) {
+    return true;
+  }
+  return ++yields_alone_ % kFairnessTicks == 0;  // main may have timers to fire
 }
 
 // A carrier whose task has ended runs the next one itself, if that is a task.

@@ -49,6 +49,9 @@ class Worker {
   uint64_t random();
   // Leaves the calling fiber; returns when it is resumed, maybe on another worker.
   static void switch_out(const Intent& intent);
+  // Whether anything else could run here at once.
+  bool has_company();
+  void enter_carrier(Carrier& carrier);
 
   // By any thread:
   bool has_stealable() const { return !ring_.empty() || !deque_.empty(); }
@@ -66,6 +69,7 @@ class Worker {
   void main_loop();
   bool run_loops();
   void run(Goroutine* g);
+  void leave_fiber();
   void hand_over();
   void retire();
 
@@ -103,7 +107,10 @@ class Worker {
   Intent intent_;
   Goroutine* current_ = nullptr;
   Goroutine* stolen_ = nullptr;
+  boost::fibers::context* running_ = nullptr;
+  ExceptionState* exception_record_ = nullptr;  // this thread's
   int next_in_a_row_ = 0;
+  uint32_t yields_alone_ = 0;
   uint64_t random_;
   std::vector<Carrier*> carriers_;
   GoroutineCache goroutines_;

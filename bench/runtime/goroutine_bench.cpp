@@ -29,7 +29,7 @@ void spawn_and_join(benchmark::State& state) {
     s.join();
   });
 }
-BENCHMARK(spawn_and_join)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(spawn_and_join)->Arg(1)->Arg(2)->MeasureProcessCPUTime()->UseRealTime();
 
 void spawn_that_yields_once(benchmark::State& state) {
   in_goroutine(state, 10000, [](int64_t n) {
@@ -38,14 +38,14 @@ void spawn_that_yields_once(benchmark::State& state) {
     s.join();
   });
 }
-BENCHMARK(spawn_that_yields_once)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(spawn_that_yields_once)->Arg(1)->Arg(2)->MeasureProcessCPUTime()->UseRealTime();
 
 void yield_alone(benchmark::State& state) {
   in_goroutine(state, 100000, [](int64_t n) {
     for (int64_t i = 0; i < n; i++) yield();
   });
 }
-BENCHMARK(yield_alone)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(yield_alone)->Arg(1)->Arg(2)->MeasureProcessCPUTime()->UseRealTime();
 
 void yield_among_1000(benchmark::State& state) {
   in_goroutine(state, 1000000, [](int64_t n) {
@@ -58,7 +58,7 @@ void yield_among_1000(benchmark::State& state) {
     s.join();
   });
 }
-BENCHMARK(yield_among_1000)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(yield_among_1000)->Arg(1)->Arg(2)->MeasureProcessCPUTime()->UseRealTime();
 
 // One item is a round trip.
 void ping_pong(benchmark::State& state) {
@@ -76,7 +76,7 @@ void ping_pong(benchmark::State& state) {
     s.join();
   });
 }
-BENCHMARK(ping_pong)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(ping_pong)->Arg(1)->Arg(2)->MeasureProcessCPUTime()->UseRealTime();
 
 void producer_consumer(benchmark::State& state) {
   const int64_t capacity = state.range(1);
@@ -91,7 +91,7 @@ void producer_consumer(benchmark::State& state) {
     s.join();
   });
 }
-BENCHMARK(producer_consumer)->ArgsProduct({{1, 2}, {0, 10, 100}})->UseRealTime();
+BENCHMARK(producer_consumer)->ArgsProduct({{1, 2}, {0, 10, 100}})->MeasureProcessCPUTime()->UseRealTime();
 
 void buffered_uncontended(benchmark::State& state) {
   in_goroutine(state, 100000, [](int64_t n) {
@@ -102,7 +102,7 @@ void buffered_uncontended(benchmark::State& state) {
     }
   });
 }
-BENCHMARK(buffered_uncontended)->Arg(1)->UseRealTime();
+BENCHMARK(buffered_uncontended)->Arg(1)->MeasureProcessCPUTime()->UseRealTime();
 
 void select_of_two_ready(benchmark::State& state) {
   in_goroutine(state, 100000, [](int64_t n) {
@@ -113,7 +113,7 @@ void select_of_two_ready(benchmark::State& state) {
     }
   });
 }
-BENCHMARK(select_of_two_ready)->Arg(1)->UseRealTime();
+BENCHMARK(select_of_two_ready)->Arg(1)->MeasureProcessCPUTime()->UseRealTime();
 
 void mutex_contended(benchmark::State& state) {
   in_goroutine(state, 100000, [](int64_t n) {
@@ -132,7 +132,7 @@ void mutex_contended(benchmark::State& state) {
     s.join();
   });
 }
-BENCHMARK(mutex_contended)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(mutex_contended)->Arg(1)->Arg(2)->MeasureProcessCPUTime()->UseRealTime();
 
 // A native thread hands over a value and waits for the answer.
 void native_round_trip(benchmark::State& state) {
@@ -149,6 +149,6 @@ void native_round_trip(benchmark::State& state) {
   there.close();
   s.join();
 }
-BENCHMARK(native_round_trip)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(native_round_trip)->Arg(1)->Arg(2)->MeasureProcessCPUTime()->UseRealTime();
 
 }  // namespace gotorch::runtime
