@@ -36,11 +36,12 @@ ExceptionState* thread_exception_record() {
   return reinterpret_cast<ExceptionState*>(abi::__cxa_get_globals());
 }
 
-void carrier_main(Carrier& carrier) {
+void carrier_main(void* argument) {
+  Carrier& carrier = *static_cast<Carrier*>(argument);
   this_worker()->enter_carrier(carrier);
   for (;;) {
     for (Goroutine* g = std::exchange(carrier.next_task, nullptr); g;) {
-      g->fiber = carrier.fiber;
+      g->fiber = &carrier.fiber;
       this_worker()->set_current(g);
       run(g);
       Worker* worker = this_worker();

@@ -4,20 +4,20 @@
 // Invariants
 //  - A carrier runs one goroutine after another and never ends. A goroutine that waits keeps its
 //    carrier; a carrier without one is in a list of idle carriers.
-//  - A carrier that is not running belongs to no Boost scheduler (it is detached), so any worker
-//    may attach and resume it.
-//  - Boost.Context before 1.88 does not switch the C++ runtime's record of exceptions in flight.
-//    Whoever switches out saves its own and restores it when it comes back.
+//  - A carrier that is not running may be resumed by any worker.
+//  - A switch of stacks does not switch the C++ runtime's record of exceptions in flight. Whoever
+//    switches out saves its own and restores it when it comes back.
 #include <utility>
 #include <vector>
 
+#include "runtime/fiber.h"
 #include "runtime/goroutine.h"
 #include "runtime/spin.h"
 
 namespace gotorch::runtime {
 
 struct Carrier {
-  boost::fibers::context* fiber = nullptr;
+  Fiber fiber;
   Goroutine* next_task = nullptr;  // what to run when resumed idle
 };
 
@@ -51,6 +51,6 @@ class CarrierStore {
 };
 
 // The loop of a carrier: runs tasks until none is left here, then switches to other work.
-void carrier_main(Carrier& carrier);
+void carrier_main(void* carrier);
 
 }  // namespace gotorch::runtime

@@ -9,13 +9,10 @@
 
 #include "runtime/fn_ref.h"
 
-namespace boost::fibers {
-class context;
-}
-
 namespace gotorch::runtime {
 
 struct ContextState;
+struct Fiber;
 class ScopeState;
 
 enum class WakeReason : uint64_t { Signal, Timeout, Cancelled, Interrupted };
@@ -35,8 +32,8 @@ struct alignas(128) Goroutine {
   static constexpr size_t kInlineClosure = 48;
 
   std::atomic<uint64_t> wait{0};
-  boost::fibers::context* fiber = nullptr;  // null: not started
-  Goroutine* next = nullptr;                // in whatever list holds it
+  Fiber* fiber = nullptr;    // null: not started
+  Goroutine* next = nullptr;  // in whatever list holds it
   std::atomic<ContextState*> context{nullptr};
   ScopeState* scope = nullptr;
   std::atomic<const char*> waits_for{nullptr};  // for reports; null: not waiting

@@ -4,33 +4,14 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <boost/fiber/algo/algorithm.hpp>
-#include <boost/fiber/context.hpp>
-#include <boost/fiber/fiber.hpp>
-#include <boost/fiber/operations.hpp>
-#include <boost/fiber/scheduler.hpp>
-#include <boost/fiber/type.hpp>
+#include <memory>
+#include <new>
 
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
-#include "runtime/stack.h"
 
 namespace gotorch::runtime {
-
-// What Boost.Fiber asks of us on each switch. Its dispatcher only runs when the thread ends.
-class BoostAlgorithm final : public boost::fibers::algo::algorithm {
- public:
-  explicit BoostAlgorithm(Worker* worker) : worker_(*worker) {}
-  void awakened(boost::fibers::context* c) noexcept override { worker_.switched_out(c); }
-  boost::fibers::context* pick_next() noexcept override { return worker_.next_context(); }
-  bool has_ready_fibers() const noexcept override { return false; }
-  void suspend_until(const std::chrono::steady_clock::time_point&) noexcept override {}
-  void notify() noexcept override {}
-
- private:
-  Worker& worker_;
-};
 
 namespace {
 
@@ -57,12 +38,11 @@ void Worker::main() {
   thread_state().worker = this;
   exception_record_ = thread_exception_record();
   searching_ = true;  // counted by who started us
-  main_ = running_ = boost::fibers::context::active();
-  boost::fibers::use_scheduling_algorithm<BoostAlgorithm>(this);
+  fibers_.adopt();
+  running_ = &fibers_.main();
   main_loop();
   hand_over();
   stop_searching();
-  leaving_ = true;
   thread_state().worker = nullptr;
 }
 
@@ -112,27 +92,18 @@ void Worker::switch_out(const Intent& intent) {
   this_worker()->current_ = g;  // not `worker`: we may have moved
 }
 
-// What Boost's context::yield() does, without asking which context is active.
 void Worker::leave_fiber() {
   const ExceptionState exceptions = *exception_record_;
-  boost::fibers::context* here = running_;
-  here->get_scheduler()->yield(here);
+  Fiber* here = running_;
+  Fiber* to = next_fiber();
+  fibers_.switch_to(*here, *to);
   Worker* worker = this_worker();
   *worker->exception_record_ = exceptions;
   worker->running_ = here;
 }
 
-void Worker::switched_out(boost::fibers::context* from) {
-  if (from->is_context(boost::fibers::type::dispatcher_context)) {
-    dispatcher_ = from;
-    return;
-  }
-  if (from == main_) return;
-  from->detach();
-  if (creating_) {
-    created_ = from;
-    return;
-  }
+void Worker::switched_out(Fiber& from) {
+  if (&from == &fibers_.main()) return;
   const Intent intent = std::exchange(intent_, {});
   if (intent.idle) {
     carriers_.push_back(intent.idle);
@@ -145,15 +116,14 @@ void Worker::switched_out(boost::fibers::context* from) {
   }
 }
 
-boost::fibers::context* Worker::next_context() {
-  if (boost::fibers::context* chosen = std::exchange(chosen_, nullptr)) return chosen;
-  if (leaving_) return dispatcher_;
-  if (main_is_wanted()) return main_;
+Fiber* Worker::next_fiber() {
+  if (Fiber* chosen = std::exchange(chosen_, nullptr)) return chosen;
+  if (main_is_wanted()) return &fibers_.main();
   Goroutine* g = pick();
-  if (!g) return main_;
-  if (boost::fibers::context* fiber = fiber_for(g)) return fiber;
+  if (!g) return &fibers_.main();
+  if (Fiber* fiber = fiber_for(g)) return fiber;
   scheduler_.backlog.inject.push(g);
-  return main_;
+  return &fibers_.main();
 }
 
 bool Worker::main_is_wanted() {
@@ -165,7 +135,7 @@ bool Worker::main_is_wanted() {
 
 void Worker::enter_carrier(Carrier& carrier) {
   *exception_record_ = {};
-  running_ = carrier.fiber;
+  running_ = &carrier.fiber;
 }
 
 bool Worker::has_company() {
@@ -179,7 +149,7 @@ bool Worker::has_company() {
 // A carrier whose task has ended runs the next one itself, if that is a task.
 Goroutine* Worker::next_task_here() {
   if (main_is_wanted()) {
-    chosen_ = main_;
+    chosen_ = &fibers_.main();
     return nullptr;
   }
   Goroutine* g = pick();
@@ -235,39 +205,30 @@ void Worker::push_ring(Goroutine* g) {
   if (!ring_.push(g)) scheduler_.backlog.inject.push(g);
 }
 
-boost::fibers::context* Worker::fiber_for(Goroutine* g) {
-  boost::fibers::context* fiber = g->fiber;
-  if (!fiber) {
-    Carrier* carrier = nullptr;
-    if (!carriers_.empty()) {
-      carrier = carriers_.back();  // the last one's stack is the warmest
-      carriers_.pop_back();
-    } else if (!(carrier = scheduler_.backlog.carriers.take())) {
-      carrier = new_carrier();
-      if (!carrier) return nullptr;
-    }
-    carrier->next_task = g;
-    fiber = carrier->fiber;
+// Null: there is no memory for another stack.
+Fiber* Worker::fiber_for(Goroutine* g) {
+  if (g->fiber) return g->fiber;
+  Carrier* carrier = nullptr;
+  if (!carriers_.empty()) {
+    carrier = carriers_.back();  // the last one's stack is the warmest
+    carriers_.pop_back();
+  } else if (!(carrier = scheduler_.backlog.carriers.take())) {
+    carrier = new_carrier();
+    if (!carrier) return nullptr;
   }
-  main_->attach(fiber);
-  return fiber;
+  carrier->next_task = g;
+  return &carrier->fiber;
 }
 
 Carrier* Worker::new_carrier() {
-  creating_ = true;
-  Carrier* carrier = nullptr;
+  std::unique_ptr<Carrier> carrier;
   try {
-    carrier = new Carrier;
-    boost::fibers::fiber(boost::fibers::launch::post, std::allocator_arg, StackAllocator{},
-                         [carrier] { carrier_main(*carrier); })
-        .detach();
-    carrier->fiber = created_;
+    carrier = std::make_unique<Carrier>();
+    fibers_.make(carrier->fiber, carrier_main, carrier.get());
   } catch (const std::bad_alloc&) {
-    delete carrier;
-    carrier = nullptr;
+    return nullptr;
   }
-  creating_ = false;
-  return carrier;
+  return carrier.release();  // it never ends
 }
 
 uint64_t Worker::random() {  // xorshift64 (Marsaglia 2003)

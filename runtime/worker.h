@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/carrier.h"
+#include "runtime/fiber.h"
 #include "runtime/goroutine.h"
 #include "runtime/idle.h"
 #include "runtime/run_queue.h"
@@ -60,10 +61,8 @@ class Worker {
   IdleWorkers::Seat& seat() { return seat_; }
 
  private:
-  friend class BoostAlgorithm;
-  // Called by Boost through BoostAlgorithm.
-  boost::fibers::context* next_context();
-  void switched_out(boost::fibers::context* from);
+  Fiber* next_fiber();
+  void switched_out(Fiber& from);
 
   void main();
   void main_loop();
@@ -80,7 +79,7 @@ class Worker {
   Goroutine* steal_aged_next();
   bool main_is_wanted();
   void push_ring(Goroutine* g);
-  boost::fibers::context* fiber_for(Goroutine* g);
+  Fiber* fiber_for(Goroutine* g);
   Carrier* new_carrier();
 
   void look_for_work();
@@ -99,15 +98,14 @@ class Worker {
   std::atomic<uint32_t> reconsider_{0};
   std::thread thread_;
 
-  boost::fibers::context* main_ = nullptr;
-  boost::fibers::context* dispatcher_ = nullptr;
-  boost::fibers::context* chosen_ = nullptr;   // what the next switch goes to, if decided
-  boost::fibers::context* created_ = nullptr;  // a carrier being made
-  bool creating_ = false, leaving_ = false;
+  FiberThread fibers_{this, [](void* worker, Fiber& from) {
+                        static_cast<Worker*>(worker)->switched_out(from);
+                      }};
+  Fiber* running_ = nullptr;
+  Fiber* chosen_ = nullptr;  // what the next switch goes to, if decided
   Intent intent_;
   Goroutine* current_ = nullptr;
   Goroutine* stolen_ = nullptr;
-  boost::fibers::context* running_ = nullptr;
   ExceptionState* exception_record_ = nullptr;  // this thread's
   int next_in_a_row_ = 0;
   uint32_t yields_alone_ = 0;
