@@ -125,6 +125,9 @@ std::exception_ptr context::cause() const {
   return context_cancelled(state_.get()) ? state_->cause : nullptr;
 }
 
+void lock_contexts_for_fork() { tree_lock().lock(); }
+void unlock_contexts_after_fork() { tree_lock().unlock(); }
+
 context this_context() {
   Worker* worker = this_worker();
   Goroutine* g = worker ? worker->current() : nullptr;

@@ -73,6 +73,10 @@ class context {
   std::shared_ptr<ContextState> state_;
 };
 
+// No context is being changed while this is held.
+void lock_contexts_for_fork();
+void unlock_contexts_after_fork();
+
 // The context of the goroutine that runs here.
 context this_context();
 

@@ -9,6 +9,8 @@
 
 #include "runtime/parallel.h"
 #include "runtime/park.h"
+#include "runtime/scope.h"
+#include "runtime/stack.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -25,10 +27,14 @@ std::mutex instance_lock;
 // exist, and the parent's goroutines shall not run twice.
 void before_fork() {
   instance_lock.lock();
+  lock_contexts_for_fork();
   lock_goroutine_pool_for_fork();
+  lock_stacks_for_fork();
 }
 void after_fork_in_parent() {
+  unlock_stacks_after_fork();
   unlock_goroutine_pool_after_fork();
+  unlock_contexts_after_fork();
   instance_lock.unlock();
 }
 void after_fork_in_child() {
@@ -37,6 +43,7 @@ void after_fork_in_child() {
   forks++;
   thread_state() = {};
   after_fork_in_parent();
+  forget_scopes_after_fork();
 }
 
 Scheduler& start_scheduler() {

@@ -8,15 +8,24 @@
 
 namespace gotorch::runtime {
 
-ScopeState& system_scope() {
-  static auto* s = new ScopeState{context()};
-  return *s;
+namespace {
+
+// Never destroyed: goroutines may outlive static destructors.
+struct RootScopes {
+  ScopeState system{context()}, background{context()};
+};
+std::atomic<RootScopes*>& roots() {
+  static std::atomic<RootScopes*> scopes{new RootScopes};
+  return scopes;
 }
 
-ScopeState& background() {
-  static auto* s = new ScopeState{context()};
-  return *s;
-}
+}  // namespace
+
+ScopeState& system_scope() { return roots().load(std::memory_order_acquire)->system; }
+ScopeState& background() { return roots().load(std::memory_order_acquire)->background; }
+
+// The parent's goroutines will never end in the child.
+void forget_scopes_after_fork() { roots().store(new RootScopes, std::memory_order_release); }
 
 ScopeState& current_scope() {
   Worker* worker = this_worker();

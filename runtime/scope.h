@@ -58,6 +58,8 @@ ScopeState& background();
 // The scope of the goroutine that runs here, or the background.
 ScopeState& current_scope();
 
+void forget_scopes_after_fork();
+
 void start(Goroutine* g);
 // Destroys one that was made but not started.
 void drop_goroutine(Goroutine* g);

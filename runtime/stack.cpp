@@ -67,4 +67,7 @@ boost::context::stack_context StackAllocator::allocate() {
   return stack;
 }
 
+void lock_stacks_for_fork() { region.lock.lock(); }
+void unlock_stacks_after_fork() { region.lock.unlock(); }
+
 }  // namespace gotorch::runtime

@@ -14,4 +14,7 @@ struct StackAllocator {
 
 size_t stack_bytes();
 
+void lock_stacks_for_fork();
+void unlock_stacks_after_fork();
+
 }  // namespace gotorch::runtime

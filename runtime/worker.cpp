@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint32_t kFairnessTicks = 61;  // as Go: often enough to be fair, rare enough to be free
 constexpr int kNextInARow = 3;
+constexpr int64_t kJoinLimitNs = 2'000'000'000;
 
 }  // namespace
 
@@ -44,6 +45,17 @@ void Worker::main() {
   hand_over();
   stop_searching();
   thread_state().worker = nullptr;
+  ended_.store(1, std::memory_order_release);
+  futex_wake(ended_, 1);
+}
+
+void Worker::join() {
+  const int64_t limit = now_ns() + kJoinLimitNs;
+  while (!ended_.load(std::memory_order_acquire) && now_ns() < limit) {
+    futex_wait(ended_, 0, std::max<int64_t>(1, limit - now_ns()));
+  }
+  if (ended_.load(std::memory_order_acquire)) thread_.join();
+  else thread_.detach();  // a goroutine that never waits keeps it; nothing it uses is freed
 }
 
 void Worker::main_loop() {

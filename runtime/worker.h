@@ -36,7 +36,7 @@ class Worker {
 
   Worker(Scheduler& scheduler, int index) : scheduler_(scheduler), index_(index) {}
   void start();
-  void join() { thread_.join(); }
+  void join();        // gives up on a worker that does not end within two seconds
   void reconsider();  // the number of workers changed, or all shall stop
 
   // By the code that runs on this worker:
@@ -96,6 +96,7 @@ class Worker {
   int64_t nap_ns_ = 0;
   IdleWorkers::Seat seat_;
   std::atomic<uint32_t> reconsider_{0};
+  std::atomic<uint32_t> ended_{0};
   std::thread thread_;
 
   FiberThread fibers_{this, [](void* worker, Fiber& from) {

@@ -279,9 +279,14 @@ TEST_P(Goroutines, TheNumberOfWorkersMayChangeMeanwhile) {
 }
 
 TEST_P(Goroutines, AForkedChildCanUseTheRuntime) {
-  chan<int> old(1);
+  chan<int> old(1), never(0);
   scope s;
   s.go([&] { old.send(1); });
+  std::atomic<bool> left{false};
+  go([&] {
+    never.receive();
+    left = true;
+  });
   s.join();
   const pid_t child = fork();
   if (child == 0) {
@@ -290,6 +295,8 @@ TEST_P(Goroutines, AForkedChildCanUseTheRuntime) {
     mine.go([&] { c.send(5); });
     const bool received = c.receive() == 5;
     mine.join();
+    go([] {});
+    background().join();
     bool refused = false;
     try {
       old.receive();
@@ -301,6 +308,9 @@ TEST_P(Goroutines, AForkedChildCanUseTheRuntime) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  never.close();
+  background().join();
+  EXPECT_TRUE(left);
 }
 
 TEST_P(Goroutines, AnInterruptEndsANativeWait) {
