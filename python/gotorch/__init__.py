@@ -24,4 +24,12 @@ channels_last = "torch.channels_last"
 # The ops, dtypes and functions of the extension: many, and some have names of Python's builtins.
 globals().update(_setup.public_names(), **_legacy.types)
 
-from gotorch import autograd, backends, cpu, cuda, nn, optim, random  # noqa: E402 (they use what is above)
+from gotorch import (  # noqa: E402 (they use what is above)
+    autograd,
+    backends,
+    cpu,
+    cuda,
+    nn,
+    optim,
+    random,
+)

@@ -1,4 +1,4 @@
-"""torch.device: the CPU is the only one that computes; others can be named, for scripts that ask."""
+"""torch.device: only the CPU computes; others can be named, for scripts that ask."""
 
 from gotorch import _C
 

@@ -22,7 +22,7 @@ def __repr__(self, *, tensor_contents=None):  # noqa: N807
 
 @_method
 def __format__(self, spec):  # noqa: N807
-    if self.dim() == 0 and not spec == "":
+    if self.dim() == 0 and spec != "":
         return self.item().__format__(spec)
     return object.__format__(self, spec)
 

@@ -28,15 +28,18 @@ PyObject* version(PyObject* self, void*) {
 PyObject* always_false(PyObject*, void*) { Py_RETURN_FALSE; }
 
 // size() or size(dim), stride() or stride(dim).
-PyObject* dims_or_one(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names, bool strides) {
+PyObject* dims_or_one(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names,
+                      bool strides) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(self);
     const Py_ssize_t keywords = names ? PyTuple_GET_SIZE(names) : 0;
-    check<TypeError>(n + keywords <= 1, strides ? "stride" : "size", "() takes at most one argument");
-    if (n + keywords == 0 || args[0] == Py_None) return strides ? from_dims(t.strides()) : make_size(t.shape());
+    check<TypeError>(n + keywords <= 1, strides ? "stride" : "size",
+                     "() takes at most one argument");
+    if (n + keywords == 0 || args[0] == Py_None)
+      return strides ? from_dims(t.strides()) : make_size(t.shape());
     int64_t dim;
-    check<TypeError>(to_int(args[0], dim), strides ? "stride" : "size", "(): argument 'dim' must be int, not ",
-                     Py_TYPE(args[0])->tp_name);
+    check<TypeError>(to_int(args[0], dim), strides ? "stride" : "size",
+                     "(): argument 'dim' must be int, not ", Py_TYPE(args[0])->tp_name);
     const Dims dims = strides ? t.strides() : t.shape();
     return PyLong_FromLongLong(dims[static_cast<size_t>(wrap_dim(dim, t.dim()))]);
   });
@@ -51,20 +54,26 @@ PyObject* stride(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* 
 PyObject* dim(PyObject* self, PyObject*) { return ndim(self, nullptr); }
 PyObject* numel(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self).numel()); }
 PyObject* element_size(PyObject* self, PyObject*) { return itemsize(self, nullptr); }
-PyObject* storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self).offset()); }
+PyObject* storage_offset(PyObject* self, PyObject*) {
+  return PyLong_FromLongLong(unwrap(self).offset());
+}
 PyObject* data_ptr(PyObject* self, PyObject*) {
   return guarded([&] { return PyLong_FromVoidPtr(shared_data(unwrap(self))); });
 }
 PyObject* item(PyObject* self, PyObject*) {
   return guarded([&] { return from_scalar(unwrap(self).item_scalar()); });
 }
-PyObject* is_floating_point(PyObject* self, PyObject*) { return PyBool_FromLong(unwrap(self).is_floating()); }
+PyObject* is_floating_point(PyObject* self, PyObject*) {
+  return PyBool_FromLong(unwrap(self).is_floating());
+}
 PyObject* is_complex(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 PyObject* is_signed(PyObject* self, PyObject*) {
   const Dtype d = unwrap(self).dtype();
   return PyBool_FromLong(d != Dtype::UInt8 && d != Dtype::Bool);
 }
-PyObject* is_inference(PyObject* self, PyObject*) { return PyBool_FromLong(unwrap(self)->inference); }
+PyObject* is_inference(PyObject* self, PyObject*) {
+  return PyBool_FromLong(unwrap(self)->inference);
+}
 PyObject* get_device(PyObject*, PyObject*) { return PyLong_FromLong(-1); }
 PyObject* says_no(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 
@@ -75,8 +84,8 @@ PyObject* is_set_to(PyObject* self, PyObject* other) {
   return guarded([&]() -> PyObject* {
     check<TypeError>(is_tensor(other), "is_set_to() takes a Tensor");
     const Tensor &a = unwrap(self), &b = unwrap(other);
-    return PyBool_FromLong(a.storage() == b.storage() && a.offset() == b.offset() && same(a.shape(), b.shape()) &&
-                           same(a.strides(), b.strides()));
+    return PyBool_FromLong(a.storage() == b.storage() && a.offset() == b.offset() &&
+                           same(a.shape(), b.shape()) && same(a.strides(), b.strides()));
   });
 }
 
@@ -90,7 +99,8 @@ PyObject* nested(const Tensor& t, const std::byte* at, size_t d, int64_t edge) {
   Owned list(expect(PyList_New(listed)));
   for (int64_t k = 0; k < listed; k++) {
     const int64_t i = !cut || k < edge ? k : n - listed + k;
-    PyObject* item = cut && k == edge ? new_reference(Py_Ellipsis) : nested(t, at + i * step, d + 1, edge);
+    PyObject* item =
+        cut && k == edge ? new_reference(Py_Ellipsis) : nested(t, at + i * step, d + 1, edge);
     PyList_SET_ITEM(list.get(), k, expect(item));
   }
   return list.leak();
@@ -112,18 +122,21 @@ PyObject* edges(PyObject* self, PyObject* edge) {
 }
 
 PyMethodDef methods[] = {
-    {"size", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(size)), METH_FASTCALL | METH_KEYWORDS,
-     "size(dim=None): the shape, or one of its sizes."},
-    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(stride)), METH_FASTCALL | METH_KEYWORDS,
+    {"size", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(size)),
+     METH_FASTCALL | METH_KEYWORDS, "size(dim=None): the shape, or one of its sizes."},
+    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(stride)),
+     METH_FASTCALL | METH_KEYWORDS,
      "stride(dim=None): the steps, in elements, from one index of each dimension to the next."},
     {"is_contiguous", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(is_contiguous)),
-     METH_FASTCALL | METH_KEYWORDS, "True if the elements lie in memory in the order of their indices."},
+     METH_FASTCALL | METH_KEYWORDS,
+     "True if the elements lie in memory in the order of their indices."},
     {"dim", dim, METH_NOARGS, "The number of dimensions."},
     {"ndimension", dim, METH_NOARGS, "The number of dimensions."},
     {"numel", numel, METH_NOARGS, "The number of elements."},
     {"nelement", numel, METH_NOARGS, "The number of elements."},
     {"element_size", element_size, METH_NOARGS, "The bytes of one element."},
-    {"storage_offset", storage_offset, METH_NOARGS, "Where the first element lies in the storage, in elements."},
+    {"storage_offset", storage_offset, METH_NOARGS,
+     "Where the first element lies in the storage, in elements."},
     {"data_ptr", data_ptr, METH_NOARGS, "The address of the first element."},
     {"item", item, METH_NOARGS, "The only element as a Python number."},
     {"tolist", tolist, METH_NOARGS, "The elements as nested lists of Python numbers."},
@@ -140,34 +153,37 @@ PyMethodDef methods[] = {
     {"get_device", get_device, METH_NOARGS, nullptr},
     {}};
 
-PyGetSetDef properties[] = {{"shape", shape, nullptr, "The sizes of the dimensions, as a torch.Size.", nullptr},
-                            {"dtype", dtype, nullptr, nullptr, nullptr},
-                            {"device", device, nullptr, nullptr, nullptr},
-                            {"ndim", ndim, nullptr, "The number of dimensions.", nullptr},
-                            {"itemsize", itemsize, nullptr, "The bytes of one element.", nullptr},
-                            {"nbytes", nbytes, nullptr, "The bytes of all elements.", nullptr},
-                            {"_version", version, nullptr, "Counts the writes to the memory.", nullptr},
-                            {"is_cuda", always_false, nullptr, nullptr, nullptr},
-                            {"is_mps", always_false, nullptr, nullptr, nullptr},
-                            {"is_xpu", always_false, nullptr, nullptr, nullptr},
-                            {"is_meta", always_false, nullptr, nullptr, nullptr},
-                            {"is_sparse", always_false, nullptr, nullptr, nullptr},
-                            {"is_sparse_csr", always_false, nullptr, nullptr, nullptr},
-                            {"is_quantized", always_false, nullptr, nullptr, nullptr},
-                            {"is_mkldnn", always_false, nullptr, nullptr, nullptr},
-                            {"is_nested", always_false, nullptr, nullptr, nullptr},
-                            {}};
+PyGetSetDef properties[] = {
+    {"shape", shape, nullptr, "The sizes of the dimensions, as a torch.Size.", nullptr},
+    {"dtype", dtype, nullptr, nullptr, nullptr},
+    {"device", device, nullptr, nullptr, nullptr},
+    {"ndim", ndim, nullptr, "The number of dimensions.", nullptr},
+    {"itemsize", itemsize, nullptr, "The bytes of one element.", nullptr},
+    {"nbytes", nbytes, nullptr, "The bytes of all elements.", nullptr},
+    {"_version", version, nullptr, "Counts the writes to the memory.", nullptr},
+    {"is_cuda", always_false, nullptr, nullptr, nullptr},
+    {"is_mps", always_false, nullptr, nullptr, nullptr},
+    {"is_xpu", always_false, nullptr, nullptr, nullptr},
+    {"is_meta", always_false, nullptr, nullptr, nullptr},
+    {"is_sparse", always_false, nullptr, nullptr, nullptr},
+    {"is_sparse_csr", always_false, nullptr, nullptr, nullptr},
+    {"is_quantized", always_false, nullptr, nullptr, nullptr},
+    {"is_mkldnn", always_false, nullptr, nullptr, nullptr},
+    {"is_nested", always_false, nullptr, nullptr, nullptr},
+    {}};
 
 }  // namespace
 
 void add_method(PyMethodDef& method) {
   const Owned descriptor(expect(PyDescr_NewMethod(tensor_type, &method)));
-  expect(PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), method.ml_name, descriptor.get()));
+  expect(PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), method.ml_name,
+                                descriptor.get()));
 }
 
 void add_property(PyGetSetDef& property) {
   const Owned descriptor(expect(PyDescr_NewGetSet(tensor_type, &property)));
-  expect(PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), property.name, descriptor.get()));
+  expect(PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), property.name,
+                                descriptor.get()));
 }
 
 void add_attributes() {

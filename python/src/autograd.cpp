@@ -46,8 +46,8 @@ py::object variable_of(const GraphNode& g) {
 // Makes t a tensor with the data, dtype and shape of `data`; its object and its place in the graph stay.
 void set_data(const Tensor& t, const Tensor& data) {
   const Tensor from = twin(data);
-  check(!t.requires_grad() || from.is_floating(), "data set to a tensor that requires gradients must be floating point, got ",
-        from.dtype());
+  check(!t.requires_grad() || from.is_floating(),
+        "data set to a tensor that requires gradients must be floating point, got ", from.dtype());
   t->dtype = from->dtype;
   t->contiguous = from->contiguous;
   t->numel = from->numel;
@@ -59,20 +59,24 @@ void set_data(const Tensor& t, const Tensor& data) {
   t->base = nullptr;
 }
 
-void run_backward(const Tensors& results, const py::sequence& gradients_given, bool keep, bool create,
-                  const Tensors& inputs) {
+void run_backward(const Tensors& results, const py::sequence& gradients_given, bool keep,
+                  bool create, const Tensors& inputs) {
   Tensors grads;
-  for (py::handle g : gradients_given) grads.push_back(g.is_none() ? Tensor() : py::cast<Tensor>(g));
+  for (py::handle g : gradients_given)
+    grads.push_back(g.is_none() ? Tensor() : py::cast<Tensor>(g));
   const Unlocked unlocked;
   backward(results, grads, {.keep_graph = keep, .create_graph = create}, inputs);
 }
 
-Tensors run_gradients(const Tensors& results, const Tensors& inputs, const py::sequence& gradients_given, bool keep,
-                        bool create, bool allow_unused) {
+Tensors run_gradients(const Tensors& results, const Tensors& inputs,
+                      const py::sequence& gradients_given, bool keep, bool create,
+                      bool allow_unused) {
   Tensors grads;
-  for (py::handle g : gradients_given) grads.push_back(g.is_none() ? Tensor() : py::cast<Tensor>(g));
+  for (py::handle g : gradients_given)
+    grads.push_back(g.is_none() ? Tensor() : py::cast<Tensor>(g));
   const Unlocked unlocked;
-  return gradients(results, inputs, grads, {.keep_graph = keep, .create_graph = create}, allow_unused);
+  return gradients(results, inputs, grads, {.keep_graph = keep, .create_graph = create},
+                   allow_unused);
 }
 
 uint64_t register_hook(const Tensor& t, const py::function& hook) {
@@ -81,7 +85,8 @@ uint64_t register_hook(const Tensor& t, const py::function& hook) {
 
 py::object make_subclass(const py::type& type, const Tensor& data, bool requires_grad) {
   auto* as = reinterpret_cast<PyTypeObject*>(type.ptr());
-  check<TypeError>(PyType_IsSubtype(as, tensor_type), "_make_subclass() takes a subclass of Tensor, got ", as->tp_name);
+  check<TypeError>(PyType_IsSubtype(as, tensor_type),
+                   "_make_subclass() takes a subclass of Tensor, got ", as->tp_name);
   Tensor t = twin(data);
   set_requires_grad(t, requires_grad);
   return py::reinterpret_steal<py::object>(wrap_as(std::move(t), as));
@@ -93,10 +98,14 @@ void bind_nodes(py::module_& m) {
       .def_property_readonly("next_functions", &next_functions)
       .def_property_readonly("variable", &variable_of)
       .def("_sequence_nr", [](const GraphNode& g) { return g.node->sequence; })
-      .def("__eq__", [](const GraphNode& a, const GraphNode& b) { return a.node == b.node; }, py::is_operator())
-      .def("__hash__", [](const GraphNode& g) { return reinterpret_cast<size_t>(g.node.get()) >> 4; })
+      .def(
+          "__eq__", [](const GraphNode& a, const GraphNode& b) { return a.node == b.node; },
+          py::is_operator())
+      .def("__hash__",
+           [](const GraphNode& g) { return reinterpret_cast<size_t>(g.node.get()) >> 4; })
       .def("__repr__", [](const GraphNode& g) {
-        return text("<", g.node->name(), " object at ", reinterpret_cast<size_t>(g.node.get()), ">");
+        return text("<", g.node->name(), " object at ", reinterpret_cast<size_t>(g.node.get()),
+                    ">");
       });
 }
 
@@ -115,7 +124,8 @@ PyObject* get_grad(PyObject* self, void*) {
 }
 int put_grad(PyObject* self, PyObject* value, void*) {
   return guarded_int([&] {
-    check<TypeError>(!value || value == Py_None || is_tensor(value), "assigned grad must be a Tensor or None");
+    check<TypeError>(!value || value == Py_None || is_tensor(value),
+                     "assigned grad must be a Tensor or None");
     set_grad(unwrap(self), value && value != Py_None ? unwrap(value) : Tensor());
     return 0;
   });
@@ -144,10 +154,13 @@ PyObject* detached(PyObject* self, PyObject*) {
 }
 
 PyGetSetDef properties[] = {
-    {"requires_grad", get_requires_grad, put_requires_grad, "True if backward computes a gradient of this.", nullptr},
+    {"requires_grad", get_requires_grad, put_requires_grad,
+     "True if backward computes a gradient of this.", nullptr},
     {"grad", get_grad, put_grad, "The gradient that backward has added up, or None.", nullptr},
-    {"data", get_data, put_data, "The same memory without history; writes to it go unnoticed by autograd.", nullptr},
-    {"is_leaf", get_is_leaf, nullptr, "True if this is not the result of a recorded operation.", nullptr},
+    {"data", get_data, put_data,
+     "The same memory without history; writes to it go unnoticed by autograd.", nullptr},
+    {"is_leaf", get_is_leaf, nullptr, "True if this is not the result of a recorded operation.",
+     nullptr},
     {"grad_fn", get_grad_fn, nullptr, "The step that made this, or None.", nullptr},
     {"_base", get_base, nullptr, "Of a view: the tensor that it is a view of.", nullptr},
     {}};
@@ -166,9 +179,11 @@ void bind_autograd(py::module_& m) {
   m.def("_remove_hook", &remove_hook);
   m.def("_retain_grad", &retain_grad);
   m.def("_detach_inplace", &detach_inplace);
-  m.def("_retains_grad", [](const Tensor& t) { return Autograd::of(t) && Autograd::of(t)->retained; });
+  m.def("_retains_grad",
+        [](const Tensor& t) { return Autograd::of(t) && Autograd::of(t)->retained; });
   m.def("_output_nr", [](const Tensor& t) { return is_leaf(t) ? 0 : gradient_edge(t).slot; });
-  m.def("_make_subclass", &make_subclass, py::arg("cls"), py::arg("data"), py::arg("require_grad") = false);
+  m.def("_make_subclass", &make_subclass, py::arg("cls"), py::arg("data"),
+        py::arg("require_grad") = false);
 }
 
 }  // namespace gotorch::python

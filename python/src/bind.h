@@ -20,6 +20,7 @@ void bind_grad_mode(pybind11::module_& m);
 void bind_function(pybind11::module_& m);
 void bind_dlpack(pybind11::module_& m);
 void bind_generator(pybind11::module_& m);
+void bind_table(pybind11::module_& m);
 void bind_to(pybind11::module_& m);
 void bind_layers(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);

@@ -17,7 +17,9 @@ struct type_caster<gotorch::Tensor> {
     value = gotorch::python::unwrap(src.ptr());
     return true;
   }
-  static handle cast(const gotorch::Tensor& t, return_value_policy, handle) { return gotorch::python::wrap(t); }
+  static handle cast(const gotorch::Tensor& t, return_value_policy, handle) {
+    return gotorch::python::wrap(t);
+  }
 };
 
 template <>
@@ -33,7 +35,28 @@ template <>
 struct type_caster<gotorch::Scalar> {
   PYBIND11_TYPE_CASTER(gotorch::Scalar, const_name("Number"));
   bool load(handle src, bool) { return gotorch::python::to_scalar(src.ptr(), value); }
-  static handle cast(gotorch::Scalar s, return_value_policy, handle) { return gotorch::python::from_scalar(s); }
+  static handle cast(gotorch::Scalar s, return_value_policy, handle) {
+    return gotorch::python::from_scalar(s);
+  }
+};
+
+// A list or tuple of tensors; returned as a tuple.
+template <>
+struct type_caster<gotorch::Tensors> {
+  PYBIND11_TYPE_CASTER(gotorch::Tensors, const_name("tuple of Tensors"));
+  bool load(handle src, bool) {
+    if (!isinstance<list>(src) && !isinstance<tuple>(src)) return false;
+    for (handle item : src) {
+      if (!gotorch::python::is_tensor(item.ptr())) return false;
+      value.push_back(gotorch::python::unwrap(item.ptr()));
+    }
+    return true;
+  }
+  static handle cast(const gotorch::Tensors& list, return_value_policy, handle) {
+    tuple out(list.size());
+    for (size_t i = 0; i < list.size(); i++) out[i] = pybind11::cast(list[i]);
+    return out.release();
+  }
 };
 
 // A list or tuple of tensors; returned as a tuple.

@@ -103,7 +103,8 @@ bool to_int(PyObject* o, int64_t& out) {
 }
 
 bool to_bool(PyObject* o, bool& out) {
-  if (!PyBool_Check(o) && (!is_numpy_scalar(o) || std::strncmp(Py_TYPE(o)->tp_name, "numpy.bool", 10) != 0))
+  if (!PyBool_Check(o) &&
+      (!is_numpy_scalar(o) || std::strncmp(Py_TYPE(o)->tp_name, "numpy.bool", 10) != 0))
     return false;
   const int truth = PyObject_IsTrue(o);
   if (truth < 0) throw PythonError();

@@ -47,9 +47,11 @@ enum Code : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kBFloat = 4, kBool = 6 };
 
 // Names of the capsules: as offered, and once somebody has taken the content.
 template <class M>
-constexpr const char* kOffered = std::is_same_v<M, DLManagedTensor> ? "dltensor" : "dltensor_versioned";
+constexpr const char* kOffered =
+    std::is_same_v<M, DLManagedTensor> ? "dltensor" : "dltensor_versioned";
 template <class M>
-constexpr const char* kTaken = std::is_same_v<M, DLManagedTensor> ? "used_dltensor" : "used_dltensor_versioned";
+constexpr const char* kTaken =
+    std::is_same_v<M, DLManagedTensor> ? "used_dltensor" : "used_dltensor_versioned";
 
 DLDataType type_of(Dtype d) {
   const uint8_t code = d == Dtype::Bool       ? kBool
@@ -65,7 +67,8 @@ Dtype dtype_from(DLDataType t) {
     const DLDataType own = type_of(static_cast<Dtype>(i));
     if (own.code == t.code && own.bits == t.bits && t.lanes == 1) return static_cast<Dtype>(i);
   }
-  fail("from_dlpack: elements of code ", int{t.code}, ", ", int{t.bits}, " bits and ", int{t.lanes}, " lanes are not supported");
+  fail("from_dlpack: elements of code ", int{t.code}, ", ", int{t.bits}, " bits and ", int{t.lanes},
+       " lanes are not supported");
 }
 
 // The managed tensor and what it points to.
@@ -86,7 +89,13 @@ void offer(PyObject*& capsule, const Tensor& t) {
   }
   m.context = e;
   m.deleter = [](M* managed) { delete static_cast<Exported<M>*>(managed->context); };
-  m.tensor = {shared_data(t), {kCpu, 0}, static_cast<int32_t>(t.dim()), type_of(t.dtype()), e->shape.data(), e->strides.data(), 0};
+  m.tensor = {shared_data(t),
+              {kCpu, 0},
+              static_cast<int32_t>(t.dim()),
+              type_of(t.dtype()),
+              e->shape.data(),
+              e->strides.data(),
+              0};
   capsule = PyCapsule_New(&m, kOffered<M>, [](PyObject* c) {
     if (!PyCapsule_IsValid(c, kOffered<M>)) return;  // taken
     auto* managed = static_cast<M*>(PyCapsule_GetPointer(c, kOffered<M>));
@@ -96,7 +105,8 @@ void offer(PyObject*& capsule, const Tensor& t) {
 }
 
 py::object to_dlpack(const Tensor& t, bool versioned) {
-  check(versioned || t.storage()->writable(), "__dlpack__: read-only memory needs DLPack 1.0; ask for max_version=(1, 0)");
+  check(versioned || t.storage()->writable(),
+        "__dlpack__: read-only memory needs DLPack 1.0; ask for max_version=(1, 0)");
   PyObject* capsule = nullptr;
   if (versioned) offer<DLManagedTensorVersioned>(capsule, t);
   else offer<DLManagedTensor>(capsule, t);
@@ -111,12 +121,15 @@ struct Layout {
 };
 
 Layout checked_layout(const DLTensor& d) {
-  check(d.device.type == kCpu, "from_dlpack: the array is on device type ", int{d.device.type}, ", not on the CPU");
+  check(d.device.type == kCpu, "from_dlpack: the array is on device type ", int{d.device.type},
+        ", not on the CPU");
   check(d.ndim >= 0, "from_dlpack: negative number of dimensions");
   Layout l{dtype_from(d.dtype), DimVector(Dims(d.shape, static_cast<size_t>(d.ndim)))};
   l.strides = d.strides ? DimVector(Dims(d.strides, l.shape.size())) : contiguous_strides(l.shape);
-  for (int64_t s : l.strides) check<ValueError>(s >= 0, "from_dlpack: negative strides are not supported: ", Dims(l.strides));
-  l.bytes = static_cast<size_t>(numel_of(l.shape) ? span_of(l.shape, l.strides) * size_of(l.dtype) : 0);
+  for (int64_t s : l.strides)
+    check<ValueError>(s >= 0, "from_dlpack: negative strides are not supported: ", Dims(l.strides));
+  l.bytes =
+      static_cast<size_t>(numel_of(l.shape) ? span_of(l.shape, l.strides) * size_of(l.dtype) : 0);
   l.data = static_cast<std::byte*>(d.data) + d.byte_offset;
   return l;
 }
@@ -127,7 +140,8 @@ Tensor take(PyObject* capsule) {
   if (!m) throw PythonError();
   bool writable = true;
   if constexpr (std::is_same_v<M, DLManagedTensorVersioned>) {
-    check(m->major == 1, "from_dlpack: version ", int64_t{m->major}, " of DLPack is not supported, only 1");
+    check(m->major == 1, "from_dlpack: version ", int64_t{m->major},
+          " of DLPack is not supported, only 1");
     writable = !(m->flags & kReadOnly);
   }
   const Layout l = checked_layout(m->tensor);
@@ -136,7 +150,8 @@ Tensor take(PyObject* capsule) {
     const Locked gil;
     m->deleter(m);
   };
-  expect(PyCapsule_SetName(capsule, kTaken<M>) ? -1 : 0);  // from here on the content is ours to release
+  expect(PyCapsule_SetName(capsule, kTaken<M>) ? -1
+                                               : 0);  // from here on the content is ours to release
   Ref<Storage> storage = Storage::borrow(l.data, l.bytes, release, writable);
   storage->share_outside();
   return make_view(std::move(storage), l.dtype, l.shape, l.strides, 0);
@@ -144,8 +159,10 @@ Tensor take(PyObject* capsule) {
 
 Tensor from_dlpack(const py::object& capsule) {
   PyObject* c = capsule.ptr();
-  if (PyCapsule_IsValid(c, kOffered<DLManagedTensorVersioned>)) return take<DLManagedTensorVersioned>(c);
-  check(PyCapsule_IsValid(c, kOffered<DLManagedTensor>), "from_dlpack: expected a DLPack capsule that nobody has used yet");
+  if (PyCapsule_IsValid(c, kOffered<DLManagedTensorVersioned>))
+    return take<DLManagedTensorVersioned>(c);
+  check(PyCapsule_IsValid(c, kOffered<DLManagedTensor>),
+        "from_dlpack: expected a DLPack capsule that nobody has used yet");
   return take<DLManagedTensor>(c);
 }
 

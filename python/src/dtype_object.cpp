@@ -9,8 +9,7 @@ namespace gotorch::python {
 namespace {
 
 struct DtypeObject {
-  PyObject_HEAD
-  Dtype dtype;
+  PyObject_HEAD Dtype dtype;
 };
 
 PyTypeObject* dtype_type = nullptr;
@@ -29,7 +28,9 @@ PyObject* reduce(PyObject* self, PyObject*) {
   return PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
 }
 
-PyObject* is_floating_point(PyObject* self, void*) { return PyBool_FromLong(is_floating(dtype_in(self))); }
+PyObject* is_floating_point(PyObject* self, void*) {
+  return PyBool_FromLong(is_floating(dtype_in(self)));
+}
 PyObject* is_complex(PyObject*, void*) { return PyBool_FromLong(false); }
 PyObject* is_signed(PyObject* self, void*) {
   return PyBool_FromLong(dtype_in(self) != Dtype::UInt8 && dtype_in(self) != Dtype::Bool);
@@ -49,8 +50,8 @@ PyType_Slot slots[] = {{Py_tp_repr, reinterpret_cast<void*>(repr)},
 PyType_Spec spec{"gotorch.dtype", sizeof(DtypeObject), 0, Py_TPFLAGS_DEFAULT, slots};
 
 constexpr std::pair<const char*, Dtype> kOtherNames[] = {
-    {"half", Dtype::Half}, {"float", Dtype::Float}, {"double", Dtype::Double},
-    {"short", Dtype::Int16}, {"int", Dtype::Int32}, {"long", Dtype::Int64}};
+    {"half", Dtype::Half},   {"float", Dtype::Float}, {"double", Dtype::Double},
+    {"short", Dtype::Int16}, {"int", Dtype::Int32},   {"long", Dtype::Int64}};
 
 }  // namespace
 
@@ -73,9 +74,11 @@ void bind_dtypes(PyObject* module) {
     auto* object = expect(dtype_type->tp_alloc(dtype_type, 0));
     reinterpret_cast<DtypeObject*>(object)->dtype = static_cast<Dtype>(i);
     objects[i] = object;
-    expect(PyObject_SetAttrString(module, std::string(name(static_cast<Dtype>(i))).c_str(), object));
+    expect(
+        PyObject_SetAttrString(module, std::string(name(static_cast<Dtype>(i))).c_str(), object));
   }
-  for (const auto& [name, dtype] : kOtherNames) expect(PyObject_SetAttrString(module, name, dtype_object(dtype)));
+  for (const auto& [name, dtype] : kOtherNames)
+    expect(PyObject_SetAttrString(module, name, dtype_object(dtype)));
 }
 
 }  // namespace gotorch::python

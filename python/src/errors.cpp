@@ -57,7 +57,8 @@ void set_error() {
 
 void bind_errors(PyObject* module) {
   const Owned bases(expect(PyTuple_Pack(2, PyExc_RuntimeError, PyExc_MemoryError)));
-  out_of_memory_error = expect(PyErr_NewException("gotorch.OutOfMemoryError", bases.get(), nullptr));
+  out_of_memory_error =
+      expect(PyErr_NewException("gotorch.OutOfMemoryError", bases.get(), nullptr));
   expect(PyModule_AddObject(module, "OutOfMemoryError", out_of_memory_error));
   pybind11::register_exception_translator([](std::exception_ptr p) {
     try {

@@ -41,7 +41,9 @@ bool lists(const py::object& list, const Tensor& t) {
 class FunctionNode : public Node {
  public:
   FunctionNode(const py::object& cls, const py::object& ctx)
-      : name_(py::cast<std::string>(cls.attr("__name__")) + "Backward"), cls_(hold(cls)), ctx_(hold(ctx)) {
+      : name_(py::cast<std::string>(cls.attr("__name__")) + "Backward"),
+        cls_(hold(cls)),
+        ctx_(hold(ctx)) {
     context_of(ctx).node = this;
   }
   ~FunctionNode() override {
@@ -82,8 +84,10 @@ class FunctionNode : public Node {
     for (size_t i = 0; i < list.size(); i++) {
       const py::object o = list[i];
       is_tensor_.push_back(is_tensor(o.ptr()));
-      results.push_back(is_tensor_.back() ? meta_of(unwrap(o.ptr())) : ResultMeta{Dtype::Float, {}});
-      if (is_tensor_.back()) list[i] = py::cast(recorded(unwrap(o.ptr()), static_cast<uint32_t>(i), c, inputs));
+      results.push_back(is_tensor_.back() ? meta_of(unwrap(o.ptr()))
+                                          : ResultMeta{Dtype::Float, {}});
+      if (is_tensor_.back())
+        list[i] = py::cast(recorded(unwrap(o.ptr()), static_cast<uint32_t>(i), c, inputs));
     }
     save(c, list);
     if (!several) return list[0];
@@ -91,7 +95,9 @@ class FunctionNode : public Node {
   }
 
   py::tuple saved_tensors() {
-    check(!released_, "Trying to backward through the graph a second time (or directly access saved tensors after they "
+    check(!released_,
+          "Trying to backward through the graph a second time (or directly access saved tensors "
+          "after they "
           "have already been freed). Specify retain_graph=True if you need them again");
     py::tuple out(saved_.size());
     for (size_t i = 0; i < saved_.size(); i++)
@@ -106,7 +112,8 @@ class FunctionNode : public Node {
     return z;
   }
 
-  Tensor recorded(const Tensor& y, uint32_t slot, const FunctionContext& c, const py::object& inputs) {
+  Tensor recorded(const Tensor& y, uint32_t slot, const FunctionContext& c,
+                  const py::object& inputs) {
     if (lists(c.non_differentiable, y) || !y.is_floating()) return y;
     if (lists(c.dirty, y)) {
       if (y->base) rebase_view(y, Ref<Node>::share(this));
@@ -125,12 +132,16 @@ class FunctionNode : public Node {
         saved_.emplace_back();
         continue;
       }
-      check<TypeError>(is_tensor(h.ptr()), "save_for_backward can only save tensors, but got ", Py_TYPE(h.ptr())->tp_name);
+      check<TypeError>(is_tensor(h.ptr()), "save_for_backward can only save tensors, but got ",
+                       Py_TYPE(h.ptr())->tp_name);
       const Tensor& t = unwrap(h.ptr());
       size_t slot = 0;
-      while (slot < outputs.size() && !(is_tensor_[slot] && shares(unwrap(outputs[slot].ptr()), t))) slot++;
-      const bool is_result = slot < outputs.size() && Autograd::of(t) && Autograd::of(t)->history.node.get() == this;
-      saved_.emplace_back(t, is_result ? this : nullptr, static_cast<uint32_t>(is_result ? slot : 0));
+      while (slot < outputs.size() && !(is_tensor_[slot] && shares(unwrap(outputs[slot].ptr()), t)))
+        slot++;
+      const bool is_result =
+          slot < outputs.size() && Autograd::of(t) && Autograd::of(t)->history.node.get() == this;
+      saved_.emplace_back(t, is_result ? this : nullptr,
+                          static_cast<uint32_t>(is_result ? slot : 0));
     }
   }
   static bool shares(const Tensor& a, const Tensor& b) { return a.is(b); }
@@ -140,15 +151,18 @@ class FunctionNode : public Node {
     const py::tuple given = several ? py::tuple(returned) : py::make_tuple(returned);
     size_t count = given.size();
     while (count > edges.size() && given[count - 1].is_none()) count--;
-    check(count == edges.size(), "function ", name_, " returned an incorrect number of gradients (expected ", edges.size(),
-          ", got ", given.size(), ")");
+    check(count == edges.size(), "function ", name_,
+          " returned an incorrect number of gradients (expected ", edges.size(), ", got ",
+          given.size(), ")");
     Tensors out(count, Tensor());
     for (size_t i = 0; i < count; i++) {
       const py::object g = given[i];
       if (g.is_none()) continue;
-      check<TypeError>(is_tensor(g.ptr()), "expected Variable or None (got ", Py_TYPE(g.ptr())->tp_name, ")");
-      check(static_cast<bool>(edges[i]) || !is_argument_number(i), "function ", name_, " returned a gradient different from None at position ",
-            i + 1, ", but the corresponding forward input was not a Variable");
+      check<TypeError>(is_tensor(g.ptr()), "expected Variable or None (got ",
+                       Py_TYPE(g.ptr())->tp_name, ")");
+      check(static_cast<bool>(edges[i]) || !is_argument_number(i), "function ", name_,
+            " returned a gradient different from None at position ", i + 1,
+            ", but the corresponding forward input was not a Variable");
       out[i] = unwrap(g.ptr());
     }
     return out;
@@ -175,14 +189,17 @@ py::tuple needs_grad(const py::args& args) {
 
 void check_dirty(const FunctionContext& c, bool recording) {
   for (py::handle h : c.dirty) {
-    check<TypeError>(is_tensor(h.ptr()), "mark_dirty takes tensors, got ", Py_TYPE(h.ptr())->tp_name);
+    check<TypeError>(is_tensor(h.ptr()), "mark_dirty takes tensors, got ",
+                     Py_TYPE(h.ptr())->tp_name);
     if (recording && unwrap(h.ptr()).requires_grad())
-      check(!is_leaf(unwrap(h.ptr())), "a leaf Variable that requires grad is being used in an in-place operation.");
+      check(!is_leaf(unwrap(h.ptr())),
+            "a leaf Variable that requires grad is being used in an in-place operation.");
   }
 }
 
 // cls.apply(*args): `forward` runs with recording off and returns the outputs.
-py::object apply(const py::object& cls, const py::object& ctx, const py::function& forward, const py::args& args) {
+py::object apply(const py::object& cls, const py::object& ctx, const py::function& forward,
+                 const py::args& args) {
   FunctionContext& c = context_of(ctx);
   const py::tuple needs = needs_grad(args);
   c.needs_input_grad = needs;
@@ -212,10 +229,13 @@ py::object apply(const py::object& cls, const py::object& ctx, const py::functio
 void bind_function(py::module_& m) {
   py::class_<FunctionContext>(m, "_FunctionContext", py::dynamic_attr())
       .def(py::init<>())
-      .def("save_for_backward", [](FunctionContext& c, const py::args& tensors) { c.to_save = tensors; })
+      .def("save_for_backward",
+           [](FunctionContext& c, const py::args& tensors) { c.to_save = tensors; })
       .def("mark_dirty", [](FunctionContext& c, const py::args& tensors) { c.dirty = tensors; })
-      .def("mark_non_differentiable", [](FunctionContext& c, const py::args& tensors) { c.non_differentiable = tensors; })
-      .def("set_materialize_grads", [](FunctionContext& c, bool value) { c.materialize_grads = value; })
+      .def("mark_non_differentiable",
+           [](FunctionContext& c, const py::args& tensors) { c.non_differentiable = tensors; })
+      .def("set_materialize_grads",
+           [](FunctionContext& c, bool value) { c.materialize_grads = value; })
       .def_readwrite("needs_input_grad", &FunctionContext::needs_input_grad)
       .def_property_readonly("saved_tensors", [](FunctionContext& c) -> py::object {
         return c.node ? c.node->saved_tensors() : py::tuple(c.to_save);

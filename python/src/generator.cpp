@@ -18,7 +18,8 @@ uint64_t seed_of(const py::int_& value) {
   const unsigned long long u = overflow > 0 ? PyLong_AsUnsignedLongLong(value.ptr()) : 0;
   if (overflow < 0 || PyErr_Occurred()) {
     PyErr_Clear();
-    fail("manual_seed: the seed must lie in [-2**63, 2**64), got ", py::cast<std::string>(py::str(value)));
+    fail("manual_seed: the seed must lie in [-2**63, 2**64), got ",
+         py::cast<std::string>(py::str(value)));
   }
   return u;
 }
@@ -29,8 +30,8 @@ Tensor state_of(const Generator& g) {
 }
 
 void set_state(Generator& g, const Tensor& state) {
-  check<TypeError>(state.dtype() == Dtype::UInt8 && state.is_contiguous(), "set_state: expected a contiguous uint8 tensor, got ",
-                   state.dtype());
+  check<TypeError>(state.dtype() == Dtype::UInt8 && state.is_contiguous(),
+                   "set_state: expected a contiguous uint8 tensor, got ", state.dtype());
   g.set_state(std::span<const uint8_t>(state.data<uint8_t>(), static_cast<size_t>(state.numel())));
 }
 
@@ -43,25 +44,30 @@ bool to_generator(PyObject* o, Value& out) {
 }
 
 void bind_generator(py::module_& m) {
-  py::class_<Generator>(m, "Generator", "A source of random numbers: the same seed gives the same numbers.")
+  py::class_<Generator>(m, "Generator",
+                        "A source of random numbers: the same seed gives the same numbers.")
       .def(py::init([](const py::object& device) {
              check_device(device.ptr());
              return Generator();
            }),
            py::arg("device") = py::none())
-      .def("manual_seed", [](py::object self, const py::int_& seed) {
-        py::cast<Generator&>(self).manual_seed(seed_of(seed));
-        return self;
-      })
+      .def("manual_seed",
+           [](py::object self, const py::int_& seed) {
+             py::cast<Generator&>(self).manual_seed(seed_of(seed));
+             return self;
+           })
       .def("seed", &Generator::seed)
       .def("initial_seed", &Generator::initial_seed)
       .def("get_state", &state_of)
-      .def("set_state", [](py::object self, const Tensor& state) {
-        set_state(py::cast<Generator&>(self), state);
-        return self;
-      })
+      .def("set_state",
+           [](py::object self, const Tensor& state) {
+             set_state(py::cast<Generator&>(self), state);
+             return self;
+           })
       .def("clone_state", &Generator::clone)
-      .def_property_readonly("device", [](const Generator&) { return py::reinterpret_borrow<py::object>(cpu_device); });
+      .def_property_readonly("device", [](const Generator&) {
+        return py::reinterpret_borrow<py::object>(cpu_device);
+      });
   m.attr("default_generator") = py::cast(&default_generator(), py::return_value_policy::reference);
 }
 

@@ -8,8 +8,7 @@ namespace gotorch::python {
 namespace {
 
 struct ModeObject {
-  PyObject_HEAD
-  GradMode wanted, before;
+  PyObject_HEAD GradMode wanted, before;
   bool applied;  // set_grad_enabled changes the mode when it is made, not when it is entered
 };
 
@@ -97,11 +96,11 @@ PyObject* clone(PyObject* self, PyObject*) {
   return other;
 }
 
-PyMethodDef methods[] = {
-    {"__enter__", enter, METH_NOARGS, nullptr},
-    {"__exit__", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(leave)), METH_FASTCALL, nullptr},
-    {"clone", clone, METH_NOARGS, nullptr},
-    {}};
+PyMethodDef methods[] = {{"__enter__", enter, METH_NOARGS, nullptr},
+                         {"__exit__", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(leave)),
+                          METH_FASTCALL, nullptr},
+                         {"clone", clone, METH_NOARGS, nullptr},
+                         {}};
 
 template <Kind kind>
 void add_context(PyObject* module, const char* name, const char* full_name, const char* doc) {
@@ -110,7 +109,8 @@ void add_context(PyObject* module, const char* name, const char* full_name, cons
                          {Py_tp_methods, methods},
                          {Py_tp_doc, const_cast<char*>(doc)},
                          {0, nullptr}};
-  PyType_Spec spec{full_name, sizeof(ModeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  PyType_Spec spec{full_name, sizeof(ModeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                   slots};
   const Owned type(expect(PyType_FromSpec(&spec)));
   expect(PyObject_SetAttrString(module, name, type.get()));
 }
@@ -118,7 +118,8 @@ void add_context(PyObject* module, const char* name, const char* full_name, cons
 }  // namespace
 
 void bind_grad_mode(pybind11::module_& m) {
-  add_context<Kind::NoGrad>(m.ptr(), "no_grad", "gotorch.no_grad", "Operations inside are not recorded for backward.");
+  add_context<Kind::NoGrad>(m.ptr(), "no_grad", "gotorch.no_grad",
+                            "Operations inside are not recorded for backward.");
   add_context<Kind::EnableGrad>(m.ptr(), "enable_grad", "gotorch.enable_grad",
                                 "Operations inside are recorded, even within no_grad.");
   add_context<Kind::SetGradEnabled>(m.ptr(), "set_grad_enabled", "gotorch.set_grad_enabled",

@@ -16,6 +16,7 @@ PYBIND11_MODULE(_C, m) {
   bind_function(m);
   bind_dlpack(m);
   bind_generator(m);
+  bind_table(m);
   bind_to(m);
   bind_layers(m);
   bind_optim(m);

@@ -11,7 +11,8 @@ namespace {
 
 // Looked up once, so an operator costs no lookup. Null if there is no such op.
 struct OperatorOps {
-  const OpSet *add, *sub, *rsub, *mul, *true_divide, *floor_divide, *remainder, *pow, *matmul, *reciprocal;
+  const OpSet *add, *sub, *rsub, *mul, *true_divide, *floor_divide, *remainder, *pow, *matmul,
+      *reciprocal;
   const OpSet *neg, *abs, *bitwise_not, *bitwise_and, *bitwise_or, *bitwise_xor, *lshift, *rshift;
   const OpSet *lt, *le, *eq, *ne, *gt, *ge;
 } ops;
@@ -100,7 +101,9 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) return not_implemented();
   return binary<&OperatorOps::pow, through_tensor<&OperatorOps::pow>>(a, b);
 }
-PyObject* power_inplace(PyObject* a, PyObject* b, PyObject*) { return inplace<&OperatorOps::pow>(a, b); }
+PyObject* power_inplace(PyObject* a, PyObject* b, PyObject*) {
+  return inplace<&OperatorOps::pow>(a, b);
+}
 
 PyObject* compare(PyObject* a, PyObject* b, int how) {
   static constexpr Which which[] = {&OperatorOps::lt, &OperatorOps::le, &OperatorOps::eq,
@@ -114,15 +117,17 @@ PyObject* compare(PyObject* a, PyObject* b, int how) {
 int truth(PyObject* o) {
   return guarded_int([&] {
     const Tensor& t = unwrap(o);
-    check(t.numel() == 1, "Boolean value of Tensor with ", t.numel() == 0 ? "no values" : "more than one value",
-          " is ambiguous: shape ", t.shape());
+    check(t.numel() == 1, "Boolean value of Tensor with ",
+          t.numel() == 0 ? "no values" : "more than one value", " is ambiguous: shape ", t.shape());
     return static_cast<int>(t.item<bool>());
   });
 }
 
 Scalar only_element(PyObject* o) {
   const Tensor& t = unwrap(o);
-  check<ValueError>(t.numel() == 1, "only one element tensors can be converted to Python scalars, got shape ", t.shape());
+  check<ValueError>(t.numel() == 1,
+                    "only one element tensors can be converted to Python scalars, got shape ",
+                    t.shape());
   return t.item_scalar();
 }
 
@@ -133,7 +138,8 @@ PyObject* to_float(PyObject* o) {
 PyObject* to_integer(PyObject* o) {
   return guarded([&]() -> PyObject* {
     const Scalar s = only_element(o);
-    return s.is_floating() ? PyLong_FromDouble(s.to<double>()) : PyLong_FromLongLong(s.to<int64_t>());
+    return s.is_floating() ? PyLong_FromDouble(s.to<double>())
+                           : PyLong_FromLongLong(s.to<int64_t>());
   });
 }
 
@@ -141,8 +147,8 @@ PyObject* to_index(PyObject* o) {
   return guarded([&] {
     const Tensor& t = unwrap(o);
     check<TypeError>(t.numel() == 1 && category(t.dtype()) != Category::Floating,
-                     "only integer tensors of a single element can be converted to an index, got ", t.dtype(),
-                     " of shape ", t.shape());
+                     "only integer tensors of a single element can be converted to an index, got ",
+                     t.dtype(), " of shape ", t.shape());
     return PyLong_FromLongLong(t.item<int64_t>());
   });
 }
@@ -196,11 +202,30 @@ void add_number_slots(std::vector<PyType_Slot>& slots) {
 }
 
 void find_operator_ops() {
-  ops = {find_ops("add"), find_ops("sub"), find_ops("rsub"), find_ops("mul"), find_ops("true_divide"),
-         find_ops("floor_divide"), find_ops("remainder"), find_ops("pow"), find_ops("matmul"), find_ops("reciprocal"),
-         find_ops("neg"), find_ops("abs"), find_ops("bitwise_not"), find_ops("bitwise_and"), find_ops("bitwise_or"),
-         find_ops("bitwise_xor"), find_ops("bitwise_left_shift"), find_ops("bitwise_right_shift"),
-         find_ops("lt"), find_ops("le"), find_ops("eq"), find_ops("ne"), find_ops("gt"), find_ops("ge")};
+  ops = {find_ops("add"),
+         find_ops("sub"),
+         find_ops("rsub"),
+         find_ops("mul"),
+         find_ops("true_divide"),
+         find_ops("floor_divide"),
+         find_ops("remainder"),
+         find_ops("pow"),
+         find_ops("matmul"),
+         find_ops("reciprocal"),
+         find_ops("neg"),
+         find_ops("abs"),
+         find_ops("bitwise_not"),
+         find_ops("bitwise_and"),
+         find_ops("bitwise_or"),
+         find_ops("bitwise_xor"),
+         find_ops("bitwise_left_shift"),
+         find_ops("bitwise_right_shift"),
+         find_ops("lt"),
+         find_ops("le"),
+         find_ops("eq"),
+         find_ops("ne"),
+         find_ops("gt"),
+         find_ops("ge")};
 }
 
 }  // namespace gotorch::python

@@ -14,8 +14,7 @@ namespace gotorch::python {
 namespace {
 
 struct OpObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   const OpSet* ops;
   PyObject* name;
   bool method, functional;
@@ -36,12 +35,15 @@ Arguments arguments(PyObject* self, PyObject* const* args, size_t n, PyObject* k
 }
 
 PyObject* vectorcall(PyObject* self, PyObject* const* args, size_t n, PyObject* keywords) {
-  return guarded([&] { return reinterpret_cast<OpObject*>(self)->ops->call(arguments(self, args, n, keywords)); });
+  return guarded([&] {
+    return reinterpret_cast<OpObject*>(self)->ops->call(arguments(self, args, n, keywords));
+  });
 }
 
 PyObject* vectorcall_inplace(PyObject* self, PyObject* const* args, size_t n, PyObject* keywords) {
-  return guarded(
-      [&] { return reinterpret_cast<OpObject*>(self)->ops->call_inplace(arguments(self, args, n, keywords)); });
+  return guarded([&] {
+    return reinterpret_cast<OpObject*>(self)->ops->call_inplace(arguments(self, args, n, keywords));
+  });
 }
 
 PyObject* bind(PyObject* self, PyObject* object, PyObject*) {
@@ -52,7 +54,8 @@ PyObject* bind(PyObject* self, PyObject* object, PyObject*) {
 
 PyObject* repr(PyObject* self) {
   auto* op = reinterpret_cast<OpObject*>(self);
-  return PyUnicode_FromFormat(op->method ? "<method '%U' of 'gotorch.Tensor' objects>" : "<function gotorch.%U>", op->name);
+  return PyUnicode_FromFormat(
+      op->method ? "<method '%U' of 'gotorch.Tensor' objects>" : "<function gotorch.%U>", op->name);
 }
 
 PyObject* get_name(PyObject* self, void*) {
@@ -96,7 +99,8 @@ PyTypeObject* make_type(const char* name, bool method) {
   constexpr unsigned long vectorcall_flag = _Py_TPFLAGS_HAVE_VECTORCALL;
 #endif
   // A method descriptor is called with the object in front; no bound method is made.
-  const unsigned long flags = Py_TPFLAGS_DEFAULT | vectorcall_flag | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0ul);
+  const unsigned long flags =
+      Py_TPFLAGS_DEFAULT | vectorcall_flag | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0ul);
   PyType_Spec spec{name, sizeof(OpObject), 0, static_cast<unsigned>(flags), slots};
   auto* type = reinterpret_cast<PyTypeObject*>(expect(PyType_FromSpec(&spec)));
   type->tp_vectorcall_offset = offsetof(OpObject, vectorcall);
@@ -132,11 +136,13 @@ PyObject* run_out(const Op& op, std::span<const Value> values, PyObject* out) {
   SmallVector<Tensor, 4> outs;
   const bool several = PyTuple_Check(out) || PyList_Check(out);
   const Py_ssize_t n = several ? PySequence_Fast_GET_SIZE(out) : 1;
-  check<TypeError>(n == static_cast<Py_ssize_t>(op.signature().results.size()), op.name(), "(): out takes ",
-                   op.signature().results.size(), " tensors, got ", static_cast<int64_t>(n));
+  check<TypeError>(n == static_cast<Py_ssize_t>(op.signature().results.size()), op.name(),
+                   "(): out takes ", op.signature().results.size(), " tensors, got ",
+                   static_cast<int64_t>(n));
   for (Py_ssize_t i = 0; i < n; i++) {
     PyObject* item = several ? PySequence_Fast_GET_ITEM(out, i) : out;
-    check<TypeError>(is_tensor(item), op.name(), "(): argument 'out' must be Tensor, not ", Py_TYPE(item)->tp_name);
+    check<TypeError>(is_tensor(item), op.name(), "(): argument 'out' must be Tensor, not ",
+                     Py_TYPE(item)->tp_name);
     outs.push_back(unwrap(item));
   }
   {
@@ -163,7 +169,8 @@ std::string describe(const Arguments& args) {
   for (Py_ssize_t i = args.method; i < args.count; i++)
     out += (out.empty() ? "" : ", ") + std::string(Py_TYPE(args.values[i])->tp_name);
   for (Py_ssize_t i = 0; args.keywords && i < PyTuple_GET_SIZE(args.keywords); i++)
-    out += (out.empty() ? "" : ", ") + std::string(PyUnicode_AsUTF8(PyTuple_GET_ITEM(args.keywords, i))) + "=" +
+    out += (out.empty() ? "" : ", ") +
+           std::string(PyUnicode_AsUTF8(PyTuple_GET_ITEM(args.keywords, i))) + "=" +
            Py_TYPE(args.values[args.count + i])->tp_name;
   return out;
 }
@@ -172,7 +179,8 @@ std::string describe(const Arguments& args) {
 
 std::string OpSet::doc() const {
   std::string out;
-  for (const Overload& o : overloads_) out += (out.empty() ? "" : "\n\n") + o.signature() + "\n\n" + o.op().def().doc;
+  for (const Overload& o : overloads_)
+    out += (out.empty() ? "" : "\n\n") + o.signature() + "\n\n" + o.op().def().doc;
   return out;
 }
 
@@ -183,7 +191,8 @@ void OpSet::fail_to_match(const Arguments& args) const {
     overloads_[0].parse(args, call, &why);
     throw TypeError(why);
   }
-  why = name_ + "() received an invalid combination of arguments: (" + describe(args) + "). Its forms are:";
+  why = name_ + "() received an invalid combination of arguments: (" + describe(args) +
+        "). Its forms are:";
   for (const Overload& o : overloads_) why += "\n * " + o.signature();
   throw TypeError(why);
 }
@@ -248,7 +257,9 @@ PyObject* make_op_function(const OpSet& ops, Form form, bool inplace) {
 void bind_ops(PyObject* module) {
   function_type = make_type("gotorch._C.OpFunction", false);
   method_type = make_type("gotorch._C.OpMethod", true);
-  auto add = [](const std::string& name, const Op& op) { all_ops().try_emplace(name, name).first->second.add(op); };
+  auto add = [](const std::string& name, const Op& op) {
+    all_ops().try_emplace(name, name).first->second.add(op);
+  };
   for (const Op* op : op_table()) {
     add(op->name(), *op);
     std::string_view aliases = op->def().aliases;
@@ -270,8 +281,10 @@ void bind_ops(PyObject* module) {
       expect(PyObject_SetAttrString(where, (name + "_").c_str(), inplace.get()));
     };
     const Scope scope = ops.scope();
-    if (scope == Scope::Torch || scope == Scope::TorchNn || scope == Scope::Function) put(module, Form::Function);
-    if (scope == Scope::Torch || scope == Scope::TorchNn || scope == Scope::Method) put(tensor, Form::Method);
+    if (scope == Scope::Torch || scope == Scope::TorchNn || scope == Scope::Function)
+      put(module, Form::Function);
+    if (scope == Scope::Torch || scope == Scope::TorchNn || scope == Scope::Method)
+      put(tensor, Form::Method);
     if (scope == Scope::Nn || scope == Scope::TorchNn) put(nn.get(), Form::Functional);
     if (scope == Scope::Internal) put(internal.get(), Form::Function);
   }

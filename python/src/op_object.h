@@ -40,7 +40,11 @@ class OpSet {
 // Null if no op has that name.
 const OpSet* find_ops(std::string_view name);
 
-enum class Form { Function, Method, Functional };  // torch.relu, Tensor.relu, torch.nn.functional.relu
+enum class Form {
+  Function,
+  Method,
+  Functional
+};  // torch.relu, Tensor.relu, torch.nn.functional.relu
 
 PyObject* make_op_function(const OpSet& ops, Form form, bool inplace);
 

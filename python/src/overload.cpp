@@ -65,7 +65,8 @@ bool convert_dims(PyObject* o, const Param& p, Call& call, Value& out) {
     return convert_dims(PySequence_Fast_ITEMS(o), PySequence_Fast_GET_SIZE(o), call, out);
   int64_t value;
   if (!to_int(o, value)) return false;
-  const size_t n = static_cast<size_t>(std::max(1, p.list_size));  // int[2]: one integer stands for both
+  const size_t n =
+      static_cast<size_t>(std::max(1, p.list_size));  // int[2]: one integer stands for both
   int64_t* dims = call.integers(n);
   std::fill_n(dims, n, value);
   out = Value(Dims(dims, n));
@@ -130,8 +131,8 @@ Overload::Overload(const Op& op) : op_(&op), creates_(creates_tensor(op)) {
     if (!params[i].keyword_only) positional_++;
     if (!params[i].has_default) required_ |= 1u << i;
   }
-  binary_ = params_.size() >= 2 && (required_ & ~3u) == 0 && params[0].type == Param::Type::Tensor &&
-            params[1].type == Param::Type::Operand;
+  binary_ = params_.size() >= 2 && (required_ & ~3u) == 0 &&
+            params[0].type == Param::Type::Tensor && params[1].type == Param::Type::Operand;
 }
 
 bool Overload::convert(size_t i, PyObject* o, Call& call) const {
@@ -185,8 +186,9 @@ bool Overload::convert(size_t i, PyObject* o, Call& call) const {
 
 void Overload::explain(std::string* why, size_t i, PyObject* value) const {
   if (why)
-    *why = text(op_->name(), "(): argument '", params_[i].param->name, "' (position ", i + 1, ") must be ",
-                describe(params_[i].param->type), ", not ", short_name(Py_TYPE(value)));
+    *why =
+        text(op_->name(), "(): argument '", params_[i].param->name, "' (position ", i + 1,
+             ") must be ", describe(params_[i].param->type), ", not ", short_name(Py_TYPE(value)));
 }
 
 bool Overload::parse_binary(PyObject* a, PyObject* b, Value* values) const {
@@ -219,12 +221,14 @@ bool Overload::parse(const Arguments& args, Call& call, std::string* why) const 
     given |= 1u << spread;
     n = spread;
   }
-  if (args.functional && n == positional_ + 1 && op_->has_inplace() && to_bool(args.values[n - 1], call.inplace)) n--;
+  if (args.functional && n == positional_ + 1 && op_->has_inplace() &&
+      to_bool(args.values[n - 1], call.inplace))
+    n--;
   if (n > positional_) {
     if (why)
       *why = text(op_->name(), "() takes ", positional_ - args.method, " positional argument",
-                  positional_ - args.method == 1 ? "" : "s", " but ", n - args.method, n == 1 ? " was" : " were",
-                  " given");
+                  positional_ - args.method == 1 ? "" : "s", " but ", n - args.method,
+                  n == 1 ? " was" : " were", " given");
     return false;
   }
   for (Py_ssize_t i = 0; i < n; i++) {
@@ -237,7 +241,8 @@ bool Overload::parse(const Arguments& args, Call& call, std::string* why) const 
   if (args.keywords && !parse_keywords(args, call, given, why)) return false;
   if (const uint32_t missing = required_ & ~given) {
     if (why)
-      *why = text(op_->name(), "(): missing argument '", params_[std::countr_zero(missing)].param->name, "'");
+      *why = text(op_->name(), "(): missing argument '",
+                  params_[std::countr_zero(missing)].param->name, "'");
     return false;
   }
   for (size_t i = 0; i < params_.size(); i++)
@@ -257,18 +262,23 @@ int Overload::find(PyObject* name) const {
   return -1;
 }
 
-bool Overload::parse_keywords(const Arguments& args, Call& call, uint32_t& given, std::string* why) const {
+bool Overload::parse_keywords(const Arguments& args, Call& call, uint32_t& given,
+                              std::string* why) const {
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(args.keywords); k++) {
     PyObject* name = PyTuple_GET_ITEM(args.keywords, k);
     PyObject* value = args.values[args.count + k];
     const int i = find(name);
     if (i < 0) {
       if (parse_extra(name, value, args.functional, call)) continue;
-      if (why) *why = text(op_->name(), "() got an unexpected keyword argument '", PyUnicode_AsUTF8(name), "'");
+      if (why)
+        *why = text(op_->name(), "() got an unexpected keyword argument '", PyUnicode_AsUTF8(name),
+                    "'");
       return false;
     }
     if (given >> i & 1) {
-      if (why) *why = text(op_->name(), "() got multiple values for argument '", params_[i].param->name, "'");
+      if (why)
+        *why =
+            text(op_->name(), "() got multiple values for argument '", params_[i].param->name, "'");
       return false;
     }
     if (!convert(static_cast<size_t>(i), value, call)) {
@@ -288,14 +298,16 @@ bool Overload::parse_extra(PyObject* name, PyObject* value, bool functional, Cal
     return true;
   }
   if (s == "inplace" && functional && op_->has_inplace()) return to_bool(value, call.inplace);
-  if (s == "memory_format" && (creates_ || op_->name() == "clone" || op_->name() == "contiguous")) return true;
+  if (s == "memory_format" && (creates_ || op_->name() == "clone" || op_->name() == "contiguous"))
+    return true;
   if (!creates_) return false;
   if (s == "device") {
     check_device(value);
   } else if (s == "requires_grad") {
     return to_bool(value, call.requires_grad);
   } else if (s == "pin_memory") {
-    check(value == Py_False || value == Py_None, "pin_memory=True: there is no pinned memory on the CPU");
+    check(value == Py_False || value == Py_None,
+          "pin_memory=True: there is no pinned memory on the CPU");
   } else if (s == "names") {
     check(value == Py_None, "named tensors are not supported");
   } else if (s != "layout") {

@@ -14,9 +14,9 @@ namespace gotorch::python {
 // A vectorcall: positional arguments, then the values of the keywords.
 struct Arguments {
   PyObject* const* values;
-  Py_ssize_t count;    // of the positional ones
-  PyObject* keywords;  // a tuple of names, or null
-  bool method = false;     // the first argument is the object whose method this is
+  Py_ssize_t count;         // of the positional ones
+  PyObject* keywords;       // a tuple of names, or null
+  bool method = false;      // the first argument is the object whose method this is
   bool functional = false;  // of torch.nn.functional, whose functions take inplace=
 };
 

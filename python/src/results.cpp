@@ -5,7 +5,6 @@
 #include <string>
 #include <unordered_map>
 
-
 #include "python/src/errors.h"
 #include "python/src/tensor_object.h"
 
@@ -35,7 +34,8 @@ PyTypeObject* make_result_type(const Op& op) {
   const auto& results = op.signature().results;
   auto* fields = new PyStructSequence_Field[results.size() + 1]{};
   for (size_t i = 0; i < results.size(); i++) fields[i].name = results[i].c_str();
-  auto* desc = new PyStructSequence_Desc{name->c_str(), nullptr, fields, static_cast<int>(results.size())};
+  auto* desc =
+      new PyStructSequence_Desc{name->c_str(), nullptr, fields, static_cast<int>(results.size())};
   PyTypeObject* type = PyStructSequence_NewType(desc);
   if (!type) throw PythonError();
   type->tp_repr = repr;
@@ -69,7 +69,8 @@ PyObject* from_results(const Op& op, Tensors&& results) {
   if (!type) return as_list(std::move(results));
   Owned tuple(expect(PyStructSequence_New(type)));
   for (size_t i = 0; i < results.size(); i++)
-    PyStructSequence_SetItem(tuple.get(), static_cast<Py_ssize_t>(i), expect(wrap(std::move(results[i]))));
+    PyStructSequence_SetItem(tuple.get(), static_cast<Py_ssize_t>(i),
+                             expect(wrap(std::move(results[i]))));
   return tuple.leak();
 }
 

@@ -12,7 +12,8 @@ namespace gotorch::python {
 namespace py = pybind11;
 
 void bind_runtime(py::module_& m) {
-  m.def("get_num_threads", &runtime::num_workers, "The threads that compute, the calling one included.");
+  m.def("get_num_threads", &runtime::num_workers,
+        "The threads that compute, the calling one included.");
   m.def("set_num_threads", &runtime::set_num_workers, py::arg("int"));
   m.def("get_default_dtype", &default_dtype);
   m.def("set_default_dtype", &set_default_dtype, py::arg("d"));

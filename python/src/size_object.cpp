@@ -64,12 +64,16 @@ PyObject* reduce(PyObject* self, PyObject*) {
 }
 
 // Slices, sums and repetitions of a Size are Sizes again.
-PyObject* subscript(PyObject* self, PyObject* key) { return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(self, key)); }
+PyObject* subscript(PyObject* self, PyObject* key) {
+  return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(self, key));
+}
 PyObject* concat(PyObject* a, PyObject* b) {
   // Of one of no elements the tuple itself may come back.
   return as_size(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
 }
-PyObject* repeat(PyObject* self, Py_ssize_t n) { return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(self, n)); }
+PyObject* repeat(PyObject* self, Py_ssize_t n) {
+  return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(self, n));
+}
 
 PyMethodDef methods[] = {{"numel", numel, METH_NOARGS, "The product of the sizes."},
                          {"__reduce__", reduce, METH_NOARGS, nullptr},

@@ -1,4 +1,4 @@
-"""What opgen.py writes for readers of the op table: the type stub of the extension and docs/ops.md."""
+"""What opgen.py writes for readers: the type stub of the extension and docs/ops.md."""
 
 import keyword
 import re
@@ -45,10 +45,24 @@ class Generator:
 
 class OutOfMemoryError(RuntimeError, MemoryError): ...
 
-def tensor(data: Any, *, dtype: dtype | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor: ...
+def tensor(
+    data: Any,
+    *,
+    dtype: dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor: ...
 def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tensor: ...
 def from_numpy(ndarray: Any) -> Tensor: ...
-def frombuffer(buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor: ...
+def frombuffer(
+    buffer: Any,
+    *,
+    dtype: dtype,
+    count: int = -1,
+    offset: int = 0,
+    requires_grad: bool = False,
+) -> Tensor: ...
 def get_num_threads() -> int: ...
 def set_num_threads(int: int) -> None: ...
 def get_default_dtype() -> dtype: ...
@@ -56,7 +70,7 @@ def set_default_dtype(d: dtype) -> None: ...
 def is_grad_enabled() -> bool: ...
 '''
 
-TENSOR_HEAD = '''
+TENSOR_HEAD = """
 class Tensor:
     shape: Size
     dtype: dtype
@@ -85,7 +99,13 @@ class Tensor:
     def detach(self) -> Tensor: ...
     def detach_(self) -> Tensor: ...
     def requires_grad_(self, requires_grad: bool = True) -> Tensor: ...
-    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None: ...
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None: ...
     def retain_grad(self) -> None: ...
     def register_hook(self, hook: Any) -> Any: ...
     def to(self, *args: Any, **kwargs: Any) -> Tensor: ...
@@ -108,7 +128,7 @@ class Tensor:
     def __float__(self) -> Any: ...
     def __int__(self) -> Any: ...
     def __index__(self) -> Any: ...
-'''
+"""
 
 OPERATORS = {
     "add": ("__add__", "__radd__", "__iadd__"),
@@ -232,8 +252,8 @@ def ops_page(ops):
     lines = [
         "# The ops",
         "",
-        "Written by `python/tools/opgen.py` from the definitions in `tensor/ops/`. `x` stands for a tensor, `F` for",
-        "`torch.nn.functional`. *In place*: there is also a method with a trailing underscore.",
+        "Written by `python/tools/opgen.py` from the definitions in `tensor/ops/`. `x` is a tensor,",
+        "`F` is `torch.nn.functional`. *In place*: there is also a method with a trailing underscore.",
         "",
     ]
     for source in sorted({op.source for op in ops}):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes what derives from the ops in tensor/ops/*.cpp: tensor/ops.h, the type stub, docs/ops.md.
 
-    python/tools/opgen.py          write the files
-    python/tools/opgen.py --check  exit 1 if a file is not what would be written
+python/tools/opgen.py          write the files
+python/tools/opgen.py --check  exit 1 if a file is not what would be written
 """
 
 import argparse
@@ -14,7 +14,10 @@ import docgen
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-DEFINITION = re.compile(r'^const Op (\w+)\{\{\s*\.sig =\s*((?:"[^"]*"\s*)+),(?:\s*\.doc =\s*((?:"(?:[^"\\]|\\.)*"\s*)+),)?', re.M)
+DEFINITION = re.compile(
+    r'^const Op (\w+)\{\{\s*\.sig =\s*((?:"[^"]*"\s*)+),(?:\s*\.doc =\s*((?:"(?:[^"\\]|\\.)*"\s*)+),)?',
+    re.M,
+)
 
 CPP_TYPES = {
     "Tensor": "const Tensor&",
@@ -128,7 +131,9 @@ def read_ops():
         text = path.read_text()
         found = list(DEFINITION.finditer(text))
         if len(found) != len(re.findall(r"^const Op ", text, re.M)):
-            sys.exit(f"{path}: an op does not start with `const Op name{{{{ .sig = ..., .doc = ...,`")
+            sys.exit(
+                f"{path}: an op does not start with `const Op name{{{{ .sig = ..., .doc = ...,`"
+            )
         for m in found:
             body = text[m.end() : text.index("\n}};", m.start())]
             ops.append(Op(m[1], literal(m[2]), literal(m[3]), path.stem, body))

@@ -61,7 +61,9 @@ def test_text_is_that_of_pytorch(data):
         check(data, dtype)
 
 
-@pytest.mark.parametrize("shape", [(1001,), (1, 2000), (2000, 1), (8, 300), (7, 7, 30), (2, 10, 10, 10), (7, 8, 3, 9)])
+@pytest.mark.parametrize(
+    "shape", [(1001,), (1, 2000), (2000, 1), (8, 300), (7, 7, 30), (2, 10, 10, 10), (7, 8, 3, 9)]
+)
 def test_long_tensors_are_shortened(shape):
     count = math.prod(shape)
     for data in (torch.arange(count), torch.arange(count) / 7):

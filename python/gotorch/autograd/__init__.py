@@ -44,8 +44,8 @@ def _gradients_for(outputs, grads):
     for y, g in zip(outputs, grads):
         if g is not None and g.shape != y.shape:
             raise RuntimeError(
-                f"Mismatch in shape: a gradient of shape {tuple(g.shape)} was given for a tensor of "
-                f"shape {tuple(y.shape)}"
+                f"Mismatch in shape: a gradient of shape {tuple(g.shape)} was given "
+                f"for a tensor of shape {tuple(y.shape)}"
             )
     return grads
 

@@ -1,6 +1,6 @@
 """Gradients compared with finite differences.
 
-With f and small e, (f(x + e*u) - f(x - e*u)) / 2e approaches the derivative along u with an error of order e**2.
+For small e, (f(x + e*u) - f(x - e*u)) / 2e is the derivative along u up to an error of order e**2.
 """
 
 from gotorch import _C
@@ -64,7 +64,9 @@ def _check_inputs(inputs):
         raise ValueError("gradcheck: at least one input must be a tensor with requires_grad=True")
     for x in chosen:
         if x.numel() and any(s == 0 and n > 1 for s, n in zip(x.stride(), x.shape)):
-            raise RuntimeError("gradcheck: an input with stride 0 cannot be moved element by element")
+            raise RuntimeError(
+                "gradcheck: an input with stride 0 cannot be moved element by element"
+            )
     return chosen
 
 
@@ -92,7 +94,9 @@ def _check_all(function, inputs, eps, atol, rtol):
         for i, e in _basis(y):
             weights = [_C.zeros_like(o) for o in outputs]
             weights[k] = e
-            rows[k, i] = [g.contiguous().view(-1).tolist() for g in _gradients(outputs, chosen, weights)]
+            rows[k, i] = [
+                g.contiguous().view(-1).tolist() for g in _gradients(outputs, chosen, weights)
+            ]
     for n, x in enumerate(chosen):
         for j, direction in _basis(x):
             for k, d in enumerate(_difference(function, inputs, x, direction, eps)):
@@ -128,7 +132,8 @@ def _check_projection(function, inputs, eps, atol, rtol):
 
 def _dot(a, b):
     return sum(
-        p * q for p, q in zip(a.detach().contiguous().view(-1).tolist(), b.contiguous().view(-1).tolist())
+        p * q
+        for p, q in zip(a.detach().contiguous().view(-1).tolist(), b.contiguous().view(-1).tolist())
     )
 
 
