@@ -60,7 +60,7 @@ LossAndWeight forward_rows(const Problem<T>& p, T* losses, int64_t b, int64_t e)
     T loss = 0;
     if (!p.ignored(t)) {
       const T m = max_row(x, p.c);
-      const T sum = exp_sum<T>(nullptr, p.c, [&](auto at) { return at(x) - m; });
+      const T sum = exp_sum<false, T>(nullptr, p.c, [&](auto at) { return at(x) - m; });
       p.max[i] = m;
       p.sum[i] = sum;
       T weighted = 0;
@@ -147,8 +147,8 @@ void backward_rows(const Problem<T>& p, const T* g, T* gx, int64_t b, int64_t e)
     }
     const Slopes<T> s(p, g, i, t);
     const T m = p.max[i], *weight = p.weight;
-    for (int64_t k = 0; k < p.c; k += kExpBlock) {
-      const int64_t len = std::min(kExpBlock, p.c - k);
+    for (int64_t k = 0; k < p.c; k += kTile) {
+      const int64_t len = std::min(kTile, p.c - k);
       T* out = gi + k;
       exp_row(out, len, [&](auto at) { return at(x + k) - m; });
       if (p.soft == 0) map_row(out, len, [&](auto at) { return at(out) * s.slope; });

@@ -27,45 +27,62 @@ inline void exp_lanes(Vec<T>& a, Vec<T>& b) {
   std::memcpy(&b, t + kWidth<T>, sizeof b);
 }
 
-// y[i] = exp(f(i)) for a row of f(i) <= 0; y may be an input. The last lanes are padded: scalar exp
-// is dear.
-template <class T, class F>
-void exp_row(T* y, int64_t n, F f) {
+// Calls put(i, a, b) with exp(f(i)) ... exp(f(i + kLanes - 1)) in two vectors, for a row of f(i) <= 0.
+// The last lanes are padded with zeros, since scalar exp is dear; put gets no more than they.
+template <class T, class F, class Put>
+void for_exps(int64_t n, F f, Put put) {
   constexpr int W = kWidth<T>, L = kLanes<T>;
   int64_t i = 0;
   for (; i + L <= n; i += L) {
     Vec<T> a = f(VecAt<T>{i}), b = f(VecAt<T>{i + W});
     exp_lanes<T>(a, b);
-    std::memcpy(y + i, &a, sizeof a);
-    std::memcpy(y + i + W, &b, sizeof b);
+    put(i, a, b);
   }
   if (i == n) return;
-  T t[L] = {};
+  T t[L];
+  std::fill_n(t, L, -std::numeric_limits<T>::infinity());
   for_tail(i, n, [&](int64_t e) { t[e - i] = f(ScalarAt<T>{e}); });
   Vec<T> a = VecAt<T>{0}(t), b = VecAt<T>{W}(t);
   exp_lanes<T>(a, b);
+  put(i, a, b);
+}
+
+// Stores up to kLanes elements of a row of n, from i on.
+template <class T>
+void put_lanes(T* y, int64_t i, int64_t n, const Vec<T>& a, const Vec<T>& b) {
+  if (i + kLanes<T> <= n) {
+    std::memcpy(y + i, &a, sizeof a);
+    std::memcpy(y + i + kWidth<T>, &b, sizeof b);
+    return;
+  }
+  T t[kLanes<T>];
   std::memcpy(t, &a, sizeof a);
-  std::memcpy(t + W, &b, sizeof b);
+  std::memcpy(t + kWidth<T>, &b, sizeof b);
   for_tail(i, n, [&](int64_t e) { y[e] = t[e - i]; });
 }
 
-// Exponentials are summed in blocks that stay in the first-level cache.
-inline constexpr int64_t kExpBlock = 512;
-
-// The sum of exp(f(i)) for a row of f(i) <= 0; writes the terms to y unless it is null.
+// y[i] = exp(f(i)) for a row of f(i) <= 0; y may be an input.
 template <class T, class F>
+void exp_row(T* y, int64_t n, F f) {
+  for_exps<T>(n, f, [&](int64_t i, const Vec<T>& a, const Vec<T>& b) { put_lanes(y, i, n, a, b); });
+}
+
+// The sum of exp(f(i)) for a row of f(i) <= 0; `store` writes the terms to y, which may be an input.
+template <bool store, class T, class F>
 T exp_sum(T* y, int64_t n, F f) {
-  T buffer[kExpBlock];
   double total = 0;
-  for (int64_t b = 0; b < n; b += kExpBlock) {
-    const int64_t len = std::min(kExpBlock, n - b);
-    T* e = y ? y + b : buffer;
-    exp_row(e, len, [&](auto at) {
-      at.i += b;
-      return f(at);
-    });
+  for (int64_t block = 0; block < n; block += kBlock) {
+    const int64_t len = std::min(kBlock, n - block);
     LaneSums<T, 1> sum;
-    sum.add(len, [&](auto at) { return terms(at(e)); });
+    const auto shifted = [&](auto at) {
+      at.i += block;
+      return f(at);
+    };
+    for_exps<T>(len, shifted, [&](int64_t i, const Vec<T>& a, const Vec<T>& b) {
+      sum.lo[0] += a;
+      sum.hi[0] += b;
+      if constexpr (store) put_lanes(y + block, i, len, a, b);
+    });
     total += static_cast<double>(sum.fold(0));
   }
   return static_cast<T>(total);

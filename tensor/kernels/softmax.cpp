@@ -30,18 +30,18 @@ void forward_rows(const T* x, T* y, int64_t rows, int64_t n) {
     const T m = max_row(x, n);
     const auto shifted = [&](auto at) { return at(x) - m; };
     if constexpr (kind == Kind::Softmax) {
-      const T sum = exp_sum(y, n, shifted);
-      map_row(y, n, [&](auto at) { return at(y) / sum; });
+      const T scale = 1 / exp_sum<true>(y, n, shifted);
+      map_row(y, n, [&](auto at) { return at(y) * scale; });
       y += n;
     } else if constexpr (kind == Kind::LogSoftmax) {
-      const T log_sum = math::log(exp_sum<T>(nullptr, n, shifted));
+      const T log_sum = math::log(exp_sum<false, T>(nullptr, n, shifted));
       map_row(y, n, [&](auto at) { return (at(x) - m) - log_sum; });
       y += n;
     } else {
       const T shift = finite_or_zero(m);
-      *y++ =
-          math::log(exp_sum<T>(nullptr, n, [&](auto at) { return at_most_zero(at(x) - shift); })) +
-          m;
+      *y++ = math::log(exp_sum<false, T>(nullptr, n,
+                                         [&](auto at) { return at_most_zero(at(x) - shift); })) +
+             m;
     }
   }
 }
@@ -51,9 +51,9 @@ void backward_rows(const T* g, const T* y, T* gx, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; r++, g += n, y += n, gx += n) {
     if constexpr (log) {
       const T sum = static_cast<T>(sum_row<T, 1>(n, [&](auto at) { return terms(at(g)); })[0]);
-      for (int64_t b = 0; b < n; b += kExpBlock) {
-        const int64_t len = std::min(kExpBlock, n - b);
-        T e[kExpBlock];
+      T e[kTile];
+      for (int64_t b = 0; b < n; b += kTile) {
+        const int64_t len = std::min(kTile, n - b);
         exp_row(e, len, [&](auto at) { return at(y + b); });
         map_row(gx + b, len, [&](auto at) { return at(g + b) - at(e) * sum; });
       }
