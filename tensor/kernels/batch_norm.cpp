@@ -50,31 +50,27 @@ struct Batch {
   int64_t n, c, s;
 };
 
-// Mean and sum of squared deviations of column j ... j + w - 1 over rows [b, e).
+// Columns per task.
+constexpr int64_t kTile = 256;
+
+// Mean and sum of squared deviations of column j ... j + w - 1 over rows [b, e). Deviations are from
+// the first row: over a part of 128 rows that costs at most a factor of 128 in rounding errors, when
+// the first row is an outlier.
 template <class T>
 void column_moments(const Batch<T>& a, int64_t b, int64_t e, int64_t j, int64_t w, double* mean,
                     double* m2) {
   const int64_t stride = a.c * a.s;
   const double n = static_cast<double>(e - b);
-  ColumnSums<T> sum, squares;
-  for (int64_t i = b; i < e; i++) sum.add(w, [&](auto at) { return at(a.x + i * stride + j); });
-  sum.flush(w);
-  T about[kTile];
-  for (int64_t k = 0; k < w; k++) about[k] = static_cast<T>(sum.total[k] / n), sum.total[k] = 0;
-  for (int64_t i = b; i < e; i++) {
-    const T* x = a.x + i * stride + j;
-    sum.add(w, [&](auto at) { return at(x) - at(about); });
-    squares.add(w, [&](auto at) {
-      const auto d = at(x) - at(about);
-      return d * d;
-    });
-  }
-  sum.flush(w);
-  squares.flush(w);
+  const T* about = a.x + b * stride + j;
+  ColumnSums<T, 2> sums(w);
+  sums.add(b, e, [&](auto at, int64_t i) {
+    const auto d = at(a.x + i * stride + j) - at(about);
+    return terms(d, d * d);
+  });
+  const double *d = sums.totals(0), *d2 = sums.totals(1);
   for (int64_t k = 0; k < w; k++) {
-    const double d = sum.total[k];
-    mean[k] = static_cast<double>(about[k]) + d / n;
-    m2[k] = squares.total[k] - d * d / n;
+    mean[k] = static_cast<double>(about[k]) + d[k] / n;
+    m2[k] = d2[k] - d[k] * d[k] / n;
   }
 }
 
@@ -85,16 +81,13 @@ void column_gradients(const Batch<T>& a, int64_t b, int64_t e, int64_t j, int64_
   const int64_t stride = a.c * a.s;
   T mean[kTile];
   for (int64_t k = 0; k < w; k++) mean[k] = a.mean[(j + k) / a.s];
-  ColumnSums<T> gs, gds;
-  for (int64_t i = b; i < e; i++) {
-    const T *x = a.x + i * stride + j, *g = a.g + i * stride + j;
-    gs.add(w, [&](auto at) { return at(g); });
-    gds.add(w, [&](auto at) { return at(g) * (at(x) - at(mean)); });
-  }
-  gs.flush(w);
-  gds.flush(w);
-  std::copy_n(gs.total, w, sum_g);
-  std::copy_n(gds.total, w, sum_gd);
+  ColumnSums<T, 2> sums(w);
+  sums.add(b, e, [&](auto at, int64_t i) {
+    const auto g = at(a.g + i * stride + j);
+    return terms(g, g * (at(a.x + i * stride + j) - at(mean)));
+  });
+  std::copy_n(sums.totals(0), w, sum_g);
+  std::copy_n(sums.totals(1), w, sum_gd);
 }
 
 // The same for planes: one channel over batch elements [b, e).

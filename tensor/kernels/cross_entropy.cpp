@@ -85,31 +85,26 @@ template <class T>
 LossAndWeight forward_columns(const Problem<T>& p, T* losses, int64_t o, int64_t j, int64_t w) {
   const T* x = p.x + o * p.c * p.s + j;
   const int64_t first = o * p.s + j;
-  T *m = p.max + first, *sum = p.sum + first, e[kTile];
+  T *m = p.max + first, *sum = p.sum + first, e[kMaxTile];
   max_columns(x, p.c, p.s, w, m);
-  ColumnSums<T> sums;
+  ColumnSums<T> sums(w), weighted(w);
   for (int64_t c = 0; c < p.c; c++) {
     const T* xc = x + c * p.s;
     exp_row(e, w, [&](auto at) { return at(xc) - at(m); });
-    sums.add(w, [&](auto at) { return at(e); });
+    sums.add(c, c + 1, [&](auto at, int64_t) { return terms(at(e)); });
   }
-  sums.finish(w);
-  std::copy_n(sums.group, w, sum);
-
-  ColumnSums<T> weighted;
-  if (p.soft != 0) {
-    for (int64_t c = 0; c < p.c; c++) {
-      const T *xc = x + c * p.s, weight = p.weight_of(c);
-      weighted.add(w, [&](auto at) { return (at(xc) - at(m)) * weight; });
-    }
-    weighted.finish(w);
-  }
+  std::copy_n(sums.rounded(), w, sum);
+  if (p.soft != 0)
+    weighted.add(0, p.c, [&](auto at, int64_t c) {
+      return terms((at(x + c * p.s) - at(m)) * p.weight_of(c));
+    });
+  const T* weighted_sum = weighted.rounded();
   LossAndWeight total = {};
   for (int64_t k = 0; k < w; k++) {
     const int64_t t = p.target[first + k];
     T loss = 0;
     if (!p.ignored(t))
-      loss = element_loss(p, t, math::log(sum[k]), x[t * p.s + k] - m[k], weighted.group[k]);
+      loss = element_loss(p, t, math::log(sum[k]), x[t * p.s + k] - m[k], weighted_sum[k]);
     put(p, first + k, t, loss, losses, total);
   }
   return total;
@@ -147,8 +142,8 @@ void backward_rows(const Problem<T>& p, const T* g, T* gx, int64_t b, int64_t e)
     }
     const Slopes<T> s(p, g, i, t);
     const T m = p.max[i], *weight = p.weight;
-    for (int64_t k = 0; k < p.c; k += kTile) {
-      const int64_t len = std::min(kTile, p.c - k);
+    for (int64_t k = 0; k < p.c; k += kMaxTile) {
+      const int64_t len = std::min(kMaxTile, p.c - k);
       T* out = gi + k;
       exp_row(out, len, [&](auto at) { return at(x + k) - m; });
       if (p.soft == 0) map_row(out, len, [&](auto at) { return at(out) * s.slope; });
@@ -164,7 +159,7 @@ template <class T>
 void backward_columns(const Problem<T>& p, const T* g, T* gx, int64_t o, int64_t j, int64_t w) {
   const int64_t at0 = o * p.c * p.s + j, first = o * p.s + j;
   const T* m = p.max + first;
-  T slope[kTile], base[kTile], at_target[kTile];
+  T slope[kMaxTile], base[kMaxTile], at_target[kMaxTile];
   for (int64_t k = 0; k < w; k++) {
     const Slopes<T> s(p, g, first + k, p.target[first + k]);
     slope[k] = s.slope, base[k] = s.base, at_target[k] = s.at_target;

@@ -85,13 +85,11 @@ void backward_rows(const RowNorm<T>& p, const T* g, const T* x, T* gx, T* g_weig
 // Sums `count` rows of n elements, `stride` apart.
 template <class T>
 void sum_rows(const T* x, int64_t count, int64_t stride, int64_t n, T* y) {
-  for (int64_t j = 0; j < n; j += kTile) {
-    const int64_t w = std::min(kTile, n - j);
-    ColumnSums<T> sums;
-    for (int64_t i = 0; i < count; i++)
-      sums.add(w, [&](auto at) { return at(x + i * stride + j); });
-    sums.finish(w);
-    std::copy_n(sums.group, w, y + j);
+  for (int64_t j = 0; j < n; j += kMaxTile) {
+    const int64_t w = std::min(kMaxTile, n - j);
+    ColumnSums<T> sums(w);
+    sums.add(0, count, [&](auto at, int64_t i) { return terms(at(x + i * stride + j)); });
+    std::copy_n(sums.rounded(), w, y + j);
   }
 }
 
@@ -119,7 +117,7 @@ void backward(const RowNorm<T>& p, const T* g, const T* x, T* gx, T* g_weight, T
            std::min(p.rows, (i + 1) * chunk));
     }
   });
-  runtime::parallel_for(p.n, std::max(kTile, grain_of(chunks)), [&](int64_t b, int64_t e) {
+  runtime::parallel_for(p.n, std::max<int64_t>(64, grain_of(chunks)), [&](int64_t b, int64_t e) {
     if (g_weight) sum(sums.get() + b, chunks, stride, e - b, g_weight + b);
     if (g_bias) sum(sums.get() + p.n + b, chunks, stride, e - b, g_bias + b);
   });

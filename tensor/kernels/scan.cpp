@@ -40,7 +40,7 @@ struct LogAddExp {
 // x and y are a tile of w columns, `stride` apart along the axis of n elements.
 template <class T, class Op>
 void scan_columns(const T* x, T* y, int64_t n, int64_t stride, int64_t w) {
-  Sum<T> so_far[kTile];
+  Sum<T> so_far[kMaxTile];
   for (int64_t j = 0; j < w; j++) so_far[j] = Op::start;
   for (; n-- > 0; x += stride, y += stride)
     for (int64_t j = 0; j < w; j++) {
@@ -120,8 +120,8 @@ bool is_nan(T x) {
 
 template <class T, bool largest>
 void extreme_columns(const T* x, T* y, int64_t* indices, int64_t n, int64_t stride, int64_t w) {
-  T best[kTile];
-  int64_t at[kTile] = {};
+  T best[kMaxTile];
+  int64_t at[kMaxTile] = {};
   if (n == 0) return;
   std::copy_n(x, w, best);
   for (int64_t i = 0; i < n; i++, x += stride, y += stride, indices += stride)

@@ -51,9 +51,9 @@ void backward_rows(const T* g, const T* y, T* gx, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; r++, g += n, y += n, gx += n) {
     if constexpr (log) {
       const T sum = static_cast<T>(sum_row<T, 1>(n, [&](auto at) { return terms(at(g)); })[0]);
-      T e[kTile];
-      for (int64_t b = 0; b < n; b += kTile) {
-        const int64_t len = std::min(kTile, n - b);
+      T e[kMaxTile];
+      for (int64_t b = 0; b < n; b += kMaxTile) {
+        const int64_t len = std::min(kMaxTile, n - b);
         exp_row(e, len, [&](auto at) { return at(y + b); });
         map_row(gx + b, len, [&](auto at) { return at(g + b) - at(e) * sum; });
       }
@@ -67,49 +67,43 @@ void backward_rows(const T* g, const T* y, T* gx, int64_t rows, int64_t n) {
 
 template <class T, Kind kind>
 void forward_columns(const T* x, T* y, int64_t n, int64_t stride, int64_t w) {
-  T m[kTile], e[kTile];
+  T m[kMaxTile], shift[kMaxTile], e[kMaxTile];
   max_columns(x, n, stride, w, m);
-  T shift[kTile];
-  if constexpr (kind == Kind::LogSumExp)
-    for (int64_t j = 0; j < w; j++) shift[j] = finite_or_zero(m[j]);
-  ColumnSums<T> sums;
+  for (int64_t j = 0; j < w; j++) shift[j] = kind == Kind::LogSumExp ? finite_or_zero(m[j]) : m[j];
+  ColumnSums<T> sums(w);
   for (int64_t i = 0; i < n; i++) {
     const T* xi = x + i * stride;
     T* ei = kind == Kind::Softmax ? y + i * stride : e;
-    if constexpr (kind == Kind::LogSumExp)
-      exp_row(ei, w, [&](auto at) { return at_most_zero(at(xi) - at(shift)); });
-    else exp_row(ei, w, [&](auto at) { return at(xi) - at(m); });
-    sums.add(w, [&](auto at) { return at(ei); });
+    exp_row(ei, w, [&](auto at) {
+      const auto d = at(xi) - at(shift);
+      if constexpr (kind == Kind::LogSumExp) return at_most_zero(d);
+      else return d;
+    });
+    sums.add(i, i + 1, [&](auto at, int64_t) { return terms(at(ei)); });
   }
-  sums.finish(w);
-  const T* sum = sums.group;
-  if constexpr (kind == Kind::Softmax) {
-    for (T* yi = y; n-- > 0; yi += stride)
-      map_row(yi, w, [&](auto at) { return at(yi) / at(sum); });
-    return;
-  }
-  for (int64_t j = 0; j < w; j++) e[j] = math::log(sum[j]);
+  const T* sum = sums.rounded();
+  for (int64_t j = 0; j < w; j++) e[j] = kind == Kind::Softmax ? 1 / sum[j] : math::log(sum[j]);
   if constexpr (kind == Kind::LogSumExp) {
     map_row(y, w, [&](auto at) { return at(e) + at(m); });
-  } else {
-    for (; n-- > 0; x += stride, y += stride)
-      map_row(y, w, [&](auto at) { return (at(x) - at(m)) - at(e); });
+    return;
+  }
+  for (; n-- > 0; x += stride, y += stride) {
+    if constexpr (kind == Kind::Softmax) map_row(y, w, [&](auto at) { return at(y) * at(e); });
+    else map_row(y, w, [&](auto at) { return (at(x) - at(m)) - at(e); });
   }
 }
 
 template <class T, bool log>
 void backward_columns(const T* g, const T* y, T* gx, int64_t n, int64_t stride, int64_t w) {
-  ColumnSums<T> sums;
-  for (int64_t i = 0; i < n; i++) {
-    const T *gi = g + i * stride, *yi = y + i * stride;
-    if constexpr (log) sums.add(w, [&](auto at) { return at(gi); });
-    else sums.add(w, [&](auto at) { return at(gi) * at(yi); });
-  }
-  sums.finish(w);
-  const T* sum = sums.group;
+  ColumnSums<T> sums(w);
+  sums.add(0, n, [&](auto at, int64_t i) {
+    if constexpr (log) return terms(at(g + i * stride));
+    else return terms(at(g + i * stride) * at(y + i * stride));
+  });
+  const T* sum = sums.rounded();
   for (int64_t i = 0; i < n; i++, g += stride, y += stride, gx += stride) {
     if constexpr (log) {
-      T e[kTile];
+      T e[kMaxTile];
       exp_row(e, w, [&](auto at) { return at(y); });
       map_row(gx, w, [&](auto at) { return at(g) - at(e) * at(sum); });
     } else {

@@ -5,25 +5,30 @@
 
 namespace gotorch::kernels {
 
-inline constexpr int64_t kTile = 256;
+inline constexpr int64_t kMaxTile = 1024;
 
 // `width` columns of outer index `outer`, from column `first` on.
 struct Tile {
   int64_t outer, first, width;
 };
 
-// An array cut into tiles of at most kTile columns.
+// An array cut into tiles: wide ones, because memory is slow in short pieces, as long as they fit
+// the second-level cache and there are some for every worker.
 class Tiles {
  public:
-  explicit Tiles(Axis a) : axis_(a), per_outer_((a.inner + kTile - 1) / kTile) {}
+  explicit Tiles(Axis a)
+      : axis_(a),
+        width_(std::clamp<int64_t>(
+            std::min(65536 / std::max<int64_t>(1, a.n), a.rows() / 16) / 64 * 64, 128, kMaxTile)),
+        per_outer_((a.inner + width_ - 1) / width_) {}
   int64_t count() const { return axis_.outer * per_outer_; }
   // Tiles per parallel chunk when an element costs `cost`.
   int64_t grain(int64_t cost) const {
-    return grain_of(axis_.n * std::min(axis_.inner, kTile) * cost);
+    return grain_of(axis_.n * std::min(axis_.inner, width_) * cost);
   }
   Tile operator[](int64_t i) const {
-    const int64_t first = i % per_outer_ * kTile;
-    return {i / per_outer_, first, std::min(kTile, axis_.inner - first)};
+    const int64_t first = i % per_outer_ * width_;
+    return {i / per_outer_, first, std::min(width_, axis_.inner - first)};
   }
   template <class F>
   void for_each(int64_t cost, F f) const {
@@ -34,7 +39,7 @@ class Tiles {
 
  private:
   Axis axis_;
-  int64_t per_outer_;
+  int64_t width_, per_outer_;
 };
 
 // Calls f(row, begin, end) in parallel for pieces of the m elements of every row; an element costs

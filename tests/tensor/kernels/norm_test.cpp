@@ -223,7 +223,7 @@ TYPED_TEST(Norm, NanStaysInItsRow) {
 TYPED_TEST(Norm, BitsDependOnTheInputOnly) {
   using T = TypeParam;
   expect_same_bits_everywhere([] {
-    const int64_t n = 6, c = 40, s = 700;
+    const int64_t n = 6, c = 20, s = 300;
     const auto x = uniform<T>(n * c * s), g = uniform<T>(n * c * s, -1, 1, 3),
                w = uniform<T>(n * c * s, 1, 2, 4);
     std::vector<T> y(x.size()), gx(x.size()), gw(s * c), gb(s * c), mean(n * c * s),
