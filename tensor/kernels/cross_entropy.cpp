@@ -99,12 +99,14 @@ LossAndWeight forward_columns(const Problem<T>& p, T* losses, int64_t o, int64_t
       return terms((at(x + c * p.s) - at(m)) * p.weight_of(c));
     });
   const T* weighted_sum = weighted.rounded();
+  T* log_sum = e;
+  for (int64_t k = 0; k < w; k++) log_sum[k] = math::log(sum[k]);
   LossAndWeight total = {};
   for (int64_t k = 0; k < w; k++) {
     const int64_t t = p.target[first + k];
     T loss = 0;
     if (!p.ignored(t))
-      loss = element_loss(p, t, math::log(sum[k]), x[t * p.s + k] - m[k], weighted_sum[k]);
+      loss = element_loss(p, t, log_sum[k], x[t * p.s + k] - m[k], weighted_sum[k]);
     put(p, first + k, t, loss, losses, total);
   }
   return total;
