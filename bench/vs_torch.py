@@ -143,7 +143,12 @@ def run_all(arguments):
     from works import WORKS
 
     processes, blocks = (2, 5) if arguments.quick else (3, 9)
-    report = {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count(), "rows": [], "other": []}
+    report = {
+        "machine": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "rows": [],
+        "other": [],
+    }
     for name, limit, group, _ in WORKS:
         if arguments.only and arguments.only not in name:
             continue
@@ -151,7 +156,10 @@ def run_all(arguments):
             row = dict(name=name, limit=limit, group=group, threads=threads)
             row.update(compare(name, threads, processes, blocks))
             report["rows"].append(row)
-            print(f"{name:60s} {threads} thr {row['ratio']:6.2f} ({row['low']:.2f}-{row['high']:.2f}) limit {limit}", flush=True)
+            print(
+                f"{name:60s} {threads} thr {row['ratio']:6.2f} ({row['low']:.2f}-{row['high']:.2f}) limit {limit}",
+                flush=True,
+            )
     if not arguments.only:
         report["other"] = other_measures(WORKS)
     return report
@@ -166,13 +174,25 @@ def other_measures(works):
 
     for name, _, group, _ in works:
         if group == "step":
-            pair = [child({"what": "memory", "library": lib, "name": name}, 2) for lib in ("torch", "gotorch")]
+            pair = [
+                child({"what": "memory", "library": lib, "name": name}, 2)
+                for lib in ("torch", "gotorch")
+            ]
             add("peak memory, " + name, *(p / 2**20 for p in pair), "0.4 of PyTorch's", "MiB")
     step = next(w[0] for w in works if "784" in w[0])
-    pair = [child({"what": "contended", "library": lib, "name": step}, 2) for lib in ("torch", "gotorch")]
+    pair = [
+        child({"what": "contended", "library": lib, "name": step}, 2)
+        for lib in ("torch", "gotorch")
+    ]
     add("slow-down with one of two cores busy, " + step, *pair, "2.5", "times")
     add("import", import_time("torch"), import_time("gotorch"), "0.15", "s")
-    add("installed size", installed_size("torch") / 2**20, installed_size("gotorch") / 2**20, "25", "MiB")
+    add(
+        "installed size",
+        installed_size("torch") / 2**20,
+        installed_size("gotorch") / 2**20,
+        "25",
+        "MiB",
+    )
     return rows
 
 
@@ -186,7 +206,9 @@ def markdown(report):
         lines.append(f"| {name} | {' | '.join(cells)} | {limit} |")
     lines += ["", "| | PyTorch | GoTorch | goal |", "|---|---:|---:|---:|"]
     for r in report["other"]:
-        lines.append(f"| {r['name']} | {r['torch']:.3g} {r['unit']} | {r['gotorch']:.3g} {r['unit']} | {r['limit']} |")
+        lines.append(
+            f"| {r['name']} | {r['torch']:.3g} {r['unit']} | {r['gotorch']:.3g} {r['unit']} | {r['limit']} |"
+        )
     return "\n".join(lines)
 
 
@@ -199,7 +221,9 @@ def write_readme(table):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", help="only works whose name contains this")
     parser.add_argument("--quick", action="store_true", help="fewer processes and blocks")
     parser.add_argument("--readme", action="store_true", help="put the table into README.md")

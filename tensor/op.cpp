@@ -28,7 +28,7 @@ bool any_requires_grad(std::span<const Value> values) {
     if (v.kind() == Value::Kind::Tensor && v.tensor().requires_grad()) return true;
     if (v.kind() == Value::Kind::Tensors)
       for (const Tensor& t : v.tensors())
-        if (t.requires_grad()) return true;
+        if (t.defined() && t.requires_grad()) return true;
   }
   return false;
 }
@@ -150,15 +150,24 @@ Op::Op(OpDef def) : def_(std::move(def)), signature_(def_.sig) {
   mutable_table().push_back(this);
 }
 
-Tensors Op::call_with(std::span<const Value> given) const {
+std::span<const Value> Op::completed(std::span<const Value> given, std::span<Value, kMaxParams> values) const {
   const auto& params = signature_.params;
   check<TypeError>(given.size() <= params.size(), name(), " takes ", params.size(), " arguments, got ", given.size());
-  Value values[kMaxParams];
   for (size_t i = 0; i < params.size(); i++) {
     values[i] = i < given.size() ? given[i] : params[i].default_value;
     check<TypeError>(i < given.size() || params[i].has_default, name(), ": missing argument '", params[i].name, "'");
   }
-  return call(*this, std::span<const Value>(values, params.size()));
+  return values.first(params.size());
+}
+
+Tensors Op::call_with(std::span<const Value> given) const {
+  Value values[kMaxParams];
+  return call(*this, completed(given, values));
+}
+
+Tensor Op::call_inplace_with(std::span<const Value> given) const {
+  Value values[kMaxParams];
+  return call_inplace(*this, completed(given, values));
 }
 
 const std::vector<const Op*>& op_table() { return mutable_table(); }

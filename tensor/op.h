@@ -132,6 +132,8 @@ struct OpDef {
   const char* untested = "";                // which of the table's tests it opts out of, and why
 };
 
+inline constexpr int kMaxParams = 16;
+
 class Op {
  public:
   explicit Op(OpDef def);
@@ -153,6 +155,12 @@ class Op {
     const Value values[] = {Value(args)...};
     return call_with(std::span(values, sizeof...(args)));
   }
+  // The in-place form: writes to the first argument and returns it.
+  template <class... A>
+  Tensor inplace(const Tensor& self, const A&... args) const {
+    const Value values[] = {Value(self), Value(args)...};
+    return call_inplace_with(std::span(values, 1 + sizeof...(args)));
+  }
 
   // Which arguments and results gradient i saves, as bits in the order of the signature.
   struct Saves {
@@ -163,6 +171,8 @@ class Op {
 
  private:
   Tensors call_with(std::span<const Value> given) const;
+  Tensor call_inplace_with(std::span<const Value> given) const;
+  std::span<const Value> completed(std::span<const Value> given, std::span<Value, kMaxParams> values) const;
 
   OpDef def_;
   Signature signature_;
@@ -174,7 +184,6 @@ const std::vector<const Op*>& op_table();
 const Op* find_op(std::string_view name, std::string_view overload = "");
 
 // One value per parameter of the signature.
-inline constexpr int kMaxParams = 16;
 Tensors call(const Op& op, std::span<const Value> values);
 // Writes the result to args[0] and returns it.
 Tensor call_inplace(const Op& op, std::span<const Value> values);

@@ -96,6 +96,10 @@ extern const Op logspace;
 extern const Op eye;
 extern const Op tril_indices;
 extern const Op triu_indices;
+extern const Op embedding;
+extern const Op embedding_backward;
+extern const Op one_hot;
+extern const Op bincount;
 extern const Op amax;
 extern const Op amin;
 extern const Op max;
@@ -107,6 +111,21 @@ extern const Op min_other;
 extern const Op argmax;
 extern const Op argmin;
 extern const Op aminmax;
+extern const Op index_select;
+extern const Op gather;
+extern const Op take_along_dim;
+extern const Op take;
+extern const Op scatter;
+extern const Op scatter_value;
+extern const Op scatter_src_reduce;
+extern const Op scatter_value_reduce;
+extern const Op scatter_add;
+extern const Op scatter_reduce;
+extern const Op index_add;
+extern const Op index_copy;
+extern const Op index_fill;
+extern const Op index;
+extern const Op index_put;
 extern const Op cat;
 extern const Op stack;
 extern const Op hstack;
@@ -131,6 +150,10 @@ extern const Op xlogy;
 extern const Op poisson_nll_loss;
 extern const Op hinge_embedding_loss;
 extern const Op margin_ranking_loss;
+extern const Op masked_select;
+extern const Op masked_scatter;
+extern const Op nonzero;
+extern const Op nonzero_numpy;
 extern const Op mm;
 extern const Op bmm;
 extern const Op matmul;
@@ -176,6 +199,7 @@ extern const Op randint_like_low;
 extern const Op randint_like;
 extern const Op uniform;
 extern const Op normal_fill;
+extern const Op random_integers;
 extern const Op bernoulli;
 extern const Op bernoulli_p;
 extern const Op keep_mask;
@@ -204,6 +228,12 @@ extern const Op nansum;
 extern const Op nanmean;
 extern const Op sum_to_size;
 extern const Op logsumexp;
+extern const Op cumsum;
+extern const Op cumprod;
+extern const Op logcumsumexp;
+extern const Op cummax;
+extern const Op cummin;
+extern const Op diff;
 extern const Op slice;
 extern const Op slice_backward;
 extern const Op narrow;
@@ -227,6 +257,20 @@ extern const Op log_softmax_backward;
 extern const Op log_softmax_kernel;
 extern const Op log_softmax;
 extern const Op softmin;
+extern const Op sort;
+extern const Op argsort;
+extern const Op msort;
+extern const Op topk;
+extern const Op kthvalue;
+extern const Op median;
+extern const Op median_dim;
+extern const Op nanmedian;
+extern const Op nanmedian_dim;
+extern const Op _unique2;
+extern const Op _unique_consecutive;
+extern const Op _unique_dim;
+extern const Op searchsorted;
+extern const Op bucketize;
 extern const Op var;
 extern const Op std_;
 extern const Op var_mean;
@@ -312,2087 +356,2395 @@ namespace gotorch {
 
 // max(input, 0); NaN stays. The gradient at 0 is 0.
 inline Tensor relu(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::relu, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::relu, given);
   return std::move(out[0]);
 }
 
 // 1 / (1 + exp(-input)).
 inline Tensor sigmoid(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::sigmoid, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::sigmoid, given);
   return std::move(out[0]);
 }
 
 // log(sigmoid(input)) as min(input, 0) - log1p(exp(-|input|)), so exp <= 1.
 inline Tensor logsigmoid(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::logsigmoid, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::logsigmoid, given);
   return std::move(out[0]);
 }
 
 // log(1 + exp(beta * input)) / beta. Linear above threshold, so exp cannot overflow.
 inline Tensor softplus(const Tensor& input, double beta = 1, double threshold = 20) {
-  const Value values[] = {Value(input), Value(beta), Value(threshold)};
-  Tensors out = call(ops::softplus, values);
+  const Value given[] = {Value(input), Value(beta), Value(threshold)};
+  Tensors out = call(ops::softplus, given);
   return std::move(out[0]);
 }
 
 // input where positive, negative_slope * input elsewhere. The gradient at 0 is negative_slope.
 inline Tensor leaky_relu(const Tensor& input, double negative_slope = 0.01) {
-  const Value values[] = {Value(input), Value(negative_slope)};
-  Tensors out = call(ops::leaky_relu, values);
+  const Value given[] = {Value(input), Value(negative_slope)};
+  Tensors out = call(ops::leaky_relu, given);
   return std::move(out[0]);
 }
 
 // input where positive, alpha * (exp(input) - 1) elsewhere.
 inline Tensor elu(const Tensor& input, double alpha = 1.0) {
-  const Value values[] = {Value(input), Value(alpha)};
-  Tensors out = call(ops::elu, values);
+  const Value given[] = {Value(input), Value(alpha)};
+  Tensors out = call(ops::elu, given);
   return std::move(out[0]);
 }
 
 // max(0, input) + min(0, alpha * (exp(input / alpha) - 1)).
 inline Tensor celu(const Tensor& input, double alpha = 1.0) {
-  const Value values[] = {Value(input), Value(alpha)};
-  Tensors out = call(ops::celu, values);
+  const Value given[] = {Value(input), Value(alpha)};
+  Tensors out = call(ops::celu, given);
   return std::move(out[0]);
 }
 
 // scale * elu(input, alpha) with the constants of Klambauer et al. 2017.
 inline Tensor selu(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::selu, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::selu, given);
   return std::move(out[0]);
 }
 
 // input * sigmoid(input).
 inline Tensor silu(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::silu, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::silu, given);
   return std::move(out[0]);
 }
 
 // input * Phi(input), Phi the normal distribution function.
 inline Tensor _gelu_erf(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::gelu_erf, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::gelu_erf, given);
   return std::move(out[0]);
 }
 
 // 0.5 * input * (1 + tanh(sqrt(2/pi) * (input + 0.044715 * input^3))).
 inline Tensor _gelu_tanh(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::gelu_tanh, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::gelu_tanh, given);
   return std::move(out[0]);
 }
 
 // input * Phi(input), exact or with the tanh approximation of Hendrycks and Gimpel 2016.
 inline Tensor gelu(const Tensor& input, std::string_view approximate = "none") {
-  const Value values[] = {Value(input), Value(approximate)};
-  Tensors out = call(ops::gelu, values);
+  const Value given[] = {Value(input), Value(approximate)};
+  Tensors out = call(ops::gelu, given);
   return std::move(out[0]);
 }
 
 // input * tanh(softplus(input)).
 inline Tensor mish(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::mish, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::mish, given);
   return std::move(out[0]);
 }
 
 // input limited to [min_val, max_val]. The gradient at the limits is 0.
 inline Tensor hardtanh(const Tensor& input, Scalar min_val = -1, Scalar max_val = 1) {
-  const Value values[] = {Value(input), Value(min_val), Value(max_val)};
-  Tensors out = call(ops::hardtanh, values);
+  const Value given[] = {Value(input), Value(min_val), Value(max_val)};
+  Tensors out = call(ops::hardtanh, given);
   return std::move(out[0]);
 }
 
 // input limited to [0, 6].
 inline Tensor relu6(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::relu6, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::relu6, given);
   return std::move(out[0]);
 }
 
 // input / 6 + 1/2, limited to [0, 1].
 inline Tensor hardsigmoid(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::hardsigmoid, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::hardsigmoid, given);
   return std::move(out[0]);
 }
 
 // input * hardsigmoid(input).
 inline Tensor hardswish(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::hardswish, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::hardswish, given);
   return std::move(out[0]);
 }
 
 // input / (1 + |input|).
 inline Tensor softsign(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::softsign, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::softsign, given);
   return std::move(out[0]);
 }
 
 // input - tanh(input).
 inline Tensor tanhshrink(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::tanhshrink, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::tanhshrink, given);
   return std::move(out[0]);
 }
 
 // input where positive, weight * input elsewhere; weight broadcasts.
 inline Tensor _prelu(const Tensor& input, const Tensor& weight) {
-  const Value values[] = {Value(input), Value(weight)};
-  Tensors out = call(ops::prelu, values);
+  const Value given[] = {Value(input), Value(weight)};
+  Tensors out = call(ops::prelu, given);
   return std::move(out[0]);
 }
 
 // input + alpha * other.
 inline Tensor add(const Tensor& input, const Operand& other, Scalar alpha = 1) {
-  const Value values[] = {Value(input), Value(other), Value(alpha)};
-  Tensors out = call(ops::add, values);
+  const Value given[] = {Value(input), Value(other), Value(alpha)};
+  Tensors out = call(ops::add, given);
   return std::move(out[0]);
 }
 
 // input - alpha * other. Not defined for bool.
 inline Tensor sub(const Tensor& input, const Operand& other, Scalar alpha = 1) {
-  const Value values[] = {Value(input), Value(other), Value(alpha)};
-  Tensors out = call(ops::sub, values);
+  const Value given[] = {Value(input), Value(other), Value(alpha)};
+  Tensors out = call(ops::sub, given);
   return std::move(out[0]);
 }
 
 // other - alpha * input. Not defined for bool.
 inline Tensor rsub(const Tensor& input, const Operand& other, Scalar alpha = 1) {
-  const Value values[] = {Value(input), Value(other), Value(alpha)};
-  Tensors out = call(ops::rsub, values);
+  const Value given[] = {Value(input), Value(other), Value(alpha)};
+  Tensors out = call(ops::rsub, given);
   return std::move(out[0]);
 }
 
 // input * other.
 inline Tensor mul(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::mul, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::mul, given);
   return std::move(out[0]);
 }
 
 // input / other, in floating point.
 inline Tensor true_divide(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::true_divide, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::true_divide, given);
   return std::move(out[0]);
 }
 
 // floor(input / other). Integer division by zero raises.
 inline Tensor floor_divide(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::floor_divide, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::floor_divide, given);
   return std::move(out[0]);
 }
 
 // trunc(input / other). Integer division by zero raises.
 inline Tensor _trunc_divide(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::trunc_divide, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::trunc_divide, given);
   return std::move(out[0]);
 }
 
 // input - other * floor(input / other): the sign of other. Integer division by zero raises.
 inline Tensor remainder(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::remainder, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::remainder, given);
   return std::move(out[0]);
 }
 
 // input - other * trunc(input / other): the sign of input. Integer division by zero raises.
 inline Tensor fmod(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::fmod, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::fmod, given);
   return std::move(out[0]);
 }
 
 // input / other; rounding_mode 'trunc' or 'floor' rounds the quotient and keeps integers.
 inline Tensor div(const Tensor& input, const Operand& other, std::optional<std::string_view> rounding_mode = {}) {
-  const Value values[] = {Value(input), Value(other), Value(rounding_mode)};
-  Tensors out = call(ops::div, values);
+  const Value given[] = {Value(input), Value(other), Value(rounding_mode)};
+  Tensors out = call(ops::div, given);
   return std::move(out[0]);
 }
 
 // input to the power of exponent, element by element.
 inline Tensor _pow(const Tensor& input, const Operand& exponent) {
-  const Value values[] = {Value(input), Value(exponent)};
-  Tensors out = call(ops::pow_elements, values);
+  const Value given[] = {Value(input), Value(exponent)};
+  Tensors out = call(ops::pow_elements, given);
   return std::move(out[0]);
 }
 
 // input to the power of exponent. Integers to negative integer numbers raise.
 inline Tensor pow(const Tensor& input, const Operand& exponent) {
-  const Value values[] = {Value(input), Value(exponent)};
-  Tensors out = call(ops::pow, values);
+  const Value given[] = {Value(input), Value(exponent)};
+  Tensors out = call(ops::pow, given);
   return std::move(out[0]);
 }
 
 // input to the power of exponent.
 inline Tensor pow(Scalar input, const Tensor& exponent) {
-  const Value values[] = {Value(input), Value(exponent)};
-  Tensors out = call(ops::pow_number, values);
+  const Value given[] = {Value(input), Value(exponent)};
+  Tensors out = call(ops::pow_number, given);
   return std::move(out[0]);
 }
 
 // input + weight * (end - input).
 inline Tensor lerp(const Tensor& input, const Tensor& end, const Operand& weight) {
-  const Value values[] = {Value(input), Value(end), Value(weight)};
-  Tensors out = call(ops::lerp, values);
+  const Value given[] = {Value(input), Value(end), Value(weight)};
+  Tensors out = call(ops::lerp, given);
   return std::move(out[0]);
 }
 
 // input + value * tensor1 * tensor2.
 inline Tensor addcmul(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1) {
-  const Value values[] = {Value(input), Value(tensor1), Value(tensor2), Value(value)};
-  Tensors out = call(ops::addcmul, values);
+  const Value given[] = {Value(input), Value(tensor1), Value(tensor2), Value(value)};
+  Tensors out = call(ops::addcmul, given);
   return std::move(out[0]);
 }
 
 // input + value * tensor1 / tensor2.
 inline Tensor addcdiv(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1) {
-  const Value values[] = {Value(input), Value(tensor1), Value(tensor2), Value(value)};
-  Tensors out = call(ops::addcdiv, values);
+  const Value given[] = {Value(input), Value(tensor1), Value(tensor2), Value(value)};
+  Tensors out = call(ops::addcdiv, given);
   return std::move(out[0]);
 }
 
 // log(exp(input) + exp(other)). The larger is taken out, so exp cannot overflow.
 inline Tensor logaddexp(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::logaddexp, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::logaddexp, given);
   return std::move(out[0]);
 }
 
 // input == other.
 inline Tensor eq(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::eq, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::eq, given);
   return std::move(out[0]);
 }
 
 // input != other.
 inline Tensor ne(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::ne, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::ne, given);
   return std::move(out[0]);
 }
 
 // input > other.
 inline Tensor gt(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::gt, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::gt, given);
   return std::move(out[0]);
 }
 
 // input >= other.
 inline Tensor ge(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::ge, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::ge, given);
   return std::move(out[0]);
 }
 
 // input < other.
 inline Tensor lt(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::lt, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::lt, given);
   return std::move(out[0]);
 }
 
 // input <= other.
 inline Tensor le(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::le, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::le, given);
   return std::move(out[0]);
 }
 
 // True where both are non-zero.
 inline Tensor logical_and(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::logical_and, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::logical_and, given);
   return std::move(out[0]);
 }
 
 // True where one is non-zero.
 inline Tensor logical_or(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::logical_or, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::logical_or, given);
   return std::move(out[0]);
 }
 
 // True where exactly one is non-zero.
 inline Tensor logical_xor(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::logical_xor, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::logical_xor, given);
   return std::move(out[0]);
 }
 
 // input & other, for integers and bool.
 inline Tensor bitwise_and(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::bitwise_and, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::bitwise_and, given);
   return std::move(out[0]);
 }
 
 // input | other, for integers and bool.
 inline Tensor bitwise_or(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::bitwise_or, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::bitwise_or, given);
   return std::move(out[0]);
 }
 
 // input ^ other, for integers and bool.
 inline Tensor bitwise_xor(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::bitwise_xor, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::bitwise_xor, given);
   return std::move(out[0]);
 }
 
 // input where condition, else other. The condition must be bool.
 inline Tensor where(const Tensor& condition, const Operand& input, const Operand& other) {
-  const Value values[] = {Value(condition), Value(input), Value(other)};
-  Tensors out = call(ops::where, values);
+  const Value given[] = {Value(condition), Value(input), Value(other)};
+  Tensors out = call(ops::where, given);
   return std::move(out[0]);
 }
 
 // value where mask, else input; keeps input's dtype. The mask must be bool.
 inline Tensor masked_fill(const Tensor& input, const Tensor& mask, const Operand& value) {
-  const Value values[] = {Value(input), Value(mask), Value(value)};
-  Tensors out = call(ops::masked_fill, values);
+  const Value given[] = {Value(input), Value(mask), Value(value)};
+  Tensors out = call(ops::masked_fill, given);
   return std::move(out[0]);
 }
 
 // The larger of the two; NaN if either is. Equal values share the gradient.
 inline Tensor maximum(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::maximum, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::maximum, given);
   return std::move(out[0]);
 }
 
 // The smaller of the two; NaN if either is. Equal values share the gradient.
 inline Tensor minimum(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::minimum, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::minimum, given);
   return std::move(out[0]);
 }
 
 // input, but at least min.
 inline Tensor clamp_min(const Tensor& input, const Operand& min) {
-  const Value values[] = {Value(input), Value(min)};
-  Tensors out = call(ops::clamp_min, values);
+  const Value given[] = {Value(input), Value(min)};
+  Tensors out = call(ops::clamp_min, given);
   return std::move(out[0]);
 }
 
 // input, but at most max.
 inline Tensor clamp_max(const Tensor& input, const Operand& max) {
-  const Value values[] = {Value(input), Value(max)};
-  Tensors out = call(ops::clamp_max, values);
+  const Value given[] = {Value(input), Value(max)};
+  Tensors out = call(ops::clamp_max, given);
   return std::move(out[0]);
 }
 
 // input limited to [min, max]; where min > max, the result is max.
 inline Tensor clamp(const Tensor& input, const std::optional<Operand>& min = {}, const std::optional<Operand>& max = {}) {
-  const Value values[] = {Value(input), Value(min), Value(max)};
-  Tensors out = call(ops::clamp, values);
+  const Value given[] = {Value(input), Value(min), Value(max)};
+  Tensors out = call(ops::clamp, given);
   return std::move(out[0]);
 }
 
 // Convolution of [n, c, ...] with one to three spatial dims.
 inline Tensor _conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding, IntList dilation, int64_t groups) {
-  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
-  Tensors out = call(ops::conv_kernel, values);
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv_kernel, given);
   return std::move(out[0]);
 }
 
 // The gradient of _conv by its input of spatial size `size`; plus a bias per channel, a transposed convolution.
 inline Tensor _conv_data(const Tensor& grad, const Tensor& weight, const Tensor& bias, IntList size, IntList stride, IntList padding, IntList dilation, int64_t groups) {
-  const Value values[] = {Value(grad), Value(weight), Value(bias), Value(size), Value(stride), Value(padding), Value(dilation), Value(groups)};
-  Tensors out = call(ops::conv_data, values);
+  const Value given[] = {Value(grad), Value(weight), Value(bias), Value(size), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv_data, given);
   return std::move(out[0]);
 }
 
 // The gradient of _conv by its weight of spatial size `size`.
 inline Tensor _conv_weight(const Tensor& input, const Tensor& grad, IntList size, IntList stride, IntList padding, IntList dilation, int64_t groups) {
-  const Value values[] = {Value(input), Value(grad), Value(size), Value(stride), Value(padding), Value(dilation), Value(groups)};
-  Tensors out = call(ops::conv_weight, values);
+  const Value given[] = {Value(input), Value(grad), Value(size), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv_weight, given);
   return std::move(out[0]);
 }
 
 // Convolution of input [n, c, l] with weight [out, c / groups, k].
 inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1) {
-  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
-  Tensors out = call(ops::conv1d, values);
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv1d, given);
   return std::move(out[0]);
 }
 
 // Convolution with padding 'same' or 'valid'.
 inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, std::string_view padding = "valid", IntList dilation = {1}, int64_t groups = 1) {
-  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
-  Tensors out = call(ops::conv1d_named, values);
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv1d_named, given);
   return std::move(out[0]);
 }
 
 // Convolution of input [n, c, h, w] with weight [out, c / groups, kh, kw].
 inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1) {
-  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
-  Tensors out = call(ops::conv2d, values);
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv2d, given);
   return std::move(out[0]);
 }
 
 // Convolution with padding 'same' or 'valid'.
 inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, std::string_view padding = "valid", IntList dilation = {1}, int64_t groups = 1) {
-  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
-  Tensors out = call(ops::conv2d_named, values);
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv2d_named, given);
   return std::move(out[0]);
 }
 
 // Convolution of input [n, c, d, h, w] with weight [out, c / groups, kd, kh, kw].
 inline Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1) {
-  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
-  Tensors out = call(ops::conv3d, values);
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv3d, given);
   return std::move(out[0]);
 }
 
 // The transpose of conv1d; weight [c, out / groups, k].
 inline Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1}) {
-  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
-  Tensors out = call(ops::conv_transpose1d, values);
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
+  Tensors out = call(ops::conv_transpose1d, given);
   return std::move(out[0]);
 }
 
 // The transpose of conv2d; weight [c, out / groups, kh, kw].
 inline Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1}) {
-  const Value values[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
-  Tensors out = call(ops::conv_transpose2d, values);
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
+  Tensors out = call(ops::conv_transpose2d, given);
   return std::move(out[0]);
 }
 
 // src, broadcast to input's shape and converted to its dtype.
 inline Tensor copy(const Tensor& input, const Tensor& src, bool non_blocking = false) {
-  const Value values[] = {Value(input), Value(src), Value(non_blocking)};
-  Tensors out = call(ops::copy, values);
+  const Value given[] = {Value(input), Value(src), Value(non_blocking)};
+  Tensors out = call(ops::copy, given);
   return std::move(out[0]);
 }
 
 // A contiguous copy.
 inline Tensor clone(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::clone, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::clone, given);
   return std::move(out[0]);
 }
 
 // input itself if its elements lie together in row-major order, else a copy for which they do.
 inline Tensor contiguous(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::contiguous, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::contiguous, given);
   return std::move(out[0]);
 }
 
 // input converted: floats to integers truncate, anything but zero is True. Never input itself.
 inline Tensor _to_dtype(const Tensor& input, Dtype dtype) {
-  const Value values[] = {Value(input), Value(dtype)};
-  Tensors out = call(ops::_to_dtype, values);
+  const Value given[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::_to_dtype, given);
   return std::move(out[0]);
 }
 
 // input converted to other's dtype.
 inline Tensor type_as(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::type_as, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::type_as, given);
   return std::move(out[0]);
 }
 
 // A tensor of this shape whose elements are not set.
 inline Tensor empty(IntList size, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(size), Value(dtype)};
-  Tensors out = call(ops::empty, values);
+  const Value given[] = {Value(size), Value(dtype)};
+  Tensors out = call(ops::empty, given);
   return std::move(out[0]);
 }
 
 // A tensor of zeros.
 inline Tensor zeros(IntList size, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(size), Value(dtype)};
-  Tensors out = call(ops::zeros, values);
+  const Value given[] = {Value(size), Value(dtype)};
+  Tensors out = call(ops::zeros, given);
   return std::move(out[0]);
 }
 
 // A tensor of ones.
 inline Tensor ones(IntList size, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(size), Value(dtype)};
-  Tensors out = call(ops::ones, values);
+  const Value given[] = {Value(size), Value(dtype)};
+  Tensors out = call(ops::ones, given);
   return std::move(out[0]);
 }
 
 // A tensor of fill_value; without dtype, of its kind: bool, int64 or the default float.
 inline Tensor full(IntList size, Scalar fill_value, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(size), Value(fill_value), Value(dtype)};
-  Tensors out = call(ops::full, values);
+  const Value given[] = {Value(size), Value(fill_value), Value(dtype)};
+  Tensors out = call(ops::full, given);
   return std::move(out[0]);
 }
 
 // A tensor of input's shape whose elements are not set.
 inline Tensor empty_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dtype)};
-  Tensors out = call(ops::empty_like, values);
+  const Value given[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::empty_like, given);
   return std::move(out[0]);
 }
 
 // Zeros of input's shape.
 inline Tensor zeros_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dtype)};
-  Tensors out = call(ops::zeros_like, values);
+  const Value given[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::zeros_like, given);
   return std::move(out[0]);
 }
 
 // Ones of input's shape.
 inline Tensor ones_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dtype)};
-  Tensors out = call(ops::ones_like, values);
+  const Value given[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::ones_like, given);
   return std::move(out[0]);
 }
 
 // fill_value in input's shape and, without dtype, input's dtype.
 inline Tensor full_like(const Tensor& input, Scalar fill_value, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(fill_value), Value(dtype)};
-  Tensors out = call(ops::full_like, values);
+  const Value given[] = {Value(input), Value(fill_value), Value(dtype)};
+  Tensors out = call(ops::full_like, given);
   return std::move(out[0]);
 }
 
 // value, a number or a 0-d tensor, in input's shape and dtype.
 inline Tensor fill(const Tensor& input, const Operand& value) {
-  const Value values[] = {Value(input), Value(value)};
-  Tensors out = call(ops::fill, values);
+  const Value given[] = {Value(input), Value(value)};
+  Tensors out = call(ops::fill, given);
   return std::move(out[0]);
 }
 
 // Zeros in input's shape and dtype.
 inline Tensor zero(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::zero, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::zero, given);
   return std::move(out[0]);
 }
 
 // A 0-d tensor of the default dtype, or of dtype.
 inline Tensor scalar_tensor(Scalar s, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(s), Value(dtype)};
-  Tensors out = call(ops::scalar_tensor, values);
+  const Value given[] = {Value(s), Value(dtype)};
+  Tensors out = call(ops::scalar_tensor, given);
   return std::move(out[0]);
 }
 
 // 0, 1, ... up to but not including end; int64 if end is an integer.
 inline Tensor arange(Scalar end, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(end), Value(dtype)};
-  Tensors out = call(ops::arange, values);
+  const Value given[] = {Value(end), Value(dtype)};
+  Tensors out = call(ops::arange, given);
   return std::move(out[0]);
 }
 
 // start, start + step, ... up to but not including end; int64 if all are integers.
 inline Tensor arange(Scalar start, Scalar end, Scalar step = 1, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(start), Value(end), Value(step), Value(dtype)};
-  Tensors out = call(ops::arange_start, values);
+  const Value given[] = {Value(start), Value(end), Value(step), Value(dtype)};
+  Tensors out = call(ops::arange_start, given);
   return std::move(out[0]);
 }
 
 // `steps` evenly spaced numbers from start to end, both included.
 inline Tensor linspace(Scalar start, Scalar end, int64_t steps, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(start), Value(end), Value(steps), Value(dtype)};
-  Tensors out = call(ops::linspace, values);
+  const Value given[] = {Value(start), Value(end), Value(steps), Value(dtype)};
+  Tensors out = call(ops::linspace, given);
   return std::move(out[0]);
 }
 
 // base to the power of `steps` evenly spaced numbers from start to end.
 inline Tensor logspace(Scalar start, Scalar end, int64_t steps, double base = 10.0, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(start), Value(end), Value(steps), Value(base), Value(dtype)};
-  Tensors out = call(ops::logspace, values);
+  const Value given[] = {Value(start), Value(end), Value(steps), Value(base), Value(dtype)};
+  Tensors out = call(ops::logspace, given);
   return std::move(out[0]);
 }
 
 // Ones on the diagonal of n rows and m (without: n) columns, zeros elsewhere.
 inline Tensor eye(int64_t n, std::optional<int64_t> m = {}, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(n), Value(m), Value(dtype)};
-  Tensors out = call(ops::eye, values);
+  const Value given[] = {Value(n), Value(m), Value(dtype)};
+  Tensors out = call(ops::eye, given);
   return std::move(out[0]);
 }
 
 // Rows and columns, as two rows, of the places on and below a diagonal, row by row.
 inline Tensor tril_indices(int64_t row, int64_t col, int64_t offset = 0, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(row), Value(col), Value(offset), Value(dtype)};
-  Tensors out = call(ops::tril_indices, values);
+  const Value given[] = {Value(row), Value(col), Value(offset), Value(dtype)};
+  Tensors out = call(ops::tril_indices, given);
   return std::move(out[0]);
 }
 
 // Rows and columns, as two rows, of the places on and above a diagonal, row by row.
 inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(row), Value(col), Value(offset), Value(dtype)};
-  Tensors out = call(ops::triu_indices, values);
+  const Value given[] = {Value(row), Value(col), Value(offset), Value(dtype)};
+  Tensors out = call(ops::triu_indices, given);
+  return std::move(out[0]);
+}
+
+// The rows of weight that input names, in input's shape. The row padding_idx gets no gradient; rows longer than max_norm are scaled down in place first.
+inline Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx = {}, std::optional<double> max_norm = {}, double norm_type = 2.0, bool scale_grad_by_freq = false, bool sparse = false) {
+  const Value given[] = {Value(input), Value(weight), Value(padding_idx), Value(max_norm), Value(norm_type), Value(scale_grad_by_freq), Value(sparse)};
+  Tensors out = call(ops::embedding, given);
+  return std::move(out[0]);
+}
+
+// The table whose row r is the sum of grad where indices is r, or its mean if scaled by frequency.
+inline Tensor embedding_backward(const Tensor& grad, const Tensor& indices, int64_t num_weights, int64_t padding_idx, bool scale_grad_by_freq) {
+  const Value given[] = {Value(grad), Value(indices), Value(num_weights), Value(padding_idx), Value(scale_grad_by_freq)};
+  Tensors out = call(ops::embedding_backward, given);
+  return std::move(out[0]);
+}
+
+// int64 rows of zeros with a one at each index; -1 takes as many classes as the largest index needs.
+inline Tensor one_hot(const Tensor& tensor, int64_t num_classes = -1) {
+  const Value given[] = {Value(tensor), Value(num_classes)};
+  Tensors out = call(ops::one_hot, given);
+  return std::move(out[0]);
+}
+
+// How often each non-negative integer occurs in input, or the sum of its weights.
+inline Tensor bincount(const Tensor& input, const Tensor& weights = {}, int64_t minlength = 0) {
+  const Value given[] = {Value(input), Value(weights), Value(minlength)};
+  Tensors out = call(ops::bincount, given);
   return std::move(out[0]);
 }
 
 // The largest element over `dim`; NaN is larger than anything. Equal ones share the gradient.
 inline Tensor amax(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::amax, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::amax, given);
   return std::move(out[0]);
 }
 
 // The smallest element over `dim`; NaN is smaller than anything. Equal ones share the gradient.
 inline Tensor amin(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::amin, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::amin, given);
   return std::move(out[0]);
 }
 
 // The largest element; NaN is larger than anything.
 inline Tensor max(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::max, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::max, given);
   return std::move(out[0]);
 }
 
 // The largest element along `dim` and the index of its first occurrence, which gets the gradient.
 inline std::array<Tensor, 2> max(const Tensor& input, int64_t dim, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::max_dim, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::max_dim, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // maximum(input, other).
 inline Tensor max(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::max_other, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::max_other, given);
   return std::move(out[0]);
 }
 
 // The smallest element; NaN is smaller than anything.
 inline Tensor min(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::min, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::min, given);
   return std::move(out[0]);
 }
 
 // The smallest element along `dim` and the index of its first occurrence, which gets the gradient.
 inline std::array<Tensor, 2> min(const Tensor& input, int64_t dim, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::min_dim, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::min_dim, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // minimum(input, other).
 inline Tensor min(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::min_other, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::min_other, given);
   return std::move(out[0]);
 }
 
 // The index of the first largest element along `dim`, or in the flattened input.
 inline Tensor argmax(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::argmax, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::argmax, given);
   return std::move(out[0]);
 }
 
 // The index of the first smallest element along `dim`, or in the flattened input.
 inline Tensor argmin(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::argmin, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::argmin, given);
   return std::move(out[0]);
 }
 
 // The smallest and the largest element along `dim`, or of all.
 inline std::array<Tensor, 2> aminmax(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::aminmax, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::aminmax, given);
   return {std::move(out[0]), std::move(out[1])};
+}
+
+// The slices of `dim` that index names, in its order.
+inline Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index) {
+  const Value given[] = {Value(input), Value(dim), Value(index)};
+  Tensors out = call(ops::index_select, given);
+  return std::move(out[0]);
+}
+
+// In index's shape, the elements of input at index along `dim` and at the element's own place in the others.
+inline Tensor gather(const Tensor& input, int64_t dim, const Tensor& index, bool sparse_grad = false) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(sparse_grad)};
+  Tensors out = call(ops::gather, given);
+  return std::move(out[0]);
+}
+
+// gather with input and indices broadcast to each other but in `dim`; without dim, of the flattened tensors.
+inline Tensor take_along_dim(const Tensor& input, const Tensor& indices, std::optional<int64_t> dim = {}) {
+  const Value given[] = {Value(input), Value(indices), Value(dim)};
+  Tensors out = call(ops::take_along_dim, given);
+  return std::move(out[0]);
+}
+
+// The elements of the flattened input at index.
+inline Tensor take(const Tensor& input, const Tensor& index) {
+  const Value given[] = {Value(input), Value(index)};
+  Tensors out = call(ops::take, given);
+  return std::move(out[0]);
+}
+
+// input with src written at index along `dim` and at its own place in the others; of equal places the last wins.
+inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(src)};
+  Tensors out = call(ops::scatter, given);
+  return std::move(out[0]);
+}
+
+// input with value written at index along `dim` and at its own place in the others.
+inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, Scalar value) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(value)};
+  Tensors out = call(ops::scatter_value, given);
+  return std::move(out[0]);
+}
+
+// scatter that adds or multiplies ('add', 'multiply').
+inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(src), Value(reduce)};
+  Tensors out = call(ops::scatter_src_reduce, given);
+  return std::move(out[0]);
+}
+
+// scatter of one value that adds or multiplies ('add', 'multiply').
+inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, Scalar value, std::string_view reduce) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(value), Value(reduce)};
+  Tensors out = call(ops::scatter_value_reduce, given);
+  return std::move(out[0]);
+}
+
+// input with src added at index along `dim` and at its own place in the others, in src's order.
+inline Tensor scatter_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(src)};
+  Tensors out = call(ops::scatter_add, given);
+  return std::move(out[0]);
+}
+
+// scatter_add with 'sum', 'prod', 'mean', 'amax' or 'amin'; without include_self, elements that are met lose their former value.
+inline Tensor scatter_reduce(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self = true) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(src), Value(reduce), Value(include_self)};
+  Tensors out = call(ops::scatter_reduce, given);
+  return std::move(out[0]);
+}
+
+// input with alpha times the slices of source added to the slices of `dim` that index names.
+inline Tensor index_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = 1) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(source), Value(alpha)};
+  Tensors out = call(ops::index_add, given);
+  return std::move(out[0]);
+}
+
+// input with the slices of source in place of the slices of `dim` that index names; of equal ones the last wins.
+inline Tensor index_copy(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(source)};
+  Tensors out = call(ops::index_copy, given);
+  return std::move(out[0]);
+}
+
+// input with value, a number or a 0-d tensor, in the slices of `dim` that index names.
+inline Tensor index_fill(const Tensor& input, int64_t dim, const Tensor& index, const Operand& value) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(value)};
+  Tensors out = call(ops::index_fill, given);
+  return std::move(out[0]);
+}
+
+// input[indices] for integer and bool tensors, which belong to the leading dimensions.
+inline Tensor index(const Tensor& input, std::span<const Tensor> indices) {
+  const Value given[] = {Value(input), Value(indices)};
+  Tensors out = call(ops::index, given);
+  return std::move(out[0]);
+}
+
+// input with input[indices] replaced by values, or with values added. Of equal places the last value wins.
+inline Tensor index_put(const Tensor& input, std::span<const Tensor> indices, const Tensor& values, bool accumulate = false) {
+  const Value given[] = {Value(input), Value(indices), Value(values), Value(accumulate)};
+  Tensors out = call(ops::index_put, given);
+  return std::move(out[0]);
 }
 
 // The tensors one after the other along `dim`; their other sizes agree.
 inline Tensor cat(std::span<const Tensor> tensors, int64_t dim = 0) {
-  const Value values[] = {Value(tensors), Value(dim)};
-  Tensors out = call(ops::cat, values);
+  const Value given[] = {Value(tensors), Value(dim)};
+  Tensors out = call(ops::cat, given);
   return std::move(out[0]);
 }
 
 // Tensors of one shape along a new dimension.
 inline Tensor stack(std::span<const Tensor> tensors, int64_t dim = 0) {
-  const Value values[] = {Value(tensors), Value(dim)};
-  Tensors out = call(ops::stack, values);
+  const Value given[] = {Value(tensors), Value(dim)};
+  Tensors out = call(ops::stack, given);
   return std::move(out[0]);
 }
 
 // Tensors side by side: along dim 1, or 0 for 1-d tensors.
 inline Tensor hstack(std::span<const Tensor> tensors) {
-  const Value values[] = {Value(tensors)};
-  Tensors out = call(ops::hstack, values);
+  const Value given[] = {Value(tensors)};
+  Tensors out = call(ops::hstack, given);
   return std::move(out[0]);
 }
 
 // Tensors one above the other; 1-d tensors are rows.
 inline Tensor vstack(std::span<const Tensor> tensors) {
-  const Value values[] = {Value(tensors)};
-  Tensors out = call(ops::vstack, values);
+  const Value given[] = {Value(tensors)};
+  Tensors out = call(ops::vstack, given);
   return std::move(out[0]);
 }
 
 // Tensors joined along the third dimension.
 inline Tensor dstack(std::span<const Tensor> tensors) {
-  const Value values[] = {Value(tensors)};
-  Tensors out = call(ops::dstack, values);
+  const Value given[] = {Value(tensors)};
+  Tensors out = call(ops::dstack, given);
   return std::move(out[0]);
 }
 
 // Tensors side by side; 1-d tensors are columns.
 inline Tensor column_stack(std::span<const Tensor> tensors) {
-  const Value values[] = {Value(tensors)};
-  Tensors out = call(ops::column_stack, values);
+  const Value given[] = {Value(tensors)};
+  Tensors out = call(ops::column_stack, given);
   return std::move(out[0]);
 }
 
 // input repeats[d] times along each dimension, new leading ones included.
 inline Tensor repeat(const Tensor& input, IntList repeats) {
-  const Value values[] = {Value(input), Value(repeats)};
-  Tensors out = call(ops::repeat, values);
+  const Value given[] = {Value(input), Value(repeats)};
+  Tensors out = call(ops::repeat, given);
   return std::move(out[0]);
 }
 
 // repeat, with ones put in front of `dims` where input has more dimensions.
 inline Tensor tile(const Tensor& input, IntList dims) {
-  const Value values[] = {Value(input), Value(dims)};
-  Tensors out = call(ops::tile, values);
+  const Value given[] = {Value(input), Value(dims)};
+  Tensors out = call(ops::tile, given);
   return std::move(out[0]);
 }
 
 // The coordinates of a grid: tensor i varies along dimension i ('ij'), or the first two exchanged ('xy').
 inline Tensors meshgrid(std::span<const Tensor> tensors, std::optional<std::string_view> indexing = {}) {
-  const Value values[] = {Value(tensors), Value(indexing)};
-  Tensors out = call(ops::meshgrid, values);
+  const Value given[] = {Value(tensors), Value(indexing)};
+  Tensors out = call(ops::meshgrid, given);
   return out;
 }
 
 // nll_loss, and the sum of the weights of the targets.
 inline std::array<Tensor, 2> _nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignore_index, std::string_view reduction) {
-  const Value values[] = {Value(input), Value(target), Value(weight), Value(ignore_index), Value(reduction)};
-  Tensors out = call(ops::nll_loss_kernel, values);
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(ignore_index), Value(reduction)};
+  Tensors out = call(ops::nll_loss_kernel, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // -weight[target] * input[target]: input [n, c, ...] of log-probabilities, target [n, ...] of class indices. 'mean' divides by the sum of the weights.
 inline Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, int64_t ignore_index = -100, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value values[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(ignore_index), Value(reduce), Value(reduction)};
-  Tensors out = call(ops::nll_loss, values);
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(ignore_index), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::nll_loss, given);
   return std::move(out[0]);
 }
 
 // cross_entropy with class indices, and what its gradient needs.
 inline std::array<Tensor, 4> _cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignore_index, std::string_view reduction, double label_smoothing) {
-  const Value values[] = {Value(input), Value(target), Value(weight), Value(ignore_index), Value(reduction), Value(label_smoothing)};
-  Tensors out = call(ops::cross_entropy_kernel, values);
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(ignore_index), Value(reduction), Value(label_smoothing)};
+  Tensors out = call(ops::cross_entropy_kernel, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2]), std::move(out[3])};
 }
 
 // -log softmax(input)[target]: input [n, c, ...] of logits, target [n, ...] of class indices or [n, c, ...] of probabilities.
 inline Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, int64_t ignore_index = -100, std::optional<bool> reduce = {}, std::string_view reduction = "mean", double label_smoothing = 0.0) {
-  const Value values[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(ignore_index), Value(reduce), Value(reduction), Value(label_smoothing)};
-  Tensors out = call(ops::cross_entropy, values);
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(ignore_index), Value(reduce), Value(reduction), Value(label_smoothing)};
+  Tensors out = call(ops::cross_entropy, given);
   return std::move(out[0]);
 }
 
 // (input - target)^2, reduced.
 inline Tensor mse_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value values[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
-  Tensors out = call(ops::mse_loss, values);
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::mse_loss, given);
   return std::move(out[0]);
 }
 
 // |input - target|, reduced.
 inline Tensor l1_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value values[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
-  Tensors out = call(ops::l1_loss, values);
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::l1_loss, given);
   return std::move(out[0]);
 }
 
 // d^2 / (2 beta) where d = |input - target| < beta, d - beta / 2 elsewhere, reduced.
 inline Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", double beta = 1.0) {
-  const Value values[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(beta)};
-  Tensors out = call(ops::smooth_l1_loss, values);
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(beta)};
+  Tensors out = call(ops::smooth_l1_loss, given);
   return std::move(out[0]);
 }
 
 // d^2 / 2 where d = |input - target| < delta, delta * (d - delta / 2) elsewhere, reduced.
 inline Tensor huber_loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double delta = 1.0) {
-  const Value values[] = {Value(input), Value(target), Value(reduction), Value(delta)};
-  Tensors out = call(ops::huber_loss, values);
+  const Value given[] = {Value(input), Value(target), Value(reduction), Value(delta)};
+  Tensors out = call(ops::huber_loss, given);
   return std::move(out[0]);
 }
 
 // -(target * log(input) + (1 - target) * log(1 - input)) * weight, reduced. Logarithms are cut off at -100.
 inline Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value values[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(reduce), Value(reduction)};
-  Tensors out = call(ops::binary_cross_entropy, values);
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::binary_cross_entropy, given);
   return std::move(out[0]);
 }
 
 // binary_cross_entropy(sigmoid(input), target), as (1 - target) * input + softplus(-input), which cannot overflow.
 inline Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", const Tensor& pos_weight = {}) {
-  const Value values[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(reduce), Value(reduction), Value(pos_weight)};
-  Tensors out = call(ops::binary_cross_entropy_with_logits, values);
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(reduce), Value(reduction), Value(pos_weight)};
+  Tensors out = call(ops::binary_cross_entropy_with_logits, given);
   return std::move(out[0]);
 }
 
 // target * (log(target) - input), reduced; input is of log-probabilities. 'batchmean' divides the sum by the batch.
 inline Tensor kl_div(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", bool log_target = false) {
-  const Value values[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(log_target)};
-  Tensors out = call(ops::kl_div, values);
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(log_target)};
+  Tensors out = call(ops::kl_div, given);
   return std::move(out[0]);
 }
 
 // input * log(other), and 0 where input is 0.
 inline Tensor xlogy(const Tensor& input, const Operand& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::xlogy, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::xlogy, given);
   return std::move(out[0]);
 }
 
 // exp(input) - target * input, or with log_input=False input - target * log(input + eps), reduced.
 inline Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_input = true, bool full = false, std::optional<bool> size_average = {}, double eps = 1e-08, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value values[] = {Value(input), Value(target), Value(log_input), Value(full), Value(size_average), Value(eps), Value(reduce), Value(reduction)};
-  Tensors out = call(ops::poisson_nll_loss, values);
+  const Value given[] = {Value(input), Value(target), Value(log_input), Value(full), Value(size_average), Value(eps), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::poisson_nll_loss, given);
   return std::move(out[0]);
 }
 
 // input where target is 1, max(0, margin - input) where it is -1, reduced.
 inline Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, double margin = 1.0, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value values[] = {Value(input), Value(target), Value(margin), Value(size_average), Value(reduce), Value(reduction)};
-  Tensors out = call(ops::hinge_embedding_loss, values);
+  const Value given[] = {Value(input), Value(target), Value(margin), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::hinge_embedding_loss, given);
   return std::move(out[0]);
 }
 
 // max(0, -target * (input1 - input2) + margin), reduced.
 inline Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value values[] = {Value(input1), Value(input2), Value(target), Value(margin), Value(size_average), Value(reduce), Value(reduction)};
-  Tensors out = call(ops::margin_ranking_loss, values);
+  const Value given[] = {Value(input1), Value(input2), Value(target), Value(margin), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::margin_ranking_loss, given);
   return std::move(out[0]);
+}
+
+// The elements of input where mask is true, in row-major order; the two are broadcast to each other.
+inline Tensor masked_select(const Tensor& input, const Tensor& mask) {
+  const Value given[] = {Value(input), Value(mask)};
+  Tensors out = call(ops::masked_select, given);
+  return std::move(out[0]);
+}
+
+// input with source's elements, in order, where mask is true.
+inline Tensor masked_scatter(const Tensor& input, const Tensor& mask, const Tensor& source) {
+  const Value given[] = {Value(input), Value(mask), Value(source)};
+  Tensors out = call(ops::masked_scatter, given);
+  return std::move(out[0]);
+}
+
+// The indices of the elements that are not zero, one row each, in row-major order.
+inline Tensor nonzero(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::nonzero, given);
+  return std::move(out[0]);
+}
+
+// nonzero as one tensor for each dimension.
+inline Tensors nonzero_numpy(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::nonzero_numpy, given);
+  return out;
 }
 
 // Product of two matrices, [n, k] and [k, m]. No broadcasting.
 inline Tensor mm(const Tensor& input, const Tensor& mat2) {
-  const Value values[] = {Value(input), Value(mat2)};
-  Tensors out = call(ops::mm, values);
+  const Value given[] = {Value(input), Value(mat2)};
+  Tensors out = call(ops::mm, given);
   return std::move(out[0]);
 }
 
 // Products of pairs of matrices, [b, n, k] and [b, k, m].
 inline Tensor bmm(const Tensor& input, const Tensor& mat2) {
-  const Value values[] = {Value(input), Value(mat2)};
-  Tensors out = call(ops::bmm, values);
+  const Value given[] = {Value(input), Value(mat2)};
+  Tensors out = call(ops::bmm, given);
   return std::move(out[0]);
 }
 
 // Matrix product of the last two dimensions, broadcast over the others; vectors count as a row or a column.
 inline Tensor matmul(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::matmul, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::matmul, given);
   return std::move(out[0]);
 }
 
 // Sum of the products of two vectors.
 inline Tensor dot(const Tensor& input, const Tensor& tensor) {
-  const Value values[] = {Value(input), Value(tensor)};
-  Tensors out = call(ops::dot, values);
+  const Value given[] = {Value(input), Value(tensor)};
+  Tensors out = call(ops::dot, given);
   return std::move(out[0]);
 }
 
 // Product of a matrix and a vector.
 inline Tensor mv(const Tensor& input, const Tensor& vec) {
-  const Value values[] = {Value(input), Value(vec)};
-  Tensors out = call(ops::mv, values);
+  const Value given[] = {Value(input), Value(vec)};
+  Tensors out = call(ops::mv, given);
   return std::move(out[0]);
 }
 
 // All products of an element of input with one of vec2.
 inline Tensor outer(const Tensor& input, const Tensor& vec2) {
-  const Value values[] = {Value(input), Value(vec2)};
-  Tensors out = call(ops::outer, values);
+  const Value given[] = {Value(input), Value(vec2)};
+  Tensors out = call(ops::outer, given);
   return std::move(out[0]);
 }
 
 // beta * input + alpha * (mat1 @ mat2).
 inline Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1, Scalar alpha = 1) {
-  const Value values[] = {Value(input), Value(mat1), Value(mat2), Value(beta), Value(alpha)};
-  Tensors out = call(ops::addmm, values);
+  const Value given[] = {Value(input), Value(mat1), Value(mat2), Value(beta), Value(alpha)};
+  Tensors out = call(ops::addmm, given);
   return std::move(out[0]);
 }
 
 // beta * input + alpha * (mat @ vec).
 inline Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1, Scalar alpha = 1) {
-  const Value values[] = {Value(input), Value(mat), Value(vec), Value(beta), Value(alpha)};
-  Tensors out = call(ops::addmv, values);
+  const Value given[] = {Value(input), Value(mat), Value(vec), Value(beta), Value(alpha)};
+  Tensors out = call(ops::addmv, given);
   return std::move(out[0]);
 }
 
 // beta * input + alpha * (batch1 @ batch2), matrix by matrix.
 inline Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1, Scalar alpha = 1) {
-  const Value values[] = {Value(input), Value(batch1), Value(batch2), Value(beta), Value(alpha)};
-  Tensors out = call(ops::baddbmm, values);
+  const Value given[] = {Value(input), Value(batch1), Value(batch2), Value(beta), Value(alpha)};
+  Tensors out = call(ops::baddbmm, given);
   return std::move(out[0]);
 }
 
 // input @ weight^T + bias; input [*, in], weight [out, in] or [in], bias [out].
 inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {}) {
-  const Value values[] = {Value(input), Value(weight), Value(bias)};
-  Tensors out = call(ops::linear, values);
+  const Value given[] = {Value(input), Value(weight), Value(bias)};
+  Tensors out = call(ops::linear, given);
   return std::move(out[0]);
 }
 
 // layer_norm, and the statistics of each row.
 inline std::array<Tensor, 3> _layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
-  const Value values[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias), Value(eps)};
-  Tensors out = call(ops::layer_norm_kernel, values);
+  const Value given[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias), Value(eps)};
+  Tensors out = call(ops::layer_norm_kernel, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
 }
 
 // (input - mean) / sqrt(variance + eps) * weight + bias over the last dimensions (Ba et al. 2016).
 inline Tensor layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-05) {
-  const Value values[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias), Value(eps)};
-  Tensors out = call(ops::layer_norm, values);
+  const Value given[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias), Value(eps)};
+  Tensors out = call(ops::layer_norm, given);
   return std::move(out[0]);
 }
 
 // input / sqrt(mean(input^2) + eps) * weight over the last dimensions (Zhang and Sennrich 2019).
 inline Tensor rms_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = {}, std::optional<double> eps = {}) {
-  const Value values[] = {Value(input), Value(normalized_shape), Value(weight), Value(eps)};
-  Tensors out = call(ops::rms_norm, values);
+  const Value given[] = {Value(input), Value(normalized_shape), Value(weight), Value(eps)};
+  Tensors out = call(ops::rms_norm, given);
   return std::move(out[0]);
 }
 
 // group_norm, and the statistics of each group.
 inline std::array<Tensor, 3> _group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
-  const Value values[] = {Value(input), Value(num_groups), Value(weight), Value(bias), Value(eps)};
-  Tensors out = call(ops::group_norm_kernel, values);
+  const Value given[] = {Value(input), Value(num_groups), Value(weight), Value(bias), Value(eps)};
+  Tensors out = call(ops::group_norm_kernel, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
 }
 
 // Normalises each group of channels of each sample of [n, c, ...] (Wu and He 2018).
 inline Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-05) {
-  const Value values[] = {Value(input), Value(num_groups), Value(weight), Value(bias), Value(eps)};
-  Tensors out = call(ops::group_norm, values);
+  const Value given[] = {Value(input), Value(num_groups), Value(weight), Value(bias), Value(eps)};
+  Tensors out = call(ops::group_norm, given);
   return std::move(out[0]);
 }
 
 // batch_norm, and the statistics it normalised with. Moves the running statistics when training.
 inline std::array<Tensor, 3> _batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias, bool training, double momentum, double eps) {
-  const Value values[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(training), Value(momentum), Value(eps)};
-  Tensors out = call(ops::batch_norm_kernel, values);
+  const Value given[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(training), Value(momentum), Value(eps)};
+  Tensors out = call(ops::batch_norm_kernel, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
 }
 
 // Normalises each channel of [n, c, ...] over batch and space (Ioffe and Szegedy 2015), in training with the batch's statistics, which the running ones then follow with `momentum`.
 inline Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight = {}, const Tensor& bias = {}, bool training = false, double momentum = 0.1, double eps = 1e-05) {
-  const Value values[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(training), Value(momentum), Value(eps)};
-  Tensors out = call(ops::batch_norm, values);
+  const Value given[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(training), Value(momentum), Value(eps)};
+  Tensors out = call(ops::batch_norm, given);
   return std::move(out[0]);
 }
 
 // Normalises each channel of each sample of [n, c, ...] over space (Ulyanov et al. 2016).
 inline Tensor instance_norm(const Tensor& input, const Tensor& running_mean = {}, const Tensor& running_var = {}, const Tensor& weight = {}, const Tensor& bias = {}, bool use_input_stats = true, double momentum = 0.1, double eps = 1e-05) {
-  const Value values[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(use_input_stats), Value(momentum), Value(eps)};
-  Tensors out = call(ops::instance_norm, values);
+  const Value given[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(use_input_stats), Value(momentum), Value(eps)};
+  Tensors out = call(ops::instance_norm, given);
   return std::move(out[0]);
 }
 
 // grad added to the places that indices name in each plane of spatial size `size`.
 inline Tensor _max_pool_backward(const Tensor& grad, const Tensor& indices, IntList size) {
-  const Value values[] = {Value(grad), Value(indices), Value(size)};
-  Tensors out = call(ops::max_pool_backward, values);
+  const Value given[] = {Value(grad), Value(indices), Value(size)};
+  Tensors out = call(ops::max_pool_backward, given);
   return std::move(out[0]);
 }
 
 // The elements of each plane (the last `dims` dims) of input that indices name.
 inline Tensor _take_in_planes(const Tensor& input, const Tensor& indices, int64_t dims) {
-  const Value values[] = {Value(input), Value(indices), Value(dims)};
-  Tensors out = call(ops::take_in_planes, values);
+  const Value given[] = {Value(input), Value(indices), Value(dims)};
+  Tensors out = call(ops::take_in_planes, given);
   return std::move(out[0]);
 }
 
 // The largest element of each window over the last dims, and its position in the plane.
 inline std::array<Tensor, 2> _max_pool(const Tensor& input, IntList kernel, IntList stride, IntList padding, IntList dilation, bool ceil_mode) {
-  const Value values[] = {Value(input), Value(kernel), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
-  Tensors out = call(ops::max_pool_kernel, values);
+  const Value given[] = {Value(input), Value(kernel), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool_kernel, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // The largest element of each window of [n, c, l]. NaN wins. stride is kernel_size unless given.
 inline Tensor max_pool1d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
-  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
-  Tensors out = call(ops::max_pool1d, values);
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool1d, given);
   return std::move(out[0]);
 }
 
 // The largest element of each window of [n, c, h, w]. NaN wins. stride is kernel_size unless given.
 inline Tensor max_pool2d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
-  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
-  Tensors out = call(ops::max_pool2d, values);
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool2d, given);
   return std::move(out[0]);
 }
 
 // max_pool2d, and the position of each result in its plane.
 inline std::array<Tensor, 2> max_pool2d_with_indices(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
-  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
-  Tensors out = call(ops::max_pool2d_with_indices, values);
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool2d_with_indices, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // The gradient of _avg_pool by its input of spatial size `size`.
 inline Tensor _avg_pool_backward(const Tensor& grad, IntList size, IntList kernel, IntList stride, IntList padding, bool ceil_mode, bool count_include_pad, int64_t divisor) {
-  const Value values[] = {Value(grad), Value(size), Value(kernel), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor)};
-  Tensors out = call(ops::avg_pool_backward, values);
+  const Value given[] = {Value(grad), Value(size), Value(kernel), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor)};
+  Tensors out = call(ops::avg_pool_backward, given);
   return std::move(out[0]);
 }
 
 // The mean of each window over the last dims, or its sum over `divisor` if that is not 0.
 inline Tensor _avg_pool(const Tensor& input, IntList kernel, IntList stride, IntList padding, bool ceil_mode, bool count_include_pad, int64_t divisor) {
-  const Value values[] = {Value(input), Value(kernel), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor)};
-  Tensors out = call(ops::avg_pool_kernel, values);
+  const Value given[] = {Value(input), Value(kernel), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor)};
+  Tensors out = call(ops::avg_pool_kernel, given);
   return std::move(out[0]);
 }
 
 // The mean of each window of [n, c, l]. stride is kernel_size unless given.
 inline Tensor avg_pool1d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true) {
-  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad)};
-  Tensors out = call(ops::avg_pool1d, values);
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad)};
+  Tensors out = call(ops::avg_pool1d, given);
   return std::move(out[0]);
 }
 
 // The mean of each window of [n, c, h, w], or its sum over divisor_override. stride is kernel_size unless given.
 inline Tensor avg_pool2d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true, std::optional<int64_t> divisor_override = {}) {
-  const Value values[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor_override)};
-  Tensors out = call(ops::avg_pool2d, values);
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor_override)};
+  Tensors out = call(ops::avg_pool2d, given);
   return std::move(out[0]);
 }
 
 // The gradient of _adaptive_avg by its input of spatial size `size`.
 inline Tensor _adaptive_avg_backward(const Tensor& grad, IntList size) {
-  const Value values[] = {Value(grad), Value(size)};
-  Tensors out = call(ops::adaptive_avg_backward, values);
+  const Value given[] = {Value(grad), Value(size)};
+  Tensors out = call(ops::adaptive_avg_backward, given);
   return std::move(out[0]);
 }
 
 // Means of windows chosen so that the result has spatial size `size`.
 inline Tensor _adaptive_avg(const Tensor& input, IntList size) {
-  const Value values[] = {Value(input), Value(size)};
-  Tensors out = call(ops::adaptive_avg, values);
+  const Value given[] = {Value(input), Value(size)};
+  Tensors out = call(ops::adaptive_avg, given);
   return std::move(out[0]);
 }
 
 // Means of windows chosen so that the result is [n, c, output_size].
 inline Tensor adaptive_avg_pool1d(const Tensor& input, IntList output_size) {
-  const Value values[] = {Value(input), Value(output_size)};
-  Tensors out = call(ops::adaptive_avg_pool1d, values);
+  const Value given[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_avg_pool1d, given);
   return std::move(out[0]);
 }
 
 // Means of windows chosen so that the result is [n, c, *output_size].
 inline Tensor adaptive_avg_pool2d(const Tensor& input, IntList output_size) {
-  const Value values[] = {Value(input), Value(output_size)};
-  Tensors out = call(ops::adaptive_avg_pool2d, values);
+  const Value given[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_avg_pool2d, given);
   return std::move(out[0]);
 }
 
 // The largest elements of windows chosen so that the result has spatial size `size`.
 inline std::array<Tensor, 2> _adaptive_max(const Tensor& input, IntList size) {
-  const Value values[] = {Value(input), Value(size)};
-  Tensors out = call(ops::adaptive_max, values);
+  const Value given[] = {Value(input), Value(size)};
+  Tensors out = call(ops::adaptive_max, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // The largest elements of windows chosen so that the result is [n, c, *output_size].
 inline Tensor adaptive_max_pool2d(const Tensor& input, IntList output_size) {
-  const Value values[] = {Value(input), Value(output_size)};
-  Tensors out = call(ops::adaptive_max_pool2d, values);
+  const Value given[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_max_pool2d, given);
   return std::move(out[0]);
 }
 
 // Uniform numbers in [0, 1).
 inline Tensor rand(IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(size), Value(generator), Value(dtype)};
-  Tensors out = call(ops::rand, values);
+  const Value given[] = {Value(size), Value(generator), Value(dtype)};
+  Tensors out = call(ops::rand, given);
   return std::move(out[0]);
 }
 
 // Normal numbers with mean 0 and standard deviation 1.
 inline Tensor randn(IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(size), Value(generator), Value(dtype)};
-  Tensors out = call(ops::randn, values);
+  const Value given[] = {Value(size), Value(generator), Value(dtype)};
+  Tensors out = call(ops::randn, given);
   return std::move(out[0]);
 }
 
 // Uniform integers in [low, high).
 inline Tensor randint(int64_t low, int64_t high, IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(low), Value(high), Value(size), Value(generator), Value(dtype)};
-  Tensors out = call(ops::randint_low, values);
+  const Value given[] = {Value(low), Value(high), Value(size), Value(generator), Value(dtype)};
+  Tensors out = call(ops::randint_low, given);
   return std::move(out[0]);
 }
 
 // Uniform integers in [0, high).
 inline Tensor randint(int64_t high, IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(high), Value(size), Value(generator), Value(dtype)};
-  Tensors out = call(ops::randint, values);
+  const Value given[] = {Value(high), Value(size), Value(generator), Value(dtype)};
+  Tensors out = call(ops::randint, given);
   return std::move(out[0]);
 }
 
 // A random permutation of 0 .. n-1.
 inline Tensor randperm(int64_t n, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(n), Value(generator), Value(dtype)};
-  Tensors out = call(ops::randperm, values);
+  const Value given[] = {Value(n), Value(generator), Value(dtype)};
+  Tensors out = call(ops::randperm, given);
   return std::move(out[0]);
 }
 
 // Uniform numbers in [0, 1), in input's shape.
 inline Tensor rand_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dtype)};
-  Tensors out = call(ops::rand_like, values);
+  const Value given[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::rand_like, given);
   return std::move(out[0]);
 }
 
 // Normal numbers with mean 0 and standard deviation 1, in input's shape.
 inline Tensor randn_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dtype)};
-  Tensors out = call(ops::randn_like, values);
+  const Value given[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::randn_like, given);
   return std::move(out[0]);
 }
 
 // Uniform integers in [low, high), in input's shape and dtype.
 inline Tensor randint_like(const Tensor& input, int64_t low, int64_t high, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(low), Value(high), Value(dtype)};
-  Tensors out = call(ops::randint_like_low, values);
+  const Value given[] = {Value(input), Value(low), Value(high), Value(dtype)};
+  Tensors out = call(ops::randint_like_low, given);
   return std::move(out[0]);
 }
 
 // Uniform integers in [0, high), in input's shape and dtype.
 inline Tensor randint_like(const Tensor& input, int64_t high, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(high), Value(dtype)};
-  Tensors out = call(ops::randint_like, values);
+  const Value given[] = {Value(input), Value(high), Value(dtype)};
+  Tensors out = call(ops::randint_like, given);
   return std::move(out[0]);
 }
 
 // Uniform numbers in [from, to), in input's shape and dtype.
 inline Tensor uniform(const Tensor& input, double from = 0, double to = 1, Generator* generator = nullptr) {
-  const Value values[] = {Value(input), Value(from), Value(to), Value(generator)};
-  Tensors out = call(ops::uniform, values);
+  const Value given[] = {Value(input), Value(from), Value(to), Value(generator)};
+  Tensors out = call(ops::uniform, given);
   return std::move(out[0]);
 }
 
 // Normal numbers with the given mean and standard deviation, in input's shape and dtype.
 inline Tensor normal(const Tensor& input, double mean = 0, double std = 1, Generator* generator = nullptr) {
-  const Value values[] = {Value(input), Value(mean), Value(std), Value(generator)};
-  Tensors out = call(ops::normal_fill, values);
+  const Value given[] = {Value(input), Value(mean), Value(std), Value(generator)};
+  Tensors out = call(ops::normal_fill, given);
+  return std::move(out[0]);
+}
+
+// Uniform integers from 0 to the largest that input's dtype counts to without gaps, in input's shape and dtype.
+inline Tensor random(const Tensor& input, Generator* generator = nullptr) {
+  const Value given[] = {Value(input), Value(generator)};
+  Tensors out = call(ops::random_integers, given);
   return std::move(out[0]);
 }
 
 // 1 with the probability that input gives, else 0.
 inline Tensor bernoulli(const Tensor& input, Generator* generator = nullptr) {
-  const Value values[] = {Value(input), Value(generator)};
-  Tensors out = call(ops::bernoulli, values);
+  const Value given[] = {Value(input), Value(generator)};
+  Tensors out = call(ops::bernoulli, given);
   return std::move(out[0]);
 }
 
 // 1 with probability p, else 0, in input's shape and dtype.
 inline Tensor bernoulli(const Tensor& input, double p, Generator* generator = nullptr) {
-  const Value values[] = {Value(input), Value(p), Value(generator)};
-  Tensors out = call(ops::bernoulli_p, values);
+  const Value given[] = {Value(input), Value(p), Value(generator)};
+  Tensors out = call(ops::bernoulli_p, given);
   return std::move(out[0]);
 }
 
 // A bool tensor, True with probability p.
 inline Tensor _keep_mask(IntList size, double p) {
-  const Value values[] = {Value(size), Value(p)};
-  Tensors out = call(ops::keep_mask, values);
+  const Value given[] = {Value(size), Value(p)};
+  Tensors out = call(ops::keep_mask, given);
   return std::move(out[0]);
 }
 
 // input * scale where mask, input * 0 elsewhere.
 inline Tensor _apply_mask(const Tensor& input, const Tensor& mask, double scale) {
-  const Value values[] = {Value(input), Value(mask), Value(scale)};
-  Tensors out = call(ops::apply_mask, values);
+  const Value given[] = {Value(input), Value(mask), Value(scale)};
+  Tensors out = call(ops::apply_mask, given);
   return std::move(out[0]);
 }
 
 // Zeroes each element with probability p and scales the others by 1 / (1 - p). With training=False, input itself.
 inline Tensor dropout(const Tensor& input, double p = 0.5, bool training = true) {
-  const Value values[] = {Value(input), Value(p), Value(training)};
-  Tensors out = call(ops::dropout, values);
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::dropout, given);
   return std::move(out[0]);
 }
 
 // Zeroes whole channels (dimension 1) with probability p and scales the others by 1 / (1 - p).
 inline Tensor _feature_dropout(const Tensor& input, double p = 0.5, bool training = true) {
-  const Value values[] = {Value(input), Value(p), Value(training)};
-  Tensors out = call(ops::feature_dropout, values);
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::feature_dropout, given);
   return std::move(out[0]);
 }
 
 // The order of the elements reversed along each of `dims`.
 inline Tensor flip(const Tensor& input, IntList dims) {
-  const Value values[] = {Value(input), Value(dims)};
-  Tensors out = call(ops::flip, values);
+  const Value given[] = {Value(input), Value(dims)};
+  Tensors out = call(ops::flip, given);
   return std::move(out[0]);
 }
 
 // The order of the columns reversed.
 inline Tensor fliplr(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::fliplr, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::fliplr, given);
   return std::move(out[0]);
 }
 
 // The order of the rows reversed.
 inline Tensor flipud(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::flipud, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::flipud, given);
   return std::move(out[0]);
 }
 
 // Elements moved by `shifts` along `dims`, those that leave come in again; without dims, of the flattened tensor.
 inline Tensor roll(const Tensor& input, IntList shifts, IntList dims = {}) {
-  const Value values[] = {Value(input), Value(shifts), Value(dims)};
-  Tensors out = call(ops::roll, values);
+  const Value given[] = {Value(input), Value(shifts), Value(dims)};
+  Tensors out = call(ops::roll, given);
   return std::move(out[0]);
 }
 
 // Turned by 90 degrees k times in the plane of `dims`, from the first towards the second.
 inline Tensor rot90(const Tensor& input, int64_t k = 1, IntList dims = {0, 1}) {
-  const Value values[] = {Value(input), Value(k), Value(dims)};
-  Tensors out = call(ops::rot90, values);
+  const Value given[] = {Value(input), Value(k), Value(dims)};
+  Tensors out = call(ops::rot90, given);
   return std::move(out[0]);
 }
 
 // `value` around input: pad is (before, after) of the last dimension, then of the one before, ...; negative crops.
 inline Tensor constant_pad_nd(const Tensor& input, IntList pad, Scalar value = 0) {
-  const Value values[] = {Value(input), Value(pad), Value(value)};
-  Tensors out = call(ops::constant_pad_nd, values);
+  const Value given[] = {Value(input), Value(pad), Value(value)};
+  Tensors out = call(ops::constant_pad_nd, given);
   return std::move(out[0]);
 }
 
 // A frame around input: 'constant' value, or 'reflect', 'replicate', 'circular' of input. pad is (before, after) of the last dimension, then of the one before, ...
 inline Tensor pad(const Tensor& input, IntList pad, std::string_view mode = "constant", std::optional<double> value = {}) {
-  const Value values[] = {Value(input), Value(pad), Value(mode), Value(value)};
-  Tensors out = call(ops::pad, values);
+  const Value given[] = {Value(input), Value(pad), Value(mode), Value(value)};
+  Tensors out = call(ops::pad, given);
   return std::move(out[0]);
 }
 
 // Matrices with zeros above the diagonal.
 inline Tensor tril(const Tensor& input, int64_t diagonal = 0) {
-  const Value values[] = {Value(input), Value(diagonal)};
-  Tensors out = call(ops::tril, values);
+  const Value given[] = {Value(input), Value(diagonal)};
+  Tensors out = call(ops::tril, given);
   return std::move(out[0]);
 }
 
 // Matrices with zeros below the diagonal.
 inline Tensor triu(const Tensor& input, int64_t diagonal = 0) {
-  const Value values[] = {Value(input), Value(diagonal)};
-  Tensors out = call(ops::triu, values);
+  const Value given[] = {Value(input), Value(diagonal)};
+  Tensors out = call(ops::triu, given);
   return std::move(out[0]);
 }
 
 // Zero matrices in (dim1, dim2) with the last dimension of input on a diagonal.
 inline Tensor diag_embed(const Tensor& input, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1) {
-  const Value values[] = {Value(input), Value(offset), Value(dim1), Value(dim2)};
-  Tensors out = call(ops::diag_embed, values);
+  const Value given[] = {Value(input), Value(offset), Value(dim1), Value(dim2)};
+  Tensors out = call(ops::diag_embed, given);
   return std::move(out[0]);
 }
 
 // The diagonal of a matrix, or a matrix with the vector input on its diagonal.
 inline Tensor diag(const Tensor& input, int64_t diagonal = 0) {
-  const Value values[] = {Value(input), Value(diagonal)};
-  Tensors out = call(ops::diag, values);
+  const Value given[] = {Value(input), Value(diagonal)};
+  Tensors out = call(ops::diag, given);
   return std::move(out[0]);
 }
 
 // Matrices along the diagonal of one; vectors are rows.
 inline Tensor block_diag(std::span<const Tensor> tensors) {
-  const Value values[] = {Value(tensors)};
-  Tensors out = call(ops::block_diag, values);
+  const Value given[] = {Value(tensors)};
+  Tensors out = call(ops::block_diag, given);
   return std::move(out[0]);
 }
 
 // The sum over `dim`, or of all elements. Integers and bool add up to int64.
 inline Tensor sum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
-  Tensors out = call(ops::sum, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::sum, given);
   return std::move(out[0]);
 }
 
 // The mean over `dim`, or of all elements. NaN if there are none.
 inline Tensor mean(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
-  Tensors out = call(ops::mean, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::mean, given);
   return std::move(out[0]);
 }
 
 // The product over `dim`, or of all elements. Integers and bool multiply to int64.
 inline Tensor prod(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
-  Tensors out = call(ops::prod, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::prod, given);
   return std::move(out[0]);
 }
 
 // Whether any element over `dim` is not zero; NaN is not. uint8 stays uint8.
 inline Tensor any(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::any, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::any, given);
   return std::move(out[0]);
 }
 
 // Whether every element over `dim` is not zero; true of none. uint8 stays uint8.
 inline Tensor all(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::all, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::all, given);
   return std::move(out[0]);
 }
 
 // How many elements over `dim` are not zero, in int64.
 inline Tensor count_nonzero(const Tensor& input, OptionalIntList dim = {}) {
-  const Value values[] = {Value(input), Value(dim)};
-  Tensors out = call(ops::count_nonzero, values);
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::count_nonzero, given);
   return std::move(out[0]);
 }
 
 // The sum with NaN taken as zero.
 inline Tensor nansum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
-  Tensors out = call(ops::nansum, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::nansum, given);
   return std::move(out[0]);
 }
 
 // The mean of the elements that are not NaN.
 inline Tensor nanmean(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
-  Tensors out = call(ops::nanmean, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::nanmean, given);
   return std::move(out[0]);
 }
 
 // input summed to `size`, from which its shape is broadcast.
 inline Tensor sum_to_size(const Tensor& input, IntList size) {
-  const Value values[] = {Value(input), Value(size)};
-  Tensors out = call(ops::sum_to_size, values);
+  const Value given[] = {Value(input), Value(size)};
+  Tensors out = call(ops::sum_to_size, given);
   return std::move(out[0]);
 }
 
 // log(sum(exp(input))) over `dim`, without overflow: the maximum is subtracted first.
 inline Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim = false) {
-  const Value values[] = {Value(input), Value(dim), Value(keepdim)};
-  Tensors out = call(ops::logsumexp, values);
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::logsumexp, given);
+  return std::move(out[0]);
+}
+
+// Sums of the elements along `dim` up to each place. Integers and bool add up to int64.
+inline Tensor cumsum(const Tensor& input, int64_t dim, std::optional<Dtype> dtype = {}) {
+  const Value given[] = {Value(input), Value(dim), Value(dtype)};
+  Tensors out = call(ops::cumsum, given);
+  return std::move(out[0]);
+}
+
+// Products of the elements along `dim` up to each place. Integers and bool multiply to int64.
+inline Tensor cumprod(const Tensor& input, int64_t dim, std::optional<Dtype> dtype = {}) {
+  const Value given[] = {Value(input), Value(dim), Value(dtype)};
+  Tensors out = call(ops::cumprod, given);
+  return std::move(out[0]);
+}
+
+// log(cumsum(exp(input))) along `dim`, without overflow.
+inline Tensor logcumsumexp(const Tensor& input, int64_t dim) {
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::logcumsumexp, given);
+  return std::move(out[0]);
+}
+
+// The largest element along `dim` up to each place, and where it was last met. NaN is larger than anything.
+inline std::array<Tensor, 2> cummax(const Tensor& input, int64_t dim) {
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::cummax, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The smallest element along `dim` up to each place, and where it was last met. NaN is smaller than anything.
+inline std::array<Tensor, 2> cummin(const Tensor& input, int64_t dim) {
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::cummin, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// Differences of neighbours along `dim`, n times over.
+inline Tensor diff(const Tensor& input, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = {}, const Tensor& append = {}) {
+  const Value given[] = {Value(input), Value(n), Value(dim), Value(prepend), Value(append)};
+  Tensors out = call(ops::diff, given);
   return std::move(out[0]);
 }
 
 // input[start:end:step] along `dim`, with Python's clamping of the limits.
 inline Tensor slice(const Tensor& input, int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> end = {}, int64_t step = 1) {
-  const Value values[] = {Value(input), Value(dim), Value(start), Value(end), Value(step)};
-  Tensors out = call(ops::slice, values);
+  const Value given[] = {Value(input), Value(dim), Value(start), Value(end), Value(step)};
+  Tensors out = call(ops::slice, given);
   return std::move(out[0]);
 }
 
 // Zeros of input_sizes with grad at input[start:end:step].
 inline Tensor slice_backward(const Tensor& grad, IntList input_sizes, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
-  const Value values[] = {Value(grad), Value(input_sizes), Value(dim), Value(start), Value(end), Value(step)};
-  Tensors out = call(ops::slice_backward, values);
+  const Value given[] = {Value(grad), Value(input_sizes), Value(dim), Value(start), Value(end), Value(step)};
+  Tensors out = call(ops::slice_backward, given);
   return std::move(out[0]);
 }
 
 // A view of `length` elements of `dim` from `start`.
 inline Tensor narrow(const Tensor& input, int64_t dim, int64_t start, int64_t length) {
-  const Value values[] = {Value(input), Value(dim), Value(start), Value(length)};
-  Tensors out = call(ops::narrow, values);
+  const Value given[] = {Value(input), Value(dim), Value(start), Value(length)};
+  Tensors out = call(ops::narrow, given);
   return std::move(out[0]);
 }
 
 // A view of input[index] along `dim`, which is dropped.
 inline Tensor select(const Tensor& input, int64_t dim, int64_t index) {
-  const Value values[] = {Value(input), Value(dim), Value(index)};
-  Tensors out = call(ops::select, values);
+  const Value given[] = {Value(input), Value(dim), Value(index)};
+  Tensors out = call(ops::select, given);
   return std::move(out[0]);
 }
 
 // Zeros of input_sizes with grad at input[index] along `dim`.
 inline Tensor select_backward(const Tensor& grad, IntList input_sizes, int64_t dim, int64_t index) {
-  const Value values[] = {Value(grad), Value(input_sizes), Value(dim), Value(index)};
-  Tensors out = call(ops::select_backward, values);
+  const Value given[] = {Value(grad), Value(input_sizes), Value(dim), Value(index)};
+  Tensors out = call(ops::select_backward, given);
   return std::move(out[0]);
 }
 
 // Views of consecutive parts of `dim` with these sizes.
 inline Tensors split_with_sizes(const Tensor& input, IntList split_sizes, int64_t dim = 0) {
-  const Value values[] = {Value(input), Value(split_sizes), Value(dim)};
-  Tensors out = call(ops::split_with_sizes, values);
+  const Value given[] = {Value(input), Value(split_sizes), Value(dim)};
+  Tensors out = call(ops::split_with_sizes, given);
   return out;
 }
 
 // Views of consecutive parts of `dim`, split_size each; the last may be smaller.
 inline Tensors split(const Tensor& input, int64_t split_size, int64_t dim = 0) {
-  const Value values[] = {Value(input), Value(split_size), Value(dim)};
-  Tensors out = call(ops::split, values);
+  const Value given[] = {Value(input), Value(split_size), Value(dim)};
+  Tensors out = call(ops::split, given);
   return out;
 }
 
 // Views of consecutive parts of `dim` with these sizes.
 inline Tensors split(const Tensor& input, IntList split_size, int64_t dim = 0) {
-  const Value values[] = {Value(input), Value(split_size), Value(dim)};
-  Tensors out = call(ops::split_sizes, values);
+  const Value given[] = {Value(input), Value(split_size), Value(dim)};
+  Tensors out = call(ops::split_sizes, given);
   return out;
 }
 
 // At most `chunks` views of consecutive parts of `dim`, equal but for the last.
 inline Tensors chunk(const Tensor& input, int64_t chunks, int64_t dim = 0) {
-  const Value values[] = {Value(input), Value(chunks), Value(dim)};
-  Tensors out = call(ops::chunk, values);
+  const Value given[] = {Value(input), Value(chunks), Value(dim)};
+  Tensors out = call(ops::chunk, given);
   return out;
 }
 
 // Views of input[0], input[1], ... along `dim`.
 inline Tensors unbind(const Tensor& input, int64_t dim = 0) {
-  const Value values[] = {Value(input), Value(dim)};
-  Tensors out = call(ops::unbind, values);
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::unbind, given);
   return out;
 }
 
 // A view of the diagonals of the matrices in (dim1, dim2), as the last dimension.
 inline Tensor diagonal(const Tensor& input, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) {
-  const Value values[] = {Value(input), Value(offset), Value(dim1), Value(dim2)};
-  Tensors out = call(ops::diagonal, values);
+  const Value given[] = {Value(input), Value(offset), Value(dim1), Value(dim2)};
+  Tensors out = call(ops::diagonal, given);
   return std::move(out[0]);
 }
 
 // Zeros of input_sizes with grad on the diagonals.
 inline Tensor diagonal_backward(const Tensor& grad, IntList input_sizes, int64_t offset, int64_t dim1, int64_t dim2) {
-  const Value values[] = {Value(grad), Value(input_sizes), Value(offset), Value(dim1), Value(dim2)};
-  Tensors out = call(ops::diagonal_backward, values);
+  const Value given[] = {Value(grad), Value(input_sizes), Value(offset), Value(dim1), Value(dim2)};
+  Tensors out = call(ops::diagonal_backward, given);
   return std::move(out[0]);
 }
 
 // A view of all windows of `size` along `dimension`, `step` apart; the last dimension runs within a window.
 inline Tensor unfold(const Tensor& input, int64_t dimension, int64_t size, int64_t step) {
-  const Value values[] = {Value(input), Value(dimension), Value(size), Value(step)};
-  Tensors out = call(ops::unfold, values);
+  const Value given[] = {Value(input), Value(dimension), Value(size), Value(step)};
+  Tensors out = call(ops::unfold, given);
   return std::move(out[0]);
 }
 
 // Zeros of input_sizes with every window's gradient added in its place.
 inline Tensor unfold_backward(const Tensor& grad, IntList input_sizes, int64_t dim, int64_t size, int64_t step) {
-  const Value values[] = {Value(grad), Value(input_sizes), Value(dim), Value(size), Value(step)};
-  Tensors out = call(ops::unfold_backward, values);
+  const Value given[] = {Value(grad), Value(input_sizes), Value(dim), Value(size), Value(step)};
+  Tensors out = call(ops::unfold_backward, given);
   return std::move(out[0]);
 }
 
 // A view of input's storage with these sizes and strides. The gradient needs a contiguous input.
 inline Tensor as_strided(const Tensor& input, IntList size, IntList stride, std::optional<int64_t> storage_offset = {}) {
-  const Value values[] = {Value(input), Value(size), Value(stride), Value(storage_offset)};
-  Tensors out = call(ops::as_strided, values);
+  const Value given[] = {Value(input), Value(size), Value(stride), Value(storage_offset)};
+  Tensors out = call(ops::as_strided, given);
   return std::move(out[0]);
 }
 
 // Zeros of input_sizes with grad added where as_strided read; offset is relative to input's first element.
 inline Tensor as_strided_backward(const Tensor& grad, IntList input_sizes, IntList size, IntList stride, int64_t offset) {
-  const Value values[] = {Value(grad), Value(input_sizes), Value(size), Value(stride), Value(offset)};
-  Tensors out = call(ops::as_strided_backward, values);
+  const Value given[] = {Value(grad), Value(input_sizes), Value(size), Value(stride), Value(offset)};
+  Tensors out = call(ops::as_strided_backward, given);
   return std::move(out[0]);
 }
 
 // result * (grad - sum(grad * result)).
 inline Tensor _softmax_backward(const Tensor& grad, const Tensor& result, int64_t dim) {
-  const Value values[] = {Value(grad), Value(result), Value(dim)};
-  Tensors out = call(ops::softmax_backward, values);
+  const Value given[] = {Value(grad), Value(result), Value(dim)};
+  Tensors out = call(ops::softmax_backward, given);
   return std::move(out[0]);
 }
 
 // exp(input) / sum(exp(input)) along dim.
 inline Tensor _softmax(const Tensor& input, int64_t dim) {
-  const Value values[] = {Value(input), Value(dim)};
-  Tensors out = call(ops::softmax_kernel, values);
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::softmax_kernel, given);
   return std::move(out[0]);
 }
 
 // exp(input) / sum(exp(input)) along dim. The maximum is subtracted first, so exp <= 1.
 inline Tensor softmax(const Tensor& input, std::optional<int64_t> dim = {}, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(dtype)};
-  Tensors out = call(ops::softmax, values);
+  const Value given[] = {Value(input), Value(dim), Value(dtype)};
+  Tensors out = call(ops::softmax, given);
   return std::move(out[0]);
 }
 
 // grad - exp(result) * sum(grad).
 inline Tensor _log_softmax_backward(const Tensor& grad, const Tensor& result, int64_t dim) {
-  const Value values[] = {Value(grad), Value(result), Value(dim)};
-  Tensors out = call(ops::log_softmax_backward, values);
+  const Value given[] = {Value(grad), Value(result), Value(dim)};
+  Tensors out = call(ops::log_softmax_backward, given);
   return std::move(out[0]);
 }
 
 // log(softmax(input)) along dim.
 inline Tensor _log_softmax(const Tensor& input, int64_t dim) {
-  const Value values[] = {Value(input), Value(dim)};
-  Tensors out = call(ops::log_softmax_kernel, values);
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::log_softmax_kernel, given);
   return std::move(out[0]);
 }
 
 // log(softmax(input)) along dim, without the loss of digits of that formula.
 inline Tensor log_softmax(const Tensor& input, std::optional<int64_t> dim = {}, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(dtype)};
-  Tensors out = call(ops::log_softmax, values);
+  const Value given[] = {Value(input), Value(dim), Value(dtype)};
+  Tensors out = call(ops::log_softmax, given);
   return std::move(out[0]);
 }
 
 // softmax(-input).
 inline Tensor softmin(const Tensor& input, std::optional<int64_t> dim = {}, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(dtype)};
-  Tensors out = call(ops::softmin, values);
+  const Value given[] = {Value(input), Value(dim), Value(dtype)};
+  Tensors out = call(ops::softmin, given);
+  return std::move(out[0]);
+}
+
+// The elements along `dim` in order, and where they were. Always stable; NaN is the largest.
+inline std::array<Tensor, 2> sort(const Tensor& input, int64_t dim = -1, bool descending = false, std::optional<bool> stable = {}) {
+  const Value given[] = {Value(input), Value(dim), Value(descending), Value(stable)};
+  Tensors out = call(ops::sort, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The indices that put the elements along `dim` in order.
+inline Tensor argsort(const Tensor& input, int64_t dim = -1, bool descending = false, bool stable = false) {
+  const Value given[] = {Value(input), Value(dim), Value(descending), Value(stable)};
+  Tensors out = call(ops::argsort, given);
+  return std::move(out[0]);
+}
+
+// The elements in order along the first dimension.
+inline Tensor msort(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::msort, given);
+  return std::move(out[0]);
+}
+
+// The k largest (or smallest) elements along `dim`, in order, and where they were.
+inline std::array<Tensor, 2> topk(const Tensor& input, int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true) {
+  const Value given[] = {Value(input), Value(k), Value(dim), Value(largest), Value(sorted)};
+  Tensors out = call(ops::topk, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The k-th smallest element along `dim`, from 1, and where it was.
+inline std::array<Tensor, 2> kthvalue(const Tensor& input, int64_t k, int64_t dim = -1, bool keepdim = false) {
+  const Value given[] = {Value(input), Value(k), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::kthvalue, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The median of all elements; of an even number, the lower one. NaN if there is one.
+inline Tensor median(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::median, given);
+  return std::move(out[0]);
+}
+
+// The median along `dim` and where it was; of an even number, the lower one.
+inline std::array<Tensor, 2> median(const Tensor& input, int64_t dim, bool keepdim = false) {
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::median_dim, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The median of the elements that are not NaN.
+inline Tensor nanmedian(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::nanmedian, given);
+  return std::move(out[0]);
+}
+
+// The median along `dim` of the elements that are not NaN, and where it was.
+inline std::array<Tensor, 2> nanmedian(const Tensor& input, int64_t dim, bool keepdim = false) {
+  const Value given[] = {Value(input), Value(dim), Value(keepdim)};
+  Tensors out = call(ops::nanmedian_dim, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The distinct elements in order, for each element which it is, and how often each occurs.
+inline std::array<Tensor, 3> _unique2(const Tensor& input, bool sorted = true, bool return_inverse = false, bool return_counts = false) {
+  const Value given[] = {Value(input), Value(sorted), Value(return_inverse), Value(return_counts)};
+  Tensors out = call(ops::_unique2, given);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// The flattened input with runs of equal elements as one, for each element its run, and the lengths of the runs.
+inline std::array<Tensor, 3> _unique_consecutive(const Tensor& input, bool return_inverse = false, bool return_counts = false) {
+  const Value given[] = {Value(input), Value(return_inverse), Value(return_counts)};
+  Tensors out = call(ops::_unique_consecutive, given);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// The distinct slices of `dim` in lexicographic order, or runs of equal ones as one, with inverse and counts.
+inline std::array<Tensor, 3> _unique_dim(const Tensor& input, int64_t dim, bool consecutive = false, bool return_inverse = false, bool return_counts = false) {
+  const Value given[] = {Value(input), Value(dim), Value(consecutive), Value(return_inverse), Value(return_counts)};
+  Tensors out = call(ops::_unique_dim, given);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// For each value, how many elements of the ascending sequence are smaller (with right: not larger).
+inline Tensor searchsorted(const Tensor& sorted_sequence, const Operand& input, bool out_int32 = false, bool right = false, std::optional<std::string_view> side = {}, const Tensor& sorter = {}) {
+  const Value given[] = {Value(sorted_sequence), Value(input), Value(out_int32), Value(right), Value(side), Value(sorter)};
+  Tensors out = call(ops::searchsorted, given);
+  return std::move(out[0]);
+}
+
+// For each value, the number of the bucket between the ascending boundaries that it falls in.
+inline Tensor bucketize(const Operand& input, const Tensor& boundaries, bool out_int32 = false, bool right = false) {
+  const Value given[] = {Value(input), Value(boundaries), Value(out_int32), Value(right)};
+  Tensors out = call(ops::bucketize, given);
   return std::move(out[0]);
 }
 
 // The sum of squared deviations from the mean, divided by n - correction; the correction is 1, or 0 with unbiased=False.
 inline Tensor var(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
-  Tensors out = call(ops::var, values);
+  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
+  Tensors out = call(ops::var, given);
   return std::move(out[0]);
 }
 
 // The square root of var.
 inline Tensor std(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
-  Tensors out = call(ops::std_, values);
+  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
+  Tensors out = call(ops::std_, given);
   return std::move(out[0]);
 }
 
 // var and mean in one pass.
 inline std::array<Tensor, 2> var_mean(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
-  Tensors out = call(ops::var_mean, values);
+  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
+  Tensors out = call(ops::var_mean, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // std and mean in one pass.
 inline std::array<Tensor, 2> std_mean(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
-  const Value values[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
-  Tensors out = call(ops::std_mean, values);
+  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
+  Tensors out = call(ops::std_mean, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // sum(|x|^ord)^(1/ord) over `dim`; for ord inf the largest, -inf the smallest |x|, 0 how many are not zero.
 inline Tensor linalg_vector_norm(const Tensor& x, Scalar ord = 2, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(x), Value(ord), Value(dim), Value(keepdim), Value(dtype)};
-  Tensors out = call(ops::linalg_vector_norm, values);
+  const Value given[] = {Value(x), Value(ord), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::linalg_vector_norm, given);
   return std::move(out[0]);
 }
 
 // linalg.vector_norm under its older name.
 inline Tensor norm(const Tensor& input, std::optional<Scalar> p = 2, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(p), Value(dim), Value(keepdim), Value(dtype)};
-  Tensors out = call(ops::norm, values);
+  const Value given[] = {Value(input), Value(p), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::norm, given);
   return std::move(out[0]);
 }
 
 // The Frobenius norm, 'fro': of matrices the 2-norm of all elements.
 inline Tensor norm(const Tensor& input, std::string_view p, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
-  const Value values[] = {Value(input), Value(p), Value(dim), Value(keepdim), Value(dtype)};
-  Tensors out = call(ops::norm_fro, values);
+  const Value given[] = {Value(input), Value(p), Value(dim), Value(keepdim), Value(dtype)};
+  Tensors out = call(ops::norm_fro, given);
   return std::move(out[0]);
 }
 
 // The p-norm of input - other.
 inline Tensor dist(const Tensor& input, const Tensor& other, Scalar p = 2) {
-  const Value values[] = {Value(input), Value(other), Value(p)};
-  Tensors out = call(ops::dist, values);
+  const Value given[] = {Value(input), Value(other), Value(p)};
+  Tensors out = call(ops::dist, given);
   return std::move(out[0]);
 }
 
 // Sine of input in radians.
 inline Tensor sin(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::sin, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::sin, given);
   return std::move(out[0]);
 }
 
 // Cosine of input in radians.
 inline Tensor cos(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::cos, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::cos, given);
   return std::move(out[0]);
 }
 
 // Tangent of input in radians.
 inline Tensor tan(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::tan, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::tan, given);
   return std::move(out[0]);
 }
 
 // Hyperbolic tangent.
 inline Tensor tanh(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::tanh, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::tanh, given);
   return std::move(out[0]);
 }
 
 // Inverse sine, in [-pi/2, pi/2]; NaN beyond -1 and 1.
 inline Tensor asin(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::asin, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::asin, given);
   return std::move(out[0]);
 }
 
 // Inverse cosine, in [0, pi]; NaN beyond -1 and 1.
 inline Tensor acos(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::acos, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::acos, given);
   return std::move(out[0]);
 }
 
 // Inverse tangent, in [-pi/2, pi/2].
 inline Tensor atan(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::atan, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::atan, given);
   return std::move(out[0]);
 }
 
 // Hyperbolic sine.
 inline Tensor sinh(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::sinh, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::sinh, given);
   return std::move(out[0]);
 }
 
 // Hyperbolic cosine.
 inline Tensor cosh(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::cosh, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::cosh, given);
   return std::move(out[0]);
 }
 
 // Inverse hyperbolic sine.
 inline Tensor asinh(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::asinh, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::asinh, given);
   return std::move(out[0]);
 }
 
 // Inverse hyperbolic cosine; NaN below 1.
 inline Tensor acosh(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::acosh, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::acosh, given);
   return std::move(out[0]);
 }
 
 // Inverse hyperbolic tangent; NaN beyond -1 and 1.
 inline Tensor atanh(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::atanh, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::atanh, given);
   return std::move(out[0]);
 }
 
 // The angle of the point (other, input), in [-pi, pi].
 inline Tensor atan2(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::atan2, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::atan2, given);
   return std::move(out[0]);
 }
 
 // sqrt(input^2 + other^2), without overflow on the way.
 inline Tensor hypot(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::hypot, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::hypot, given);
   return std::move(out[0]);
 }
 
 // |input|. The gradient at 0 is 0.
 inline Tensor abs(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::abs, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::abs, given);
   return std::move(out[0]);
 }
 
 // -input. Not defined for bool.
 inline Tensor neg(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::neg, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::neg, given);
   return std::move(out[0]);
 }
 
 // input itself. Not defined for bool.
 inline Tensor positive(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::positive, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::positive, given);
   return std::move(out[0]);
 }
 
 // -1, 0 or 1 by the sign of input; NaN gives 0. The gradient is 0.
 inline Tensor sign(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::sign, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::sign, given);
   return std::move(out[0]);
 }
 
 // input * input.
 inline Tensor square(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::square, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::square, given);
   return std::move(out[0]);
 }
 
 // 1 / input.
 inline Tensor reciprocal(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::reciprocal, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::reciprocal, given);
   return std::move(out[0]);
 }
 
 // Square root; NaN below 0. Correctly rounded.
 inline Tensor sqrt(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::sqrt, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::sqrt, given);
   return std::move(out[0]);
 }
 
 // 1 / sqrt(input).
 inline Tensor rsqrt(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::rsqrt, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::rsqrt, given);
   return std::move(out[0]);
 }
 
 // e to the power of input.
 inline Tensor exp(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::exp, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::exp, given);
   return std::move(out[0]);
 }
 
 // exp(input) - 1, accurate near 0.
 inline Tensor expm1(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::expm1, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::expm1, given);
   return std::move(out[0]);
 }
 
 // Natural logarithm; NaN below 0, -inf at 0.
 inline Tensor log(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::log, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::log, given);
   return std::move(out[0]);
 }
 
 // log(1 + input), accurate near 0.
 inline Tensor log1p(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::log1p, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::log1p, given);
   return std::move(out[0]);
 }
 
 // The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to input.
 inline Tensor erf(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::erf, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::erf, given);
   return std::move(out[0]);
 }
 
 // 2 to the power of input.
 inline Tensor exp2(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::exp2, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::exp2, given);
   return std::move(out[0]);
 }
 
 // Logarithm to base 2.
 inline Tensor log2(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::log2, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::log2, given);
   return std::move(out[0]);
 }
 
 // Logarithm to base 10.
 inline Tensor log10(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::log10, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::log10, given);
   return std::move(out[0]);
 }
 
 // 1 - erf(input), accurate for large input.
 inline Tensor erfc(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::erfc, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::erfc, given);
   return std::move(out[0]);
 }
 
 // The inverse of erf; infinite at -1 and 1.
 inline Tensor erfinv(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::erfinv, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::erfinv, given);
   return std::move(out[0]);
 }
 
 // log |gamma(input)|.
 inline Tensor lgamma(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::lgamma, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::lgamma, given);
   return std::move(out[0]);
 }
 
 // The derivative of lgamma. Has no gradient here.
 inline Tensor digamma(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::digamma, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::digamma, given);
   return std::move(out[0]);
 }
 
 // The largest integer not above input. The gradient is 0.
 inline Tensor floor(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::floor, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::floor, given);
   return std::move(out[0]);
 }
 
 // The smallest integer not below input. The gradient is 0.
 inline Tensor ceil(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::ceil, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::ceil, given);
   return std::move(out[0]);
 }
 
 // input without its fraction. The gradient is 0.
 inline Tensor trunc(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::trunc, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::trunc, given);
   return std::move(out[0]);
 }
 
 // input - trunc(input).
 inline Tensor frac(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::frac, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::frac, given);
   return std::move(out[0]);
 }
 
 // The nearest integer, ties to even. The gradient is 0.
 inline Tensor _round(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::round_even, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::round_even, given);
   return std::move(out[0]);
 }
 
 // The nearest number with `decimals` digits behind the point, ties to even. The gradient is 0.
 inline Tensor round(const Tensor& input, int64_t decimals = 0) {
-  const Value values[] = {Value(input), Value(decimals)};
-  Tensors out = call(ops::round, values);
+  const Value given[] = {Value(input), Value(decimals)};
+  Tensors out = call(ops::round, given);
   return std::move(out[0]);
 }
 
 // True where input is NaN.
 inline Tensor isnan(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::isnan, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::isnan, given);
   return std::move(out[0]);
 }
 
 // True where input is infinite.
 inline Tensor isinf(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::isinf, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::isinf, given);
   return std::move(out[0]);
 }
 
 // True where input is neither infinite nor NaN.
 inline Tensor isfinite(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::isfinite, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::isfinite, given);
   return std::move(out[0]);
 }
 
 // True where the sign bit is set, also for -0.
 inline Tensor signbit(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::signbit, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::signbit, given);
   return std::move(out[0]);
 }
 
 // True where input is zero.
 inline Tensor logical_not(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::logical_not, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::logical_not, given);
   return std::move(out[0]);
 }
 
 // All bits of integers turned; logical not of bools.
 inline Tensor bitwise_not(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::bitwise_not, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::bitwise_not, given);
   return std::move(out[0]);
 }
 
 // NaN and infinities replaced: by 0 and the largest finite numbers of the dtype unless given.
 inline Tensor nan_to_num(const Tensor& input, std::optional<double> nan = {}, std::optional<double> posinf = {}, std::optional<double> neginf = {}) {
-  const Value values[] = {Value(input), Value(nan), Value(posinf), Value(neginf)};
-  Tensors out = call(ops::nan_to_num, values);
+  const Value given[] = {Value(input), Value(nan), Value(posinf), Value(neginf)};
+  Tensors out = call(ops::nan_to_num, given);
   return std::move(out[0]);
 }
 
 // input * pi / 180.
 inline Tensor deg2rad(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::deg2rad, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::deg2rad, given);
   return std::move(out[0]);
 }
 
 // input * 180 / pi.
 inline Tensor rad2deg(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::rad2deg, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::rad2deg, given);
   return std::move(out[0]);
 }
 
 // The same elements as another shape, without a copy; one size may be -1.
 inline Tensor view(const Tensor& input, IntList size) {
-  const Value values[] = {Value(input), Value(size)};
-  Tensors out = call(ops::view_, values);
+  const Value given[] = {Value(input), Value(size)};
+  Tensors out = call(ops::view_, given);
   return std::move(out[0]);
 }
 
 // The same memory as another dtype. The last dimension grows or shrinks with the item size.
 inline Tensor view(const Tensor& input, Dtype dtype) {
-  const Value values[] = {Value(input), Value(dtype)};
-  Tensors out = call(ops::view_dtype, values);
+  const Value given[] = {Value(input), Value(dtype)};
+  Tensors out = call(ops::view_dtype, given);
   return std::move(out[0]);
 }
 
 // input viewed with other's shape.
 inline Tensor view_as(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::view_as, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::view_as, given);
   return std::move(out[0]);
 }
 
 // The same elements in row-major order as another shape: a view where strides allow it, else a copy.
 inline Tensor reshape(const Tensor& input, IntList shape) {
-  const Value values[] = {Value(input), Value(shape)};
-  Tensors out = call(ops::reshape, values);
+  const Value given[] = {Value(input), Value(shape)};
+  Tensors out = call(ops::reshape, given);
   return std::move(out[0]);
 }
 
 // input reshaped to other's shape.
 inline Tensor reshape_as(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::reshape_as, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::reshape_as, given);
   return std::move(out[0]);
 }
 
 // A view with dim0 and dim1 exchanged.
 inline Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
-  const Value values[] = {Value(input), Value(dim0), Value(dim1)};
-  Tensors out = call(ops::transpose, values);
+  const Value given[] = {Value(input), Value(dim0), Value(dim1)};
+  Tensors out = call(ops::transpose, given);
   return std::move(out[0]);
 }
 
 // transpose under NumPy's name.
 inline Tensor swapaxes(const Tensor& input, int64_t axis0, int64_t axis1) {
-  const Value values[] = {Value(input), Value(axis0), Value(axis1)};
-  Tensors out = call(ops::swapaxes, values);
+  const Value given[] = {Value(input), Value(axis0), Value(axis1)};
+  Tensors out = call(ops::swapaxes, given);
   return std::move(out[0]);
 }
 
 // The transposed matrix; tensors of fewer than two dimensions as they are.
 inline Tensor t(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::t, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::t, given);
   return std::move(out[0]);
 }
 
 // All dimensions in reverse order: x.T.
 inline Tensor numpy_T(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::numpy_T, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::numpy_T, given);
   return std::move(out[0]);
 }
 
 // The last two dimensions exchanged: x.mT.
 inline Tensor mT(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::mT, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::mT, given);
   return std::move(out[0]);
 }
 
 // The last two dimensions exchanged.
 inline Tensor adjoint(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::adjoint, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::adjoint, given);
   return std::move(out[0]);
 }
 
 // A view whose dim i is dim dims[i] of input.
 inline Tensor permute(const Tensor& input, IntList dims) {
-  const Value values[] = {Value(input), Value(dims)};
-  Tensors out = call(ops::permute, values);
+  const Value given[] = {Value(input), Value(dims)};
+  Tensors out = call(ops::permute, given);
   return std::move(out[0]);
 }
 
 // The dims of `source` moved to the places `destination`; the others keep their order.
 inline Tensor movedim(const Tensor& input, IntList source, IntList destination) {
-  const Value values[] = {Value(input), Value(source), Value(destination)};
-  Tensors out = call(ops::movedim, values);
+  const Value given[] = {Value(input), Value(source), Value(destination)};
+  Tensors out = call(ops::movedim, given);
   return std::move(out[0]);
 }
 
 // A view in which dimensions of size 1, and new leading ones, repeat without a copy. -1 keeps a size.
 inline Tensor expand(const Tensor& input, IntList size, bool implicit = false) {
-  const Value values[] = {Value(input), Value(size), Value(implicit)};
-  Tensors out = call(ops::expand, values);
+  const Value given[] = {Value(input), Value(size), Value(implicit)};
+  Tensors out = call(ops::expand, given);
   return std::move(out[0]);
 }
 
 // input expanded to other's shape.
 inline Tensor expand_as(const Tensor& input, const Tensor& other) {
-  const Value values[] = {Value(input), Value(other)};
-  Tensors out = call(ops::expand_as, values);
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::expand_as, given);
   return std::move(out[0]);
 }
 
 // input expanded to `size`.
 inline Tensor broadcast_to(const Tensor& input, IntList size) {
-  const Value values[] = {Value(input), Value(size)};
-  Tensors out = call(ops::broadcast_to, values);
+  const Value given[] = {Value(input), Value(size)};
+  Tensors out = call(ops::broadcast_to, given);
   return std::move(out[0]);
 }
 
 // A view without the dimensions of size 1: all of them, or those of `dim` that are.
 inline Tensor squeeze(const Tensor& input, OptionalIntList dim = {}) {
-  const Value values[] = {Value(input), Value(dim)};
-  Tensors out = call(ops::squeeze, values);
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::squeeze, given);
   return std::move(out[0]);
 }
 
 // A view with a new dimension of size 1 at `dim`.
 inline Tensor unsqueeze(const Tensor& input, int64_t dim) {
-  const Value values[] = {Value(input), Value(dim)};
-  Tensors out = call(ops::unsqueeze, values);
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::unsqueeze, given);
   return std::move(out[0]);
 }
 
 // The dimensions from start_dim to end_dim joined to one.
 inline Tensor flatten(const Tensor& input, int64_t start_dim = 0, int64_t end_dim = -1) {
-  const Value values[] = {Value(input), Value(start_dim), Value(end_dim)};
-  Tensors out = call(ops::flatten, values);
+  const Value given[] = {Value(input), Value(start_dim), Value(end_dim)};
+  Tensors out = call(ops::flatten, given);
   return std::move(out[0]);
 }
 
 // All elements as one dimension.
 inline Tensor ravel(const Tensor& input) {
-  const Value values[] = {Value(input)};
-  Tensors out = call(ops::ravel, values);
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::ravel, given);
   return std::move(out[0]);
 }
 
 // Dimension `dim` split into `sizes`, one of which may be -1.
 inline Tensor unflatten(const Tensor& input, int64_t dim, IntList sizes) {
-  const Value values[] = {Value(input), Value(dim), Value(sizes)};
-  Tensors out = call(ops::unflatten, values);
+  const Value given[] = {Value(input), Value(dim), Value(sizes)};
+  Tensors out = call(ops::unflatten, given);
   return std::move(out[0]);
 }
 

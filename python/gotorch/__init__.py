@@ -32,4 +32,7 @@ from gotorch import (  # noqa: E402 (they use what is above)
     nn,
     optim,
     random,
+    serialization,
+    utils,
 )
+from gotorch.serialization import load, save  # noqa: E402

@@ -145,6 +145,13 @@ def retain_grad(self):
 
 
 @_method
+def __iter__(self):
+    if self.dim() == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))
+
+
+@_method
 def register_hook(self, hook):
     """Calls hook(grad) when the gradient of this tensor is known; what it returns replaces it."""
     return TensorHook(self, _C._register_hook(self, hook))

@@ -114,8 +114,8 @@ class Op:
         return (
             f"// {self.doc}\n"
             f"inline {result} {self.name}({params}) {{\n"
-            f"  const Value values[] = {{{values}}};\n"
-            f"  Tensors out = call(ops::{self.variable}, values);\n"
+            f"  const Value given[] = {{{values}}};\n"
+            f"  Tensors out = call(ops::{self.variable}, given);\n"
             f"  return {convert};\n"
             f"}}\n"
         )

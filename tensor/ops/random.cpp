@@ -1,9 +1,9 @@
 // Random tensors and fills: PyTorch's CPU numbers for the same seed.
+#include "tensor/random.h"
 #include "tensor/copy.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/ops.h"
 #include "tensor/promote.h"
-#include "tensor/random.h"
 
 namespace gotorch::ops {
 namespace {
@@ -28,13 +28,14 @@ Tensor filled_like(const Tensor& x, F&& fill) {
   return out;
 }
 
-
 Tensor integers(Dims shape, int64_t low, int64_t high, Dtype dtype, const Generator& g) {
-  check(low < high, "random_ expects 'from' to be less than 'to', but got from=", low, " >= to=", high);
+  check(low < high, "random_ expects 'from' to be less than 'to', but got from=", low,
+        " >= to=", high);
   Tensor out = gotorch::empty(shape, dtype);
   dispatch(dtype, [&]<class T>() {
     const IntegerRange r = representable_range<T>(low, high);
-    fill_integers(out.data<T>(), out.numel(), r.from, static_cast<uint64_t>(r.to) - static_cast<uint64_t>(r.from), g);
+    fill_integers(out.data<T>(), out.numel(), r.from,
+                  static_cast<uint64_t>(r.to) - static_cast<uint64_t>(r.from), g);
   });
   return out;
 }
@@ -48,7 +49,9 @@ const Op rand{{
     .dtypes = kAll,
     .kernel = random([](auto& a) {
       Tensor out = gotorch::empty(a.ints(0), a.dtype_or(2, default_dtype()));
-      on_floats(out.dtype(), [&]<class T>() { fill_uniform(out.data<T>(), out.numel(), 0, 1, generator_of(a, 1)); });
+      on_floats(out.dtype(), [&]<class T>() {
+        fill_uniform(out.data<T>(), out.numel(), 0, 1, generator_of(a, 1));
+      });
       return out;
     }),
     .samples = {{dims({3, 5})}, {dims({4, 33})}},
@@ -61,25 +64,30 @@ const Op randn{{
     .dtypes = kAll,
     .kernel = random([](auto& a) {
       Tensor out = gotorch::empty(a.ints(0), a.dtype_or(2, default_dtype()));
-      on_floats(out.dtype(), [&]<class T>() { fill_normal(out.data<T>(), out.numel(), 0, 1, generator_of(a, 1)); });
+      on_floats(out.dtype(), [&]<class T>() {
+        fill_normal(out.data<T>(), out.numel(), 0, 1, generator_of(a, 1));
+      });
       return out;
     }),
     .samples = {{dims({3, 5})}, {dims({4, 33})}},
 }};
 
 const Op randint_low{{
-    .sig = "randint.low(int low, int high, int[] size, *, Generator? generator=None, dtype? dtype=None) -> Tensor",
+    .sig = "randint.low(int low, int high, int[] size, *, Generator? generator=None, dtype? "
+           "dtype=None) -> Tensor",
     .doc = "Uniform integers in [low, high).",
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = random([](auto& a) {
-      return integers(a.ints(2), a.integer(0), a.integer(1), a.dtype_or(4, Dtype::Int64), generator_of(a, 3));
+      return integers(a.ints(2), a.integer(0), a.integer(1), a.dtype_or(4, Dtype::Int64),
+                      generator_of(a, 3));
     }),
     .samples = {{-3, 7, dims({3, 5})}},
 }};
 
 const Op randint{{
-    .sig = "randint(int high, int[] size, *, Generator? generator=None, dtype? dtype=None) -> Tensor",
+    .sig =
+        "randint(int high, int[] size, *, Generator? generator=None, dtype? dtype=None) -> Tensor",
     .doc = "Uniform integers in [0, high).",
     .scope = Scope::Function,
     .dtypes = kAll,
@@ -99,7 +107,8 @@ const Op randperm{{
       check(n >= 0, "n must be non-negative, got ", n);
       Tensor out = gotorch::empty(n, a.dtype_or(2, Dtype::Int64));
       dispatch(out.dtype(), [&]<class T>() {
-        if constexpr (!std::is_same_v<T, bool>) fill_permutation(out.data<T>(), n, generator_of(a, 1));
+        if constexpr (!std::is_same_v<T, bool>)
+          fill_permutation(out.data<T>(), n, generator_of(a, 1));
         else fail<NotImplementedError>("not implemented for bool");
       });
       return out;
@@ -112,7 +121,8 @@ const Op rand_like{{
     .doc = "Uniform numbers in [0, 1), in input's shape.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = compose([](auto& a) { return rand(a[0].shape(), Value(), a.dtype_or(1, a[0].dtype())); }),
+    .kernel =
+        compose([](auto& a) { return rand(a[0].shape(), Value(), a.dtype_or(1, a[0].dtype())); }),
     .samples = {{in(-1, 1)}},
 }};
 
@@ -121,7 +131,8 @@ const Op randn_like{{
     .doc = "Normal numbers with mean 0 and standard deviation 1, in input's shape.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = compose([](auto& a) { return randn(a[0].shape(), Value(), a.dtype_or(1, a[0].dtype())); }),
+    .kernel =
+        compose([](auto& a) { return randn(a[0].shape(), Value(), a.dtype_or(1, a[0].dtype())); }),
     .samples = {{in(-1, 1)}},
 }};
 
@@ -131,7 +142,8 @@ const Op randint_like_low{{
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
-      return randint_low(a.integer(1), a.integer(2), a[0].shape(), Value(), a.dtype_or(3, a[0].dtype()));
+      return randint_low(a.integer(1), a.integer(2), a[0].shape(), Value(),
+                         a.dtype_or(3, a[0].dtype()));
     }),
     .samples = {{in(-1, 1), 2, 9}},
 }};
@@ -148,13 +160,16 @@ const Op randint_like{{
 }};
 
 const Op uniform{{
-    .sig = "uniform(Tensor input, float from=0, float to=1, *, Generator? generator=None) -> Tensor",
+    .sig =
+        "uniform(Tensor input, float from=0, float to=1, *, Generator? generator=None) -> Tensor",
     .doc = "Uniform numbers in [from, to), in input's shape and dtype.",
     .scope = Scope::Method,
     .kernel = random([](auto& a) {
       const double lo = a.number(1), hi = a.number(2);
-      check(lo <= hi, "uniform_ expects to return a [from, to) range, but found from=", lo, " > to=", hi);
-      return filled_like(a[0], [&](auto* out, int64_t n) { fill_uniform(out, n, lo, hi, generator_of(a, 3)); });
+      check(lo <= hi, "uniform_ expects to return a [from, to) range, but found from=", lo,
+            " > to=", hi);
+      return filled_like(
+          a[0], [&](auto* out, int64_t n) { fill_uniform(out, n, lo, hi, generator_of(a, 3)); });
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
     .inplace = true,
@@ -162,7 +177,8 @@ const Op uniform{{
 }};
 
 const Op normal_fill{{
-    .sig = "normal(Tensor input, float mean=0, float std=1, *, Generator? generator=None) -> Tensor",
+    .sig =
+        "normal(Tensor input, float mean=0, float std=1, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers with the given mean and standard deviation, in input's shape and dtype.",
     .scope = Scope::Method,
     .kernel = random([](auto& a) {
@@ -178,6 +194,23 @@ const Op normal_fill{{
     .samples = {{in(-1, 1)}, {in(-1, 1, {4, 33}), -2.0, 3.0}},
 }};
 
+const Op random_integers{{
+    .sig = "random(Tensor input, *, Generator? generator=None) -> Tensor",
+    .doc = "Uniform integers from 0 to the largest that input's dtype counts to without gaps, in "
+           "input's shape and dtype.",
+    .scope = Scope::Method,
+    .dtypes = kAll,
+    .kernel = random([](auto& a) {
+      Tensor out = gotorch::empty(a[0].shape(), a[0].dtype());
+      dispatch(out.dtype(),
+               [&]<class T>() { fill_integers(out.data<T>(), out.numel(), generator_of(a, 1)); });
+      return out;
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
+    .inplace = true,
+    .samples = {{in(-1, 1)}},
+}};
+
 const Op bernoulli{{
     .sig = "bernoulli(Tensor input, *, Generator? generator=None) -> Tensor",
     .doc = "1 with the probability that input gives, else 0.",
@@ -187,7 +220,9 @@ const Op bernoulli{{
       on_floats(p.dtype(), [&]<class T>() {
         const T* from = p.data<T>();
         for (int64_t i = 0; i < p.numel(); i++)
-          check(from[i] >= 0 && from[i] <= 1, "Expected p_in >= 0 && p_in <= 1 to be true, but got false: p=", static_cast<double>(from[i]));
+          check(from[i] >= 0 && from[i] <= 1,
+                "Expected p_in >= 0 && p_in <= 1 to be true, but got false: p=",
+                static_cast<double>(from[i]));
         fill_bernoulli(out.data<T>(), from, p.numel(), generator_of(a, 1));
       });
       return out;
@@ -201,9 +236,12 @@ const Op bernoulli_p{{
     .doc = "1 with probability p, else 0, in input's shape and dtype.",
     .dtypes = kAll,
     .kernel = random([](auto& a) {
-      check(a.number(1) >= 0 && a.number(1) <= 1, "bernoulli_ expects p to be in [0, 1], but got p=", a.number(1));
+      check(a.number(1) >= 0 && a.number(1) <= 1,
+            "bernoulli_ expects p to be in [0, 1], but got p=", a.number(1));
       Tensor out = gotorch::empty(a[0].shape(), a[0].dtype());
-      dispatch(out.dtype(), [&]<class T>() { fill_bernoulli(out.data<T>(), out.numel(), a.number(1), generator_of(a, 2)); });
+      dispatch(out.dtype(), [&]<class T>() {
+        fill_bernoulli(out.data<T>(), out.numel(), a.number(1), generator_of(a, 2));
+      });
       return out;
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
@@ -236,11 +274,13 @@ const Op apply_mask{{
 
 const Op dropout{{
     .sig = "dropout(Tensor input, float p=0.5, bool training=True) -> Tensor",
-    .doc = "Zeroes each element with probability p and scales the others by 1 / (1 - p). With training=False, input itself.",
+    .doc = "Zeroes each element with probability p and scales the others by 1 / (1 - p). With "
+           "training=False, input itself.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
       const double p = a.number(1);
-      check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
+      check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ",
+                        p);
       if (p == 0 || !a.flag(2) || a[0].numel() == 0) return a[0];
       if (p == 1) return a[0] * 0;
       return apply_mask(a[0], keep_mask(a[0].shape(), 1 - p), 1 / (1 - p));
@@ -250,11 +290,13 @@ const Op dropout{{
 
 const Op feature_dropout{{
     .sig = "_feature_dropout(Tensor input, float p=0.5, bool training=True) -> Tensor",
-    .doc = "Zeroes whole channels (dimension 1) with probability p and scales the others by 1 / (1 - p).",
+    .doc = "Zeroes whole channels (dimension 1) with probability p and scales the others by 1 / (1 "
+           "- p).",
     .scope = Scope::Internal,
     .kernel = compose([](auto& a) -> Tensor {
       const double p = a.number(1);
-      check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
+      check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ",
+                        p);
       check(a[0].dim() >= 2, "Feature dropout requires at least 2 dimensions in the input");
       if (p == 0 || !a.flag(2) || a[0].numel() == 0) return a[0];
       if (p == 1) return a[0] * 0;

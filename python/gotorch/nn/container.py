@@ -12,7 +12,11 @@ class Sequential(Module):
 
     def __init__(self, *args):
         super().__init__()
-        items = args[0].items() if len(args) == 1 and isinstance(args[0], OrderedDict) else enumerate(args)
+        items = (
+            args[0].items()
+            if len(args) == 1 and isinstance(args[0], OrderedDict)
+            else enumerate(args)
+        )
         for name, module in items:
             self.add_module(str(name), module)
 
@@ -163,7 +167,11 @@ class ParameterList(Module):
         return getattr(self, str(range(self._size)[index]))
 
     def __setitem__(self, index, value):
-        setattr(self, str(range(self._size)[index]), value if isinstance(value, Parameter) else Parameter(value))
+        setattr(
+            self,
+            str(range(self._size)[index]),
+            value if isinstance(value, Parameter) else Parameter(value),
+        )
 
     def __len__(self):
         return self._size

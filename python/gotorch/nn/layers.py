@@ -34,7 +34,9 @@ class _TableLayer(Module):
         values = []
         for name, kind, *_ in self._layer.params:
             value = getattr(self, name, None)
-            values.append(value is not None if kind == "bool" and not isinstance(value, bool) else value)
+            values.append(
+                value is not None if kind == "bool" and not isinstance(value, bool) else value
+            )
         return values
 
     def reset_parameters(self):
@@ -51,7 +53,9 @@ def _bind(layer, args, kwargs):
     params = layer.params
     positional = [p for p in params if not p[2]]
     if len(args) > len(positional):
-        raise TypeError(f"{layer.signature} takes {len(positional)} positional arguments, got {len(args)}")
+        raise TypeError(
+            f"{layer.signature} takes {len(positional)} positional arguments, got {len(args)}"
+        )
     given = dict(zip((p[0] for p in positional), args))
     for name, value in kwargs.items():
         if name in given:
@@ -99,7 +103,11 @@ def _filled(form, layer):
 
 
 def _make(layer):
-    members = {"_layer": layer, "forward": layer.forward(), "__doc__": layer.doc + "\n\n    " + layer.signature}
+    members = {
+        "_layer": layer,
+        "forward": layer.forward(),
+        "__doc__": layer.doc + "\n\n    " + layer.signature,
+    }
     members["__module__"] = "gotorch.nn.layers"
     if layer.name.startswith("BatchNorm"):
         members["_version"] = 2

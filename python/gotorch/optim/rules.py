@@ -262,4 +262,8 @@ class Adagrad(_RuleOptimizer):
 
     def _rule(self, group):
         names = ("lr", "lr_decay", "weight_decay", "eps", "maximize")
-        return "adagrad", [float(group[name]) for name in names], {"sum": group["initial_accumulator_value"]}
+        return (
+            "adagrad",
+            [float(group[name]) for name in names],
+            {"sum": group["initial_accumulator_value"]},
+        )

@@ -1,0 +1,3 @@
+"""What training scripts use besides tensors and layers."""
+
+from gotorch.utils import data

@@ -1,0 +1,169 @@
+// Rows of a table by index, and counts of indices.
+#include <cmath>
+
+#include "tensor/copy.h"
+#include "tensor/kernels/index.h"
+#include "tensor/kernels/scatter.h"
+#include "tensor/ops.h"
+#include "tensor/promote.h"
+#include "tensor/view.h"
+
+namespace gotorch::ops {
+namespace {
+
+Tensor indices_of(const Tensor& input) {
+  check(input.dtype() == Dtype::Int64 || input.dtype() == Dtype::Int32, "Expected tensor for argument #1 'indices' to have "
+        "one of the following scalar types: Long, Int; but got ", input.dtype());
+  return packed(input, Dtype::Int64);
+}
+
+// The row that never gets a gradient, from the front; -1: none.
+int64_t padding_row(const Value& padding, int64_t rows) {
+  if (padding.is_none()) return -1;
+  const int64_t row = padding.scalar().to<int64_t>();
+  check(row >= -rows && row < rows, "Padding_idx must be within num_embeddings, got ", row, " with ", rows, " embeddings");
+  return row < 0 ? row + rows : row;
+}
+
+// Scales the rows that are named and longer than max_norm down to it, in place.
+void renormalise(const Tensor& weight, const Tensor& index, double max_norm, double p) {
+  const Unrecorded inside;
+  const auto bad = kernels::find_bad_index(index.data<int64_t>(), index.numel(), 0, weight.size(0));
+  if (bad) fail<IndexError>("index out of range in self: ", bad->value, " with ", bad->bound, " rows");
+  const Tensor norms = linalg_vector_norm(weight, p, 1);
+  for (int64_t i = 0; i < index.numel(); i++) {
+    const int64_t row = index.data<int64_t>()[i];
+    const double norm = select(norms, 0, row).template item<double>();
+    if (norm <= max_norm) continue;
+    mul.inplace(selected(weight, 0, row), max_norm / (norm + 1e-7));
+    fill_elements(selected(norms, 0, row), 0);
+  }
+}
+
+}  // namespace
+
+const Op embedding{{
+    .sig = "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0, "
+           "bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
+    .doc = "The rows of weight that input names, in input's shape. The row padding_idx gets no gradient; rows longer than "
+           "max_norm are scaled down in place first.",
+    .scope = Scope::Nn,
+    .dtypes = kInts,
+    .kernel = function([](auto& a) {
+      const Tensor index = indices_of(a[0]);
+      check(a[1].dim() == 2, "'weight' must be 2-D, got shape ", a[1].shape());
+      padding_row(a.value(2), a[1].size(0));
+      if (a.given(3)) renormalise(a[1], index, a.number(3), a.number(4));
+      const Tensor weight = packed(a[1]);
+      DimVector shape(index.shape());
+      shape.push_back(weight.size(1));
+      const Tensor y = gotorch::empty(shape, weight.dtype());
+      const auto bad = kernels::index_select(weight.raw(), {1, weight.size(0), weight.size(1)}, index.template data<int64_t>(),
+                                             index.numel(), y.raw(), y.item_size());
+      if (bad) fail<IndexError>("index out of range in self: ", bad->value, " with ", bad->bound, " rows");
+      return y;
+    }),
+    .grad = {wrt("weight", "input", [](auto& s) {
+      return embedding_backward(s.g(), s[0], s.shape(1)[0], padding_row(s.value(2), s.shape(1)[0]), s.flag(5));
+    })},
+    .samples = {{indices(0, 4, {3}), in(-1, 1, {4, 5})}, {indices(0, 4, {2, 3}), in(-1, 1, {4, 5}), -2},
+                {indices(0, 4, {6}), in(-1, 1, {4, 5}), none, none, 2.0, true}},
+    .errors = {{{indices(4, 5, {1}), in(-1, 1, {4, 5})}, "index out of range in self"},
+               {{indices(0, 1, {1}), in(-1, 1, {4})}, "'weight' must be 2-D"},
+               {{indices(0, 1, {1}), in(-1, 1, {4, 5}), 7}, "Padding_idx must be within num_embeddings"}},
+}};
+
+const Op embedding_backward{{
+    .sig = "embedding_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq) -> Tensor",
+    .doc = "The table whose row r is the sum of grad where indices is r, or its mean if scaled by frequency.",
+    .scope = Scope::Internal,
+    .dtypes = kFloats,
+    .kernel = function([](auto& a) {
+      const Dtype compute = compute_dtype(a[0].dtype());
+      const Tensor g = packed(a[0], compute), index = packed(a[1], Dtype::Int64);
+      const Tensor y = gotorch::empty(DimVector{a.integer(2), g.size(-1)}, compute);
+      const auto run = [&]<class T>() {
+        return kernels::embedding_backward(g.template data<T>(), index.template data<int64_t>(), index.numel(), y.size(0), y.size(1),
+                                           a.integer(3), a.flag(4), y.template data<T>());
+      };
+      const auto bad = compute == Dtype::Float ? run.template operator()<float>() : run.template operator()<double>();
+      if (bad) fail<IndexError>("index out of range in self: ", bad->value, " with ", bad->bound, " rows");
+      return as_dtype(y, a[0].dtype());
+    }),
+    .grad = {wrt("grad", "indices", [](auto& s) {
+      const Tensor& index = s[1];
+      Tensor g = index_select(s.g(), 0, flatten(index));
+      if (s.flag(4)) {
+        const Tensor count = index_add(zeros(s.integer(2), g.dtype()), 0, flatten(index), ones(index.numel(), g.dtype()));
+        g = true_divide(g, unsqueeze(index_select(count, 0, flatten(index)), 1));
+      }
+      if (s.integer(3) >= 0) g = masked_fill(g, unsqueeze(eq(flatten(index), s.integer(3)), 1), 0);
+      return reshape(g, s.shape(0));
+    })},
+    .samples = {{in(-1, 1, {2, 3, 5}), indices(0, 4, {2, 3}), 4, -1, false}, {in(-1, 1, {3, 5}), indices(0, 4, {3}), 4, 1, false}},
+}};
+
+const Op one_hot{{
+    .sig = "one_hot(Tensor tensor, int num_classes=-1) -> Tensor",
+    .doc = "int64 rows of zeros with a one at each index; -1 takes as many classes as the largest index needs.",
+    .scope = Scope::Nn,
+    .dtypes = kAll,
+    .kernel = function([](auto& a) {
+      check(a[0].dtype() == Dtype::Int64, "one_hot is only applicable to index tensor of type LongTensor, got ", a[0].dtype());
+      const Tensor index = packed(a[0]);
+      const int64_t* v = index.template data<int64_t>();
+      const int64_t n = index.numel(), wanted = a.integer(1);
+      check(n > 0 || wanted > 0, wanted == -1 ? "Can not infer total number of classes from empty tensor."
+                                              : "num_classes should be positive");
+      const int64_t classes = wanted == -1 ? *std::max_element(v, v + n) + 1 : wanted;
+      const auto bad = kernels::find_bad_index(v, n, 0, classes);
+      if (bad && bad->value < 0) fail("Class values must be non-negative, got ", bad->value);
+      check(classes > 0, "num_classes should be positive");
+      if (bad) fail("Class values must be smaller than num_classes: ", bad->value, " with ", classes);
+      DimVector shape(index.shape());
+      shape.push_back(classes);
+      const Tensor y = gotorch::empty(shape, Dtype::Int64);
+      fill_elements(y, 0);
+      for (int64_t i = 0; i < n; i++) y.data<int64_t>()[i * classes + v[i]] = 1;
+      return y;
+    }),
+    .samples = {{indices(0, 5, {2, 3})}, {indices(0, 5, {4}), 7}},
+    .errors = {{{indices(-2, -1, {2})}, "Class values must be non-negative"}, {{indices(3, 4, {2}), 2}, "Class values must be smaller"},
+               {{in(-1, 1)}, "only applicable to index tensor of type LongTensor"}},
+}};
+
+const Op bincount{{
+    .sig = "bincount(Tensor input, Tensor? weights=None, int minlength=0) -> Tensor",
+    .doc = "How often each non-negative integer occurs in input, or the sum of its weights.",
+    .dtypes = kInts,
+    .kernel = function([](auto& a) {
+      const Tensor index = packed(a[0], Dtype::Int64);
+      const int64_t* v = index.template data<int64_t>();
+      const int64_t n = index.numel();
+      check(a.integer(2) >= 0, "minlength should be >= 0, got ", a.integer(2));
+      check(index.dim() == 1 && (n == 0 || *std::min_element(v, v + n) >= 0), "bincount only supports 1-d non-negative integral "
+            "inputs, got shape ", index.shape());
+      const int64_t bins = std::max(a.integer(2), n > 0 ? *std::max_element(v, v + n) + 1 : 0);
+      if (!a.given(1)) {
+        const Tensor y = gotorch::empty({bins}, Dtype::Int64);
+        fill_elements(y, 0);
+        for (int64_t i = 0; i < n; i++) y.data<int64_t>()[v[i]]++;
+        return y;
+      }
+      check(same(a[1].shape(), index.shape()), "weights should be 1-d and have the same length as input, got shapes ", a[1].shape(),
+            " and ", index.shape());
+      const Dtype dtype = a[1].dtype() == Dtype::Float ? Dtype::Float : Dtype::Double;
+      const Tensor weights = packed(a[1], dtype), y = gotorch::empty({bins}, dtype);
+      fill_elements(y, 0);
+      const auto add_up = [&]<class T>() {
+        for (int64_t i = 0; i < n; i++) y.template data<T>()[v[i]] += weights.template data<T>()[i];
+      };
+      dtype == Dtype::Float ? add_up.template operator()<float>() : add_up.template operator()<double>();
+      return y;
+    }),
+    .samples = {{indices(0, 9, {20})}, {indices(0, 9, {20}), in(-1, 1, {20}), 12}, {indices(0, 9, {0}), none, 3}},
+    .errors = {{{indices(-2, -1, {2})}, "bincount only supports 1-d non-negative integral inputs"},
+               {{indices(0, 3, {2}), in(-1, 1, {3})}, "weights should be 1-d and have the same length as input"}},
+}};
+
+}  // namespace gotorch::ops
