@@ -174,16 +174,10 @@ def other_measures(works):
 
     for name, _, group, _ in works:
         if group == "step":
-            pair = [
-                child({"what": "memory", "library": lib, "name": name}, 2)
-                for lib in ("torch", "gotorch")
-            ]
+            pair = [child({"what": "memory", "library": lib, "name": name}, 2) for lib in ("torch", "gotorch")]
             add("peak memory, " + name, *(p / 2**20 for p in pair), "0.4 of PyTorch's", "MiB")
     step = next(w[0] for w in works if "784" in w[0])
-    pair = [
-        child({"what": "contended", "library": lib, "name": step}, 2)
-        for lib in ("torch", "gotorch")
-    ]
+    pair = [child({"what": "contended", "library": lib, "name": step}, 2) for lib in ("torch", "gotorch")]
     add("slow-down with one of two cores busy, " + step, *pair, "2.5", "times")
     add("import", import_time("torch"), import_time("gotorch"), "0.15", "s")
     add(
@@ -206,9 +200,7 @@ def markdown(report):
         lines.append(f"| {name} | {' | '.join(cells)} | {limit} |")
     lines += ["", "| | PyTorch | GoTorch | goal |", "|---|---:|---:|---:|"]
     for r in report["other"]:
-        lines.append(
-            f"| {r['name']} | {r['torch']:.3g} {r['unit']} | {r['gotorch']:.3g} {r['unit']} | {r['limit']} |"
-        )
+        lines.append(f"| {r['name']} | {r['torch']:.3g} {r['unit']} | {r['gotorch']:.3g} {r['unit']} | {r['limit']} |")
     return "\n".join(lines)
 
 
@@ -221,9 +213,7 @@ def write_readme(table):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="only works whose name contains this")
     parser.add_argument("--quick", action="store_true", help="fewer processes and blocks")
     parser.add_argument("--readme", action="store_true", help="put the table into README.md")

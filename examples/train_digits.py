@@ -103,9 +103,7 @@ def train(library, options):
         accuracies.append(right)
         if own:
             progress.show(epoch, 1, samples, losses[-1], right, end=True)
-            state = dict(
-                net=net.state_dict(), optimizer=optimizer.state_dict(), rng=t.get_rng_state()
-            )
+            state = dict(net=net.state_dict(), optimizer=optimizer.state_dict(), rng=t.get_rng_state())
             t.save(
                 dict(state, epoch=epoch + 1, losses=losses, accuracies=accuracies),
                 options.checkpoint,
@@ -132,9 +130,7 @@ def draw(curves, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint", default="digits.pt")
@@ -145,9 +141,7 @@ def main():
     if options.resume and not os.path.exists(options.checkpoint):
         parser.error(f"--resume: there is no checkpoint {options.checkpoint}")
     curves = {"GoTorch": train("gotorch", options)}
-    print(
-        f"test accuracy {curves['GoTorch'][1][-1]:.4f}; checkpoint {options.checkpoint}, curves {options.plot}"
-    )
+    print(f"test accuracy {curves['GoTorch'][1][-1]:.4f}; checkpoint {options.checkpoint}, curves {options.plot}")
     if options.compare:
         try:
             curves["PyTorch"] = train("torch", options)
@@ -155,10 +149,7 @@ def main():
             print("PyTorch is not installed: nothing to compare with")
     if "PyTorch" in curves:
         for name, (losses, _, seconds) in curves.items():
-            print(
-                f"{name}: {seconds:.2f} s, loss by epoch "
-                + " ".join(f"{loss:.4f}" for loss in losses)
-            )
+            print(f"{name}: {seconds:.2f} s, loss by epoch " + " ".join(f"{loss:.4f}" for loss in losses))
     draw(curves, options.plot)
 
 

@@ -55,7 +55,9 @@ class Accumulate : public Node {
 
 }  // namespace
 
-const Tensor& leaf_of(const Node& accumulator) { return static_cast<const Accumulate&>(accumulator).leaf(); }
+const Tensor& leaf_of(const Node& accumulator) {
+  return static_cast<const Accumulate&>(accumulator).leaf();
+}
 
 Ref<Node> accumulator_of(const Tensor& leaf) {
   Autograd& a = Autograd::make(leaf);

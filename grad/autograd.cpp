@@ -7,11 +7,15 @@
 namespace gotorch {
 
 void set_requires_grad(const Tensor& t, bool wanted) {
-  check(is_leaf(t) || wanted, "you can only change requires_grad flags of leaf variables. If you want to use a computed "
-        "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().");
+  check(is_leaf(t) || wanted,
+        "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+        "variable in a subgraph that doesn't require differentiation use var_no_grad = "
+        "var.detach().");
   if (!is_leaf(t)) return;
-  check(!wanted || t.is_floating(), "only Tensors of floating point dtype can require gradients, got ", t.dtype());
-  check(!wanted || !t->inference, "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
+  check(!wanted || t.is_floating(),
+        "only Tensors of floating point dtype can require gradients, got ", t.dtype());
+  check(!wanted || !t->inference,
+        "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
   if (!wanted && !t->grad) return;
   Autograd::make(t).wants_grad = wanted;
   t->requires_grad = wanted;
@@ -31,8 +35,12 @@ Tensor grad_of(const Tensor& t) {
 
 void set_grad(const Tensor& t, const Tensor& grad) {
   if (grad.defined()) {
-    check(same(grad.shape(), t.shape()), "assigned grad has data of a different size: ", grad.shape(), " for a tensor of shape ", t.shape());
-    check<TypeError>(grad.dtype() == t.dtype(), "assigned grad has data of a different type: ", grad.dtype(), " for a tensor of ", t.dtype());
+    check(same(grad.shape(), t.shape()),
+          "assigned grad has data of a different size: ", grad.shape(), " for a tensor of shape ",
+          t.shape());
+    check<TypeError>(grad.dtype() == t.dtype(),
+                     "assigned grad has data of a different type: ", grad.dtype(),
+                     " for a tensor of ", t.dtype());
     check(!grad.is(t), "can't assign Variable as its own grad");
   } else if (!t->grad) {
     return;
@@ -92,7 +100,8 @@ uint64_t add_hook(const Tensor& t, TensorHook hook, bool on_caller) {
 
 void remove_hook(const Tensor& t, uint64_t id) {
   const Autograd* a = Autograd::of(t);
-  if (a && a->hooks) std::erase_if(a->hooks->hooks, [id](const auto& entry) { return entry.first == id; });
+  if (a && a->hooks)
+    std::erase_if(a->hooks->hooks, [id](const auto& entry) { return entry.first == id; });
 }
 
 }  // namespace gotorch

@@ -53,8 +53,8 @@ bool broadcasts_to(Dims from, Dims to) {
 Tensor fitted(Tensor g, const Edge& e, const Node& from) {
   const ResultMeta& meta = e.node->results[e.slot];
   if (!same(g.shape(), meta.shape)) {
-    check(broadcasts_to(meta.shape, g.shape()), from.name(), " returned a gradient of shape ", g.shape(),
-          " for a tensor of shape ", Dims(meta.shape));
+    check(broadcasts_to(meta.shape, g.shape()), from.name(), " returned a gradient of shape ",
+          g.shape(), " for a tensor of shape ", Dims(meta.shape));
     g = sum_to(g, meta.shape);
   }
   if (g.dtype() != meta.dtype) g = _to_dtype(g, meta.dtype);
@@ -64,7 +64,8 @@ Tensor fitted(Tensor g, const Edge& e, const Node& from) {
 // One backward pass.
 class Pass {
  public:
-  Pass(std::span<const Edge> roots, const BackwardOptions& options) : roots_(roots), options_(options) {
+  Pass(std::span<const Edge> roots, const BackwardOptions& options)
+      : roots_(roots), options_(options) {
     count_uses();
   }
 
@@ -86,7 +87,8 @@ class Pass {
 
   Tensors run(std::span<const Tensor> grads) {
     const GradModeGuard mode(options_.create_graph);
-    for (size_t i = 0; i < roots_.size(); i++) states_[roots_[i].node.get()].inbox.push_back({roots_[i].slot, UINT64_MAX - i, grads[i]});
+    for (size_t i = 0; i < roots_.size(); i++)
+      states_[roots_[i].node.get()].inbox.push_back({roots_[i].slot, UINT64_MAX - i, grads[i]});
     for (const Edge& root : roots_) {
       State& s = states_[root.node.get()];
       if (s.waiting_for != 0) continue;
@@ -146,7 +148,8 @@ class Pass {
     for (const auto& [slot, list] : node.hooks) {
       for (const auto& [id, hook] : list->hooks) {
         if (!grads[slot].defined()) continue;
-        if (Tensor replaced = hook(grads[slot]); replaced.defined()) grads[slot] = std::move(replaced);
+        if (Tensor replaced = hook(grads[slot]); replaced.defined())
+          grads[slot] = std::move(replaced);
       }
     }
     return grads;
@@ -194,13 +197,16 @@ Roots roots_of(std::span<const Tensor> results, std::span<const Tensor> grads) {
   for (size_t i = 0; i < results.size(); i++) {
     const Tensor& y = results[i];
     roots.edges.push_back(gradient_edge(y));
-    check(static_cast<bool>(roots.edges.back()), "element ", i, " of tensors does not require grad and does not have a grad_fn");
+    check(static_cast<bool>(roots.edges.back()), "element ", i,
+          " of tensors does not require grad and does not have a grad_fn");
     if (i < grads.size() && grads[i].defined()) {
-      check(same(grads[i].shape(), y.shape()), "Mismatch in shape: grad_output[", i, "] has a shape of ",
-            grads[i].shape(), " and output[", i, "] has a shape of ", y.shape(), ".");
+      check(same(grads[i].shape(), y.shape()), "Mismatch in shape: grad_output[", i,
+            "] has a shape of ", grads[i].shape(), " and output[", i, "] has a shape of ",
+            y.shape(), ".");
       roots.grads.push_back(grads[i]);
     } else {
-      check(y.numel() == 1, "grad can be implicitly created only for scalar outputs, got shape ", y.shape());
+      check(y.numel() == 1, "grad can be implicitly created only for scalar outputs, got shape ",
+            y.shape());
       Tensor one = empty(y.shape(), y.dtype());
       store_scalar(one.raw(), y.dtype(), 1);
       roots.grads.push_back(one);
@@ -211,34 +217,38 @@ Roots roots_of(std::span<const Tensor> results, std::span<const Tensor> grads) {
 
 }  // namespace
 
-void backward(std::span<const Tensor> results, std::span<const Tensor> grads, const BackwardOptions& options,
-              std::span<const Tensor> inputs) {
+void backward(std::span<const Tensor> results, std::span<const Tensor> grads,
+              const BackwardOptions& options, std::span<const Tensor> inputs) {
   const Roots roots = roots_of(results, grads);
   Pass pass(roots.edges, options);
   if (!inputs.empty()) {
     SmallVector<Edge, 4> targets;
     for (const Tensor& x : inputs) {
       targets.push_back(gradient_edge(x));
-      check(targets.back() && targets.back().node->accumulates(), "backward: inputs must be leaves that require grad");
+      check(targets.back() && targets.back().node->accumulates(),
+            "backward: inputs must be leaves that require grad");
     }
     pass.restrict_to(targets, false);
   }
   pass.run(roots.grads);
 }
 
-Tensors gradients(std::span<const Tensor> results, std::span<const Tensor> inputs, std::span<const Tensor> grads,
-                  const BackwardOptions& options, bool allow_unused) {
+Tensors gradients(std::span<const Tensor> results, std::span<const Tensor> inputs,
+                  std::span<const Tensor> grads, const BackwardOptions& options,
+                  bool allow_unused) {
   const Roots roots = roots_of(results, grads);
   SmallVector<Edge, 4> targets;
   for (const Tensor& x : inputs) {
     targets.push_back(gradient_edge(x));
-    check(static_cast<bool>(targets.back()), "One of the differentiated Tensors does not require grad");
+    check(static_cast<bool>(targets.back()),
+          "One of the differentiated Tensors does not require grad");
   }
   Pass pass(roots.edges, options);
   pass.restrict_to(targets, true);
   Tensors out = pass.run(roots.grads);
   for (const Tensor& g : out)
-    check(allow_unused || g.defined(), "One of the differentiated Tensors appears to not have been used in the graph. "
+    check(allow_unused || g.defined(),
+          "One of the differentiated Tensors appears to not have been used in the graph. "
           "Set allow_unused=True if this is the desired behavior.");
   return out;
 }

@@ -17,13 +17,14 @@ struct BackwardOptions {
 };
 
 // Undefined gradients stand for ones, which only a one-element result may leave out. With `inputs`, only those leaves get a gradient.
-void backward(std::span<const Tensor> results, std::span<const Tensor> grads, const BackwardOptions& options = {},
-              std::span<const Tensor> inputs = {});
+void backward(std::span<const Tensor> results, std::span<const Tensor> grads,
+              const BackwardOptions& options = {}, std::span<const Tensor> inputs = {});
 inline void backward(const Tensor& result, const BackwardOptions& options = {}) {
   backward(std::span(&result, 1), {}, options);
 }
 // Gradients of the results with respect to `inputs`; undefined where there is no path and `allow_unused`, else an error.
-Tensors gradients(std::span<const Tensor> results, std::span<const Tensor> inputs, std::span<const Tensor> grads = {},
-                  const BackwardOptions& options = {}, bool allow_unused = false);
+Tensors gradients(std::span<const Tensor> results, std::span<const Tensor> inputs,
+                  std::span<const Tensor> grads = {}, const BackwardOptions& options = {},
+                  bool allow_unused = false);
 
 }  // namespace gotorch

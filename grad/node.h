@@ -64,13 +64,13 @@ class Node : public RefCounted<Node> {
 
 // Autograd's part of a tensor.
 struct Autograd : GradMeta {
-  bool wants_grad = false;  // a leaf for which requires_grad was asked
-  Edge history;             // the node whose result this is
-  Tensor grad;              // of a leaf
+  bool wants_grad = false;           // a leaf for which requires_grad was asked
+  Edge history;                      // the node whose result this is
+  Tensor grad;                       // of a leaf
   std::shared_ptr<Tensor> retained;  // the gradient of a result, after retain_grad()
   std::shared_ptr<HookList> hooks;
-  std::mutex mutex;              // guards accumulator and grad against concurrent backward passes
-  Node* accumulator = nullptr;   // borrowed; takes itself out when it goes
+  std::mutex mutex;             // guards accumulator and grad against concurrent backward passes
+  Node* accumulator = nullptr;  // borrowed; takes itself out when it goes
 
   static Autograd* of(const Tensor& t) { return static_cast<Autograd*>(t->grad.get()); }
   static Autograd& make(const Tensor& t);

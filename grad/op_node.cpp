@@ -9,8 +9,8 @@ namespace gotorch {
 
 class OpNode::Formula : public GradArgs {
  public:
-  Formula(std::span<const Value> values, std::span<const Tensor> grads, std::span<const Tensor> results,
-          const OpNode& node) {
+  Formula(std::span<const Value> values, std::span<const Tensor> grads,
+          std::span<const Tensor> results, const OpNode& node) {
     values_ = values.data();
     count_ = values.size();
     grads_ = grads.data();
@@ -62,7 +62,8 @@ void OpNode::save_arguments(const Args& args, uint32_t wanted) {
       case Value::Kind::Tensors:
         if (wanted >> i & 1)
           for (size_t e = 0; e < list_elements_; e++)
-            if (v.tensors()[e].defined()) saved_[args.size() + e] = SavedTensor(v.tensors()[e], nullptr);
+            if (v.tensors()[e].defined())
+              saved_[args.size() + e] = SavedTensor(v.tensors()[e], nullptr);
         values_.emplace_back();
         break;
       case Value::Kind::Ints:
@@ -107,9 +108,13 @@ std::string OpNode::name() const {
 }
 
 Tensors OpNode::apply(Tensors& grads, bool create_graph) {
-  check(!released_, "Trying to backward through the graph a second time (or directly access saved tensors after they "
-        "have already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
-        "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time");
+  check(!released_,
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they "
+        "have already been freed). Saved intermediate values of the graph are freed when you call "
+        ".backward() or "
+        "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a "
+        "second time");
   Tensors out(edges.size(), Tensor());
   bool any = false;
   for (const Tensor& g : grads) any |= g.defined();
@@ -133,7 +138,8 @@ Tensors OpNode::apply(Tensors& grads, bool create_graph) {
   }
   Tensors results_saved(saved_results_.size(), Tensor());
   for (size_t i = 0; i < saved_results_.size(); i++)
-    if (saved_results_[i].defined()) results_saved[i] = saved_results_[i].unpack(this, create_graph);
+    if (saved_results_[i].defined())
+      results_saved[i] = saved_results_[i].unpack(this, create_graph);
 
   const Formula formula(values, grads, results_saved, *this);
   for (size_t k = 0; k < op_.saves().size(); k++) {
@@ -173,10 +179,12 @@ class GraphRecorder : public Recorder {
   void before_inplace(const Tensor& self, bool recording) override {
     if (!grad_mode().enabled || !self.requires_grad()) return;
     const Autograd* a = Autograd::of(self);
-    check(!(a && a->wants_grad), "a leaf Variable that requires grad is being used in an in-place operation.");
+    check(!(a && a->wants_grad),
+          "a leaf Variable that requires grad is being used in an in-place operation.");
     if (!recording || !self->base) return;
     const Autograd* base = static_cast<const Autograd*>(self->base->grad.get());
-    check(!(base && base->wants_grad), "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+    check(!(base && base->wants_grad),
+          "a view of a leaf Variable that requires grad is being used in an in-place operation.");
   }
 
   Tensor before_write(const Tensor& self, bool value) override {

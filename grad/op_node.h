@@ -24,9 +24,9 @@ class OpNode : public Node {
   const Op& op_;
   // Tensors are restored by apply(); everything else points into what this node owns.
   SmallVector<Value, 4> values_;
-  SmallVector<SavedTensor, 3> saved_;         // by argument, then the list's elements
+  SmallVector<SavedTensor, 3> saved_;          // by argument, then the list's elements
   SmallVector<SavedTensor, 1> saved_results_;  // by result
-  SmallVector<DimVector, 3> shapes_;          // by argument, then the list's elements
+  SmallVector<DimVector, 3> shapes_;           // by argument, then the list's elements
   size_t list_elements_ = 0;
   uint32_t needs_ = 0;
   bool released_ = false;

@@ -21,7 +21,8 @@ class SliceMap {
     int64_t rest = view.offset() - base.offset();
     // Base dims from the widest stride down: each view stride and the offset is a sum of whole base strides.
     for (size_t d = 0; d < base->shape.size(); d++) order_.push_back(d);
-    std::sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return base->strides[a] > base->strides[b]; });
+    std::sort(order_.begin(), order_.end(),
+              [&](size_t a, size_t b) { return base->strides[a] > base->strides[b]; });
     const auto convert = [&](int64_t step) {
       int64_t out = 0;
       for (size_t d : order_) {

@@ -82,7 +82,8 @@ const Layer tanh{{
 const Layer softplus{{
     .sig = "Softplus(float beta=1.0, float threshold=20.0)",
     .doc = "log(1 + exp(beta * x)) / beta.",
-    .forward = [](const LayerCall& c) { return ops::softplus(c.input(), c.number(0), c.number(1)); },
+    .forward =
+        [](const LayerCall& c) { return ops::softplus(c.input(), c.number(0), c.number(1)); },
     .repr = "beta={beta}, threshold={threshold}",
 }};
 
@@ -95,7 +96,8 @@ const Layer softsign{{
 const Layer hardtanh{{
     .sig = "Hardtanh(float min_val=-1.0, float max_val=1.0, bool inplace=False)",
     .doc = "x limited to [min_val, max_val].",
-    .forward = [](const LayerCall& c) { return ops::hardtanh(c.input(), c.number(0), c.number(1)); },
+    .forward =
+        [](const LayerCall& c) { return ops::hardtanh(c.input(), c.number(0), c.number(1)); },
     .repr = "min_val={min_val}, max_val={max_val}, {inplace?}",
 }};
 
@@ -118,13 +120,14 @@ const Layer prelu{{
     .doc = "x where positive, weight * x elsewhere; one weight, or one per channel.",
     .build = [](LayerState& s) { s.parameter("weight", s.integer(0)); },
     .reset = [](LayerState& s) { init::constant(s.tensor(0), s.number(1)); },
-    .forward = [](const LayerCall& c) {
-      const Tensor& w = c.tensor(0);
-      if (w.numel() == 1) return ops::prelu(c.input(), w);
-      DimVector shape(static_cast<size_t>(std::max<int64_t>(c.input().dim() - 1, 1)), 1);
-      shape[0] = w.numel();
-      return ops::prelu(c.input(), ops::reshape(w, shape));
-    },
+    .forward =
+        [](const LayerCall& c) {
+          const Tensor& w = c.tensor(0);
+          if (w.numel() == 1) return ops::prelu(c.input(), w);
+          DimVector shape(static_cast<size_t>(std::max<int64_t>(c.input().dim() - 1, 1)), 1);
+          shape[0] = w.numel();
+          return ops::prelu(c.input(), ops::reshape(w, shape));
+        },
     .repr = "num_parameters={num_parameters}",
 }};
 

@@ -28,7 +28,9 @@ void constant(const Tensor& t, double value) {
 }
 
 Fan fan_of(const Tensor& weight) {
-  check<ValueError>(weight.dim() >= 2, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions");
+  check<ValueError>(
+      weight.dim() >= 2,
+      "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions");
   const auto field = static_cast<double>(numel_of(weight.shape().subspan(2)));
   return {static_cast<double>(weight.size(1)) * field, static_cast<double>(weight.size(0)) * field};
 }

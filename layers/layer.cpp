@@ -10,14 +10,18 @@ std::vector<const Layer*>& mutable_table() {
 
 }  // namespace
 
-void LayerState::parameter(const char* name, IntList shape) { slots_.push_back({name, true, empty(shape, dtype_)}); }
+void LayerState::parameter(const char* name, IntList shape) {
+  slots_.push_back({name, true, empty(shape, dtype_)});
+}
 
 void LayerState::parameter_if(bool present, const char* name, IntList shape) {
   if (present) parameter(name, shape);
   else slots_.push_back({name, true, {}});
 }
 
-void LayerState::buffer(const char* name, Tensor value) { slots_.push_back({name, false, std::move(value)}); }
+void LayerState::buffer(const char* name, Tensor value) {
+  slots_.push_back({name, false, std::move(value)});
+}
 
 Layer::Layer(LayerDef def) : def_(def), signature_(def.sig) { mutable_table().push_back(this); }
 

@@ -46,7 +46,8 @@ class LayerState : public Args {
 // What a layer computes from.
 class LayerCall : public Args {
  public:
-  LayerCall(std::span<const Value> options, std::span<const Tensor> tensors, std::span<const Tensor> inputs, bool training)
+  LayerCall(std::span<const Value> options, std::span<const Tensor> tensors,
+            std::span<const Tensor> inputs, bool training)
       : Args(options), training(training), tensors_(tensors), inputs_(inputs) {}
   const Tensor& input(size_t i = 0) const { return inputs_[i]; }
   const Tensor& tensor(size_t i) const { return tensors_[i]; }

@@ -13,8 +13,10 @@ namespace {
 constexpr int64_t kChunk = 16 * kTile;
 
 void check_same(const Tensor& p, const Tensor& t, const char* what) {
-  check(same(p.shape(), t.shape()), "optimizer: a ", what, " has shape ", t.shape(), ", its parameter ", p.shape());
-  check(p.dtype() == t.dtype(), "optimizer: a ", what, " is of ", t.dtype(), ", its parameter of ", p.dtype());
+  check(same(p.shape(), t.shape()), "optimizer: a ", what, " has shape ", t.shape(),
+        ", its parameter ", p.shape());
+  check(p.dtype() == t.dtype(), "optimizer: a ", what, " is of ", t.dtype(), ", its parameter of ",
+        p.dtype());
 }
 
 // One parameter in the type it is computed in. What is not contiguous in that type is copied there and back.
@@ -37,7 +39,8 @@ void run(const OptimizerRule& rule, Work& w, int64_t begin, int64_t end) {
     const int64_t n = std::min(kTile, end - at);
     const T* g = w.g->read(at, n, room);
     for (size_t k = 0; k < w.state.size(); k++) state[k] = w.state[k].data<T>() + at;
-    if constexpr (std::is_same_v<T, float>) rule.float_loop(w.scalars, w.p.data<T>() + at, g, state, n);
+    if constexpr (std::is_same_v<T, float>)
+      rule.float_loop(w.scalars, w.p.data<T>() + at, g, state, n);
     else rule.double_loop(w.scalars, w.p.data<T>() + at, g, state, n);
   }
 }
@@ -50,9 +53,9 @@ const OptimizerRule* find_rule(std::string_view name) {
   return nullptr;
 }
 
-void optimizer_step(const OptimizerRule& rule, std::span<const double> hyper, std::span<const Tensor> parameters,
-                    std::span<const Tensor> gradients, std::span<const std::vector<Tensor>> states,
-                    std::span<const double> steps) {
+void optimizer_step(const OptimizerRule& rule, std::span<const double> hyper,
+                    std::span<const Tensor> parameters, std::span<const Tensor> gradients,
+                    std::span<const std::vector<Tensor>> states, std::span<const double> steps) {
   NoGrad guard;
   for (size_t i = 0; i < parameters.size(); i++) {
     check(parameters[i].is_floating(), "optimizer: a parameter is of ", parameters[i].dtype());
@@ -79,7 +82,9 @@ void optimizer_step(const OptimizerRule& rule, std::span<const double> hyper, st
   // Chunks of small parameters are cheap: several go together.
   const int64_t chunks = first_chunk.back();
   runtime::parallel_for(chunks, 4, [&](int64_t begin, int64_t end) {
-    size_t i = static_cast<size_t>(std::upper_bound(first_chunk.begin(), first_chunk.end(), begin) - first_chunk.begin()) - 1;
+    size_t i = static_cast<size_t>(std::upper_bound(first_chunk.begin(), first_chunk.end(), begin) -
+                                   first_chunk.begin()) -
+               1;
     for (int64_t c = begin; c < end; c++) {
       while (c >= first_chunk[i + 1]) i++;
       Work& w = works[i];

@@ -27,8 +27,10 @@ struct OptimizerRule {
   // From the hyper-parameters and the number of this step (from 1).
   StepScalars (*prepare)(std::span<const double> hyper, double step);
   // p[i], state[k][i] updated from g[i] for i < n.
-  void (*float_loop)(const StepScalars& s, float* p, const float* g, float* const* state, int64_t n);
-  void (*double_loop)(const StepScalars& s, double* p, const double* g, double* const* state, int64_t n);
+  void (*float_loop)(const StepScalars& s, float* p, const float* g, float* const* state,
+                     int64_t n);
+  void (*double_loop)(const StepScalars& s, double* p, const double* g, double* const* state,
+                      int64_t n);
 };
 
 const std::vector<OptimizerRule>& optimizer_rules();
@@ -36,8 +38,8 @@ const OptimizerRule* find_rule(std::string_view name);
 
 // One step. states[k][i] is state k of parameter i; steps[i] is the number of this step for parameter i.
 // Counts as a write to the parameters and states. Throws, before anything is written, if shapes or dtypes differ.
-void optimizer_step(const OptimizerRule& rule, std::span<const double> hyper, std::span<const Tensor> parameters,
-                    std::span<const Tensor> gradients, std::span<const std::vector<Tensor>> states,
-                    std::span<const double> steps);
+void optimizer_step(const OptimizerRule& rule, std::span<const double> hyper,
+                    std::span<const Tensor> parameters, std::span<const Tensor> gradients,
+                    std::span<const std::vector<Tensor>> states, std::span<const double> steps);
 
 }  // namespace gotorch

@@ -10,7 +10,8 @@ namespace {
 
 // The loop over one contiguous run; Rule::update changes p and the states from g.
 template <class Rule, class T>
-inline void loop(const StepScalars& s, T* __restrict p, const T* __restrict g, T* const* state, int64_t n) {
+inline void loop(const StepScalars& s, T* __restrict p, const T* __restrict g, T* const* state,
+                 int64_t n) {
   const Rule rule(s, T{});
   T* __restrict a = state[0];
   T* __restrict b = state[1];
@@ -24,9 +25,14 @@ inline void loop(const StepScalars& s, T* __restrict p, const T* __restrict g, T
 }
 
 template <template <class> class Rule>
-OptimizerRule rule(const char* name, std::vector<std::string> hyper, std::vector<std::string> states,
+OptimizerRule rule(const char* name, std::vector<std::string> hyper,
+                   std::vector<std::string> states,
                    StepScalars (*prepare)(std::span<const double>, double)) {
-  return {name, std::move(hyper), std::move(states), prepare, best_variant<&loop<Rule<float>, float>>(),
+  return {name,
+          std::move(hyper),
+          std::move(states),
+          prepare,
+          best_variant<&loop<Rule<float>, float>>(),
           best_variant<&loop<Rule<double>, double>>()};
 }
 
@@ -52,7 +58,11 @@ struct SgdMomentum {
   Gradient<T> gradient;
   T lr, momentum, fresh, nesterov;
   SgdMomentum(const StepScalars& s, T)
-      : gradient{T(s.v[0]), T(s.v[1])}, lr(T(s.v[2])), momentum(T(s.v[3])), fresh(T(s.v[4])), nesterov(T(s.v[5])) {}
+      : gradient{T(s.v[0]), T(s.v[1])},
+        lr(T(s.v[2])),
+        momentum(T(s.v[3])),
+        fresh(T(s.v[4])),
+        nesterov(T(s.v[5])) {}
   void update(T& p, T g, T& buffer) const {
     const T d = gradient(g, p);
     buffer = buffer * momentum + d * fresh;
@@ -72,13 +82,21 @@ struct AdamRule {
   Gradient<T> gradient;
   T keep, fresh1, beta2, fresh2, step_size, root_correction, eps;
   AdamRule(const StepScalars& s, T)
-      : gradient{T(s.v[0]), T(s.v[1])}, keep(T(s.v[2])), fresh1(T(s.v[3])), beta2(T(s.v[4])), fresh2(T(s.v[5])),
-        step_size(T(s.v[6])), root_correction(T(s.v[7])), eps(T(s.v[8])) {}
+      : gradient{T(s.v[0]), T(s.v[1])},
+        keep(T(s.v[2])),
+        fresh1(T(s.v[3])),
+        beta2(T(s.v[4])),
+        fresh2(T(s.v[5])),
+        step_size(T(s.v[6])),
+        root_correction(T(s.v[7])),
+        eps(T(s.v[8])) {}
   void moments(T g, T& m, T& v) const {
     m = m + fresh1 * (g - m);
     v = v * beta2 + fresh2 * g * g;
   }
-  void move(T& p, T m, T v) const { p = p - step_size * (m / (math::sqrt(v) / root_correction + eps)); }
+  void move(T& p, T m, T v) const {
+    p = p - step_size * (m / (math::sqrt(v) / root_correction + eps));
+  }
   void update(T& p, T g, T& m, T& v) const {
     const T d = gradient(g, p);
     p = p * keep;
@@ -101,8 +119,9 @@ using AdamAms = AdamRule<T, true>;
 // lr, beta1, beta2, eps, weight_decay, maximize, decoupled.
 StepScalars prepare_adam(std::span<const double> h, double step) {
   const bool decoupled = h[6] != 0;
-  return {{h[5] != 0 ? -1.0 : 1.0, decoupled ? 0 : h[4], decoupled ? 1 - h[0] * h[4] : 1, 1 - h[1], h[2], 1 - h[2],
-           h[0] / (1 - std::pow(h[1], step)), std::sqrt(1 - std::pow(h[2], step)), h[3]}};
+  return {{h[5] != 0 ? -1.0 : 1.0, decoupled ? 0 : h[4], decoupled ? 1 - h[0] * h[4] : 1, 1 - h[1],
+           h[2], 1 - h[2], h[0] / (1 - std::pow(h[1], step)), std::sqrt(1 - std::pow(h[2], step)),
+           h[3]}};
 }
 
 template <class T>
@@ -111,8 +130,13 @@ struct Rmsprop {
   Gradient<T> gradient;
   T lr, alpha, fresh, eps, momentum, centered;
   Rmsprop(const StepScalars& s, T)
-      : gradient{T(s.v[0]), T(s.v[1])}, lr(T(s.v[2])), alpha(T(s.v[3])), fresh(T(s.v[4])), eps(T(s.v[5])),
-        momentum(T(s.v[6])), centered(T(s.v[7])) {}
+      : gradient{T(s.v[0]), T(s.v[1])},
+        lr(T(s.v[2])),
+        alpha(T(s.v[3])),
+        fresh(T(s.v[4])),
+        eps(T(s.v[5])),
+        momentum(T(s.v[6])),
+        centered(T(s.v[7])) {}
   void update(T& p, T g, T& square_avg, T& buffer, T& grad_avg) const {
     const T d = gradient(g, p);
     square_avg = square_avg * alpha + fresh * d * d;
@@ -133,7 +157,8 @@ struct Adagrad {
   static constexpr int kStates = 1;
   Gradient<T> gradient;
   T lr, eps;
-  Adagrad(const StepScalars& s, T) : gradient{T(s.v[0]), T(s.v[1])}, lr(T(s.v[2])), eps(T(s.v[3])) {}
+  Adagrad(const StepScalars& s, T)
+      : gradient{T(s.v[0]), T(s.v[1])}, lr(T(s.v[2])), eps(T(s.v[3])) {}
   void update(T& p, T g, T& sum) const {
     const T d = gradient(g, p);
     sum = sum + d * d;
@@ -150,16 +175,21 @@ StepScalars prepare_adagrad(std::span<const double> h, double step) {
 
 const std::vector<OptimizerRule>& optimizer_rules() {
   static const auto* rules = new std::vector<OptimizerRule>{
-      rule<Sgd>("sgd", {"lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"}, {}, prepare_sgd),
-      rule<SgdMomentum>("sgd_momentum", {"lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"},
+      rule<Sgd>("sgd", {"lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"}, {},
+                prepare_sgd),
+      rule<SgdMomentum>("sgd_momentum",
+                        {"lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"},
                         {"momentum_buffer"}, prepare_sgd),
       rule<Adam>("adam", {"lr", "beta1", "beta2", "eps", "weight_decay", "maximize", "decoupled"},
                  {"exp_avg", "exp_avg_sq"}, prepare_adam),
-      rule<AdamAms>("adam_amsgrad", {"lr", "beta1", "beta2", "eps", "weight_decay", "maximize", "decoupled"},
+      rule<AdamAms>("adam_amsgrad",
+                    {"lr", "beta1", "beta2", "eps", "weight_decay", "maximize", "decoupled"},
                     {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, prepare_adam),
-      rule<Rmsprop>("rmsprop", {"lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize"},
+      rule<Rmsprop>("rmsprop",
+                    {"lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize"},
                     {"square_avg", "momentum_buffer", "grad_avg"}, prepare_rmsprop),
-      rule<Adagrad>("adagrad", {"lr", "lr_decay", "weight_decay", "eps", "maximize"}, {"sum"}, prepare_adagrad),
+      rule<Adagrad>("adagrad", {"lr", "lr_decay", "weight_decay", "eps", "maximize"}, {"sum"},
+                    prepare_adagrad),
   };
   return *rules;
 }

@@ -86,8 +86,11 @@ void ChanCore::cancel_wait(WaitQueue& queue, ChanWaiter& waiter) {
 // Waits in `queue` with the lock held, which it releases. False: the deadline passed.
 bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, int64_t deadline) {
   queue.push(waiter);
-  const WakeReason reason = park(*waiter.g, {.what = what, .object = this, .unlock = unlock_spin,
-                                             .argument = &lock_, .deadline_ns = deadline});
+  const WakeReason reason = park(*waiter.g, {.what = what,
+                                             .object = this,
+                                             .unlock = unlock_spin,
+                                             .argument = &lock_,
+                                             .deadline_ns = deadline});
   if (reason == WakeReason::Signal) return true;
   cancel_wait(queue, waiter);
   throw_if_stopped(reason);

@@ -22,8 +22,7 @@ class FiberThread {
  public:
   using SwitchedOut = void (*)(void* owner, Fiber& from);
 
-  FiberThread(void* owner, SwitchedOut switched_out)
-      : owner_(owner), switched_out_(switched_out) {}
+  FiberThread(void* owner, SwitchedOut switched_out) : owner_(owner), switched_out_(switched_out) {}
 
   // Once, by the thread itself: its own stack becomes main().
   void adopt();

@@ -32,7 +32,7 @@ struct alignas(128) Goroutine {
   static constexpr size_t kInlineClosure = 48;
 
   std::atomic<uint64_t> wait{0};
-  Fiber* fiber = nullptr;    // null: not started
+  Fiber* fiber = nullptr;     // null: not started
   Goroutine* next = nullptr;  // in whatever list holds it
   std::atomic<ContextState*> context{nullptr};
   ScopeState* scope = nullptr;
@@ -40,7 +40,7 @@ struct alignas(128) Goroutine {
   std::atomic<const void*> waits_on{nullptr};
   void* fired = nullptr;  // what the waker left: the channel waiter that was served
   void (*invoke)(Goroutine&, bool run) = nullptr;  // destroys the closure in any case
-  std::atomic<uint32_t> signal{0};  // native threads sleep on it
+  std::atomic<uint32_t> signal{0};                 // native threads sleep on it
   std::atomic<bool> native{false};
   std::atomic<bool> cancellable{false};  // this wait, by its context
   alignas(8) std::byte closure[kInlineClosure];

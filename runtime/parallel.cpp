@@ -70,8 +70,11 @@ void wait_for_helpers(Loop& loop, InterruptPoll& poll) {
   if (spin_until_finished(loop)) return;
   if (this_worker() && this_worker()->current() && loop_depth() == 0) {
     loop.waiter = &self();
-    park(self(), {.what = "parallel loop", .object = &loop, .unlock = mark_parked,
-                  .argument = &loop, .cancellable = false});
+    park(self(), {.what = "parallel loop",
+                  .object = &loop,
+                  .unlock = mark_parked,
+                  .argument = &loop,
+                  .cancellable = false});
     return;
   }
   // acquire: if we see zero, all is done and seen. release: `over` is seen as 0 by who sets it.

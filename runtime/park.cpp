@@ -56,9 +56,8 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
     }
   }
   for (;;) {
-    const int64_t left = spec.deadline_ns == kForever
-                             ? kForever
-                             : std::max<int64_t>(0, spec.deadline_ns - now_ns());
+    const int64_t left =
+        spec.deadline_ns == kForever ? kForever : std::max<int64_t>(0, spec.deadline_ns - now_ns());
     if (wait_for_signal(me, std::min<int64_t>(left, kInterruptSliceNs))) return;
     WakeReason reason = WakeReason::Timeout;
     if (spec.deadline_ns > now_ns()) {
@@ -110,7 +109,8 @@ bool commit_park(Goroutine& g, const ParkSpec& spec) {
   }
   // From here on g may run elsewhere as soon as somebody claims it. Channel wakers cannot before
   // unlock(); a timer or cancel can, but then g waits for the locks that unlock() releases.
-  const bool stop = spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed));
+  const bool stop =
+      spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed));
   if (stop && claim(g, WakeReason::Cancelled)) {
     unlock();
     return false;

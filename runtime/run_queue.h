@@ -54,8 +54,9 @@ class RunRing {
         continue;
       }
       for (uint32_t i = 0; i < n; i++) {
-        slots_[(t + i) % kSize].store(victim.slots_[(h + i) % kSize].load(std::memory_order_relaxed),
-                                      std::memory_order_relaxed);
+        slots_[(t + i) % kSize].store(
+            victim.slots_[(h + i) % kSize].load(std::memory_order_relaxed),
+            std::memory_order_relaxed);
       }
       if (!victim.head_.compare_exchange_weak(h, h + n, std::memory_order_acq_rel)) continue;
       tail_.store(t + n - 1, std::memory_order_release);
@@ -77,7 +78,10 @@ class RunRing {
 // for one path only; thieves take the oldest, which is likely the largest.
 class SpawnDeque {
  public:
-  SpawnDeque() { arrays_.push_back(std::make_unique<Array>(256)); array_ = arrays_.back().get(); }
+  SpawnDeque() {
+    arrays_.push_back(std::make_unique<Array>(256));
+    array_ = arrays_.back().get();
+  }
 
   void push(Goroutine* g) {
     const int64_t b = bottom_.load(std::memory_order_relaxed);

@@ -66,7 +66,8 @@ Backlog& backlog() {
   if (Backlog* b = backlog_instance.load(std::memory_order_acquire)) return *b;
   auto* fresh = new Backlog;  // never deleted, like the scheduler
   Backlog* none = nullptr;
-  if (backlog_instance.compare_exchange_strong(none, fresh, std::memory_order_acq_rel)) return *fresh;
+  if (backlog_instance.compare_exchange_strong(none, fresh, std::memory_order_acq_rel))
+    return *fresh;
   delete fresh;
   return *none;
 }
@@ -129,9 +130,9 @@ bool Scheduler::has_work() {
   for (int i = 0; i < n; i++) {
     if (worker(i).has_stealable()) return true;
   }
-  return loops.find(0) && callers_.load(std::memory_order_relaxed) +
-                                  helpers_.load(std::memory_order_relaxed) <
-                              num_workers();
+  return loops.find(0) &&
+         callers_.load(std::memory_order_relaxed) + helpers_.load(std::memory_order_relaxed) <
+             num_workers();
 }
 
 bool Scheduler::become_keeper(Worker& worker) {
@@ -150,8 +151,8 @@ void Scheduler::ensure_guards() {
   // Fence: if we have just given up such a role, either who lies down sees that, or we see it lie.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (idle.sleeping() == 0) return;
-  const bool needs_keeper = backlog.timers.earliest() != kForever &&
-                            !keeper_.load(std::memory_order_relaxed);
+  const bool needs_keeper =
+      backlog.timers.earliest() != kForever && !keeper_.load(std::memory_order_relaxed);
   if (needs_keeper || (!watched() && anybody_runs_goroutines())) wake(1);
 }
 

@@ -98,9 +98,12 @@ bool ScopeState::wait(bool interruptible) {
     joiner_ = &me;
     left_.store(false, std::memory_order_relaxed);
     Mark mark{*this, false};
-    const WakeReason reason =
-        park(me, {.what = "join", .object = this, .unlock = Mark::add, .argument = &mark,
-                  .cancellable = false, .interruptible = interruptible});
+    const WakeReason reason = park(me, {.what = "join",
+                                        .object = this,
+                                        .unlock = Mark::add,
+                                        .argument = &mark,
+                                        .cancellable = false,
+                                        .interruptible = interruptible});
     if (!mark.set) continue;
     const int64_t before = pending_.fetch_sub(kParked, std::memory_order_acq_rel);
     if (reason != WakeReason::Interrupted) continue;

@@ -145,7 +145,10 @@ int Selection::run() {
   enqueue(*me);
   me->fired = nullptr;
   const WakeReason reason =
-      park(*me, {.what = "select", .object = this, .unlock = unlock_for_park, .argument = this,
+      park(*me, {.what = "select",
+                 .object = this,
+                 .unlock = unlock_for_park,
+                 .argument = this,
                  .deadline_ns = timeout_ < 0 ? kForever : cases_[timeout_].deadline_ns});
   lock_all();
   dequeue();

@@ -21,9 +21,9 @@ namespace gotorch::runtime {
 struct SelectCase {
   enum Kind { Receive, Send, Default, Timeout };
   Kind kind = Receive;
-  ChanCore* chan = nullptr;   // null: never ready
-  void* slot = nullptr;       // the value to send, or room for one
-  bool ok = false;            // Receive: a value came; false: closed
+  ChanCore* chan = nullptr;  // null: never ready
+  void* slot = nullptr;      // the value to send, or room for one
+  bool ok = false;           // Receive: a value came; false: closed
   int64_t deadline_ns = kForever;
   std::exception_ptr error{};  // Receive: what the channel was closed with
 };

@@ -37,8 +37,8 @@ void wait_group::wait() {
   SyncWaiter waiter{.g = &self()};
   waiters_.push_back(waiter);
   guard.release();
-  const WakeReason reason = park(*waiter.g, {.what = "wait_group", .object = this,
-                                             .unlock = unlock_spin, .argument = &lock_});
+  const WakeReason reason = park(
+      *waiter.g, {.what = "wait_group", .object = this, .unlock = unlock_spin, .argument = &lock_});
   if (reason == WakeReason::Signal) return;
   lock_.lock();
   waiters_.remove(waiter);
@@ -70,9 +70,11 @@ void mutex::lock_slowly() {
       return;
     }
     woken ? waiters_.push_front(waiter) : waiters_.push_back(waiter);
-    const WakeReason reason =
-        park(*waiter.g, {.what = "mutex", .object = this, .unlock = unlock_spin,
-                         .argument = &lock_, .cancellable = false});
+    const WakeReason reason = park(*waiter.g, {.what = "mutex",
+                                               .object = this,
+                                               .unlock = unlock_spin,
+                                               .argument = &lock_,
+                                               .cancellable = false});
     if (reason == WakeReason::Signal) {
       if (waiter.granted) return;
       continue;

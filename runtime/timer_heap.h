@@ -39,8 +39,9 @@ class TimerHeap {
   // False: it was not there; it has fired, or is not armed.
   bool remove(Timer& timer) {
     lock_.lock();
-    const bool found = timer.index >= 0 && timer.index < static_cast<int64_t>(heap_.size()) &&
-                       heap_[static_cast<size_t>(timer.index)] == &timer;  // not the parent's, after fork
+    const bool found =
+        timer.index >= 0 && timer.index < static_cast<int64_t>(heap_.size()) &&
+        heap_[static_cast<size_t>(timer.index)] == &timer;  // not the parent's, after fork
     if (found) take_out(timer.index);
     publish();
     lock_.unlock();
@@ -107,8 +108,8 @@ class TimerHeap {
     for (;;) {
       int64_t least = -1;
       for (int64_t c = 4 * i + 1; c < size && c <= 4 * i + 4; c++) {
-        if (least < 0 || heap_[static_cast<size_t>(c)]->when_ns <
-                             heap_[static_cast<size_t>(least)]->when_ns) {
+        if (least < 0 ||
+            heap_[static_cast<size_t>(c)]->when_ns < heap_[static_cast<size_t>(least)]->when_ns) {
           least = c;
         }
       }

@@ -99,9 +99,8 @@ class Worker {
   std::atomic<uint32_t> ended_{0};
   std::thread thread_;
 
-  FiberThread fibers_{this, [](void* worker, Fiber& from) {
-                        static_cast<Worker*>(worker)->switched_out(from);
-                      }};
+  FiberThread fibers_{
+      this, [](void* worker, Fiber& from) { static_cast<Worker*>(worker)->switched_out(from); }};
   Fiber* running_ = nullptr;
   Fiber* chosen_ = nullptr;  // what the next switch goes to, if decided
   Intent intent_;

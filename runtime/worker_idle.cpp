@@ -132,8 +132,8 @@ void Worker::look_for_work() {
   // Fence: we are on the list before we look at every source for the last time.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const int64_t limit = sleep_limit(keeper, watcher);
-  const bool stay = limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() &&
-                    index_ < num_workers();
+  const bool stay =
+      limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
   if (stay || !idle.leave(seat_)) {
     searching_ = idle.sleep(seat_, limit);
     if (searching_) {

@@ -25,13 +25,16 @@ bool is_mask(const Tensor& t) { return t.dtype() == Dtype::Bool || t.dtype() == 
 void expand_mask(const Tensor& x, const Tensor& mask, int64_t dim, SmallVector<Integers, 4>& out) {
   const int64_t rank = mask.dim();
   for (int64_t d = 0; d < rank; d++)
-    check<IndexError>(dim + d < x.dim() && mask.shape()[d] == x.shape()[dim + d], "The shape of the mask ", mask.shape(),
-                      " at index ", d, " does not match the shape of the indexed tensor ", x.shape(), " at index ", dim + d);
+    check<IndexError>(dim + d < x.dim() && mask.shape()[d] == x.shape()[dim + d],
+                      "The shape of the mask ", mask.shape(), " at index ", d,
+                      " does not match the shape of the indexed tensor ", x.shape(), " at index ",
+                      dim + d);
   const Tensor bytes = packed(mask, Dtype::Bool);
   const auto* at = static_cast<const uint8_t*>(bytes.raw());
   const auto offsets = kernels::mask_offsets(at, bytes.numel());
   const Tensor places = empty(DimVector{offsets.total(), rank}, Dtype::Int64);
-  kernels::nonzero(at, mask.shape().data(), static_cast<int>(rank), offsets, places.data<int64_t>());
+  kernels::nonzero(at, mask.shape().data(), static_cast<int>(rank), offsets,
+                   places.data<int64_t>());
   for (int64_t d = 0; d < rank; d++) out.push_back({selected(places, 1, d), dim + d});
 }
 
@@ -47,7 +50,8 @@ SmallVector<Integers, 4> integers_of(const Tensor& x, std::span<const Tensor> in
       dim += t.dim();
     } else {
       check<IndexError>(t.dtype() == Dtype::Int64 || t.dtype() == Dtype::Int32,
-                        "tensors used as indices must be long, int, byte or bool tensors, got ", t.dtype());
+                        "tensors used as indices must be long, int, byte or bool tensors, got ",
+                        t.dtype());
       out.push_back({t, dim++});
     }
   }
@@ -62,18 +66,21 @@ DimVector common_shape(std::span<const Integers> all) {
   } catch (const Error&) {
     std::string shapes;
     for (const Integers& i : all) shapes += text(shapes.empty() ? "" : ", ", i.index.shape());
-    fail<IndexError>("shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
+    fail<IndexError>(
+        "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
   }
   return shape;
 }
 
 // at[j] += index[j] * stride, negative indices from the end.
-void add_offsets(std::vector<int64_t>& at, const Tensor& index, Dims shape, int64_t dim, int64_t size, int64_t stride) {
+void add_offsets(std::vector<int64_t>& at, const Tensor& index, Dims shape, int64_t dim,
+                 int64_t size, int64_t stride) {
   const Tensor all = packed(expanded(index, shape), Dtype::Int64);
   const int64_t* v = all.data<int64_t>();
   for (size_t j = 0; j < at.size(); j++) {
     const int64_t i = v[j] < 0 ? v[j] + size : v[j];
-    check<IndexError>(i >= 0 && i < size, "index ", v[j], " is out of bounds for dimension ", dim, " with size ", size);
+    check<IndexError>(i >= 0 && i < size, "index ", v[j], " is out of bounds for dimension ", dim,
+                      " with size ", size);
     at[j] += i * stride;
   }
 }
@@ -105,7 +112,8 @@ AdvancedIndex::AdvancedIndex(const Tensor& x, std::span<const Tensor> indices) {
   DimVector outer_shape, outer_strides;
   bool empty = false;
   for (int64_t d = 0; d < x.dim(); d++) {
-    if (std::any_of(all.begin(), all.end(), [&](const Integers& i) { return i.dim == d; })) continue;
+    if (std::any_of(all.begin(), all.end(), [&](const Integers& i) { return i.dim == d; }))
+      continue;
     empty |= x.shape()[d] == 0;
     const bool before = adjacent && d < first;
     (before ? outer_shape : rest_shape).push_back(x.shape()[d]);
@@ -117,7 +125,8 @@ AdvancedIndex::AdvancedIndex(const Tensor& x, std::span<const Tensor> indices) {
   index.resize(static_cast<size_t>(numel_of(common)), 0);
   // Nothing is read, so nothing is out of bounds.
   if (!empty)
-    for (const Integers& i : all) add_offsets(index, i.index, common, i.dim, x.shape()[i.dim], x.strides()[i.dim]);
+    for (const Integers& i : all)
+      add_offsets(index, i.index, common, i.dim, x.shape()[i.dim], x.strides()[i.dim]);
   outer = offsets_of(outer_shape, outer_strides);
   rest = numel_of(rest_shape);
   coalesce(rest_shape, rest_strides);
@@ -158,7 +167,8 @@ void gather_elements(const AdvancedIndex& p, const Tensor& x, const Tensor& y) {
     });
     return;
   }
-  const bool together = p.rest_shape.empty() || (p.rest_shape.size() == 1 && p.rest_strides[0] == 1);
+  const bool together =
+      p.rest_shape.empty() || (p.rest_shape.size() == 1 && p.rest_strides[0] == 1);
   for_places(p, [&](int64_t o, int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; j++) {
       const std::byte* a = from + (p.outer[o] + p.index[j]) * item;
@@ -168,7 +178,8 @@ void gather_elements(const AdvancedIndex& p, const Tensor& x, const Tensor& y) {
         continue;
       }
       const StridedAccess access{a, item, p.rest_shape, p.rest_strides};
-      if (const void* in_place = access.read(0, p.rest, b); in_place != b) std::memcpy(b, in_place, row);
+      if (const void* in_place = access.read(0, p.rest, b); in_place != b)
+        std::memcpy(b, in_place, row);
     }
   });
 }
@@ -183,12 +194,15 @@ void scatter_all(const AdvancedIndex& p, T* y, const T* x) {
   const int64_t grain = std::max<int64_t>(1, 32768 / m);
   runtime::parallel_for(outer * p.rest, grain, [&](int64_t begin, int64_t end) {
     while (begin < end) {
-      const int64_t o = begin / p.rest, r = begin % p.rest, count = std::min(end - begin, p.rest - r);
+      const int64_t o = begin / p.rest, r = begin % p.rest,
+                    count = std::min(end - begin, p.rest - r);
       for (int64_t j = 0; j < m; j++) {
         T* to = y + p.outer[o] + p.index[j];
         const T* from = x + (o * m + j) * p.rest;
         for (int64_t i = r; i < r + count; i++) {
-          if constexpr (Add) to[rest[i]] = static_cast<T>(static_cast<Compute<T>>(to[rest[i]]) + static_cast<Compute<T>>(from[i]));
+          if constexpr (Add)
+            to[rest[i]] = static_cast<T>(static_cast<Compute<T>>(to[rest[i]]) +
+                                         static_cast<Compute<T>>(from[i]));
           else to[rest[i]] = from[i];
         }
       }
@@ -204,7 +218,8 @@ void add_all(const AdvancedIndex& p, T* y, const T* x) {
       std::vector<int64_t> row(p.index);
       for (int64_t& r : row) r /= p.rest;
       const kernels::Axis axis{static_cast<int64_t>(p.outer.size()), p.rows, p.rest};
-      [[maybe_unused]] const auto bad = kernels::index_add(y, axis, row.data(), static_cast<int64_t>(row.size()), x, T(1));
+      [[maybe_unused]] const auto bad =
+          kernels::index_add(y, axis, row.data(), static_cast<int64_t>(row.size()), x, T(1));
       return;
     }
   }
@@ -213,7 +228,8 @@ void add_all(const AdvancedIndex& p, T* y, const T* x) {
 
 }  // namespace
 
-void scatter_elements(const AdvancedIndex& p, const Tensor& x, const Tensor& source, bool accumulate) {
+void scatter_elements(const AdvancedIndex& p, const Tensor& x, const Tensor& source,
+                      bool accumulate) {
   if (p.numel() == 0) return;
   if (accumulate) {
     dispatch(x.dtype(), [&]<class T>() { add_all(p, x.data<T>(), source.data<T>()); });

@@ -12,10 +12,10 @@ namespace gotorch {
 struct AdvancedIndex {
   AdvancedIndex(const Tensor& x, std::span<const Tensor> indices);
 
-  DimVector shape;                  // of the result: outer dims, index dims, rest dims
-  std::vector<int64_t> outer, index;  // offsets in elements
+  DimVector shape;                     // of the result: outer dims, index dims, rest dims
+  std::vector<int64_t> outer, index;   // offsets in elements
   DimVector rest_shape, rest_strides;  // coalesced
-  int64_t rest = 1;                 // their elements
+  int64_t rest = 1;                    // their elements
   // In a contiguous x the indexed dims are one dim of `rows` rows of `rest` elements: index[j] / rest is the row.
   bool linear = false;
   int64_t rows = 1;
@@ -27,6 +27,7 @@ struct AdvancedIndex {
 void gather_elements(const AdvancedIndex& plan, const Tensor& x, const Tensor& y);
 // The elements named = source, contiguous, of plan.shape and x's dtype; of equal places the last one wins. With
 // `accumulate` they are added, in order.
-void scatter_elements(const AdvancedIndex& plan, const Tensor& x, const Tensor& source, bool accumulate);
+void scatter_elements(const AdvancedIndex& plan, const Tensor& x, const Tensor& source,
+                      bool accumulate);
 
 }  // namespace gotorch

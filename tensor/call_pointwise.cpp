@@ -15,7 +15,8 @@ struct Plan {
 };
 
 bool is_operand(Value::Kind k) {
-  return k == Value::Kind::Tensor || k == Value::Kind::Float || k == Value::Kind::Int || k == Value::Kind::Bool;
+  return k == Value::Kind::Tensor || k == Value::Kind::Float || k == Value::Kind::Int ||
+         k == Value::Kind::Bool;
 }
 
 Dtype compute_type(const Op& op, Dtype promoted, Dtype& result) {
@@ -24,7 +25,8 @@ Dtype compute_type(const Op& op, Dtype promoted, Dtype& result) {
   if (k.result == ResultType::Float && !is_floating(promoted)) promoted = default_dtype();
   result = k.result == ResultType::Bool ? Dtype::Bool : promoted;
   const Dtype compute = compute_dtype(promoted);
-  check<NotImplementedError>(k.loops[static_cast<int>(compute)] != nullptr, "not implemented for ", promoted);
+  check<NotImplementedError>(k.loops[static_cast<int>(compute)] != nullptr, "not implemented for ",
+                             promoted);
   return compute;
 }
 
@@ -35,7 +37,8 @@ Plan plan(const Op& op, const Args& args) {
   bool first = true;
   for (size_t i = 0; i < args.size(); i++) {
     const Value& v = args.value(i);
-    check<TypeError>(is_operand(v.kind()), "argument '", params[i].name, "' must be a Tensor or a number");
+    check<TypeError>(is_operand(v.kind()), "argument '", params[i].name,
+                     "' must be a Tensor or a number");
     if (!v.is_tensor()) {
       p.operands.emplace_back(v.scalar());
       if (params[i].type == Param::Type::Operand) promotion.add(v.scalar());
@@ -44,7 +47,8 @@ Plan plan(const Op& op, const Args& args) {
     const Tensor& t = v.tensor();
     p.operands.emplace_back(t);
     const bool mask = p.kernel->masks >> i & 1;
-    check(!mask || t.dtype() == Dtype::Bool, "argument '", params[i].name, "' must be a bool tensor, got ", t.dtype());
+    check(!mask || t.dtype() == Dtype::Bool, "argument '", params[i].name,
+          "' must be a bool tensor, got ", t.dtype());
     if (!mask) promotion.add(t);
     if (first) p.shape = DimVector(t.shape());
     else if (!same(p.shape, t.shape())) p.shape = broadcast_shapes(p.shape, t.shape());
@@ -73,7 +77,9 @@ Tensor call_small(const Op& op, const Args& args) {
   const auto& params = op.signature().params;
   for (size_t i = 0; i < args.size(); i++) {
     const Value& v = args.value(i);
-    if (v.is_number() && params[i].type == Param::Type::Operand && v.scalar().category() > category(promoted)) return {};
+    if (v.is_number() && params[i].type == Param::Type::Operand &&
+        v.scalar().category() > category(promoted))
+      return {};
   }
   Dtype result;
   const Dtype compute = compute_type(op, promoted, result);
@@ -90,7 +96,8 @@ Tensor call_small(const Op& op, const Args& args) {
       continue;
     }
     in[i] = room[rooms++];
-    dispatch(compute, [&]<class T>() { std::fill_n(static_cast<T*>(in[i]), n, v.scalar().to<T>()); });
+    dispatch(compute,
+             [&]<class T>() { std::fill_n(static_cast<T*>(in[i]), n, v.scalar().to<T>()); });
   }
   k.loops[static_cast<int>(compute)](out.raw(), in, n);
   return out;
@@ -107,8 +114,8 @@ void run_into(const Plan& p, const Tensor& out) {
 // True if writing `out` element by element could change an element of x that is still to be read.
 bool clobbers(const Tensor& out, const Tensor& x) {
   if (x.is_pending() || !(x.storage() == out.storage())) return false;
-  return !(x.offset() == out.offset() && same(x.shape(), out.shape()) && same(x.strides(), out.strides()) &&
-           x.dtype() == out.dtype());
+  return !(x.offset() == out.offset() && same(x.shape(), out.shape()) &&
+           same(x.strides(), out.strides()) && x.dtype() == out.dtype());
 }
 
 }  // namespace
@@ -125,10 +132,11 @@ Tensor call_pointwise(const Op& op, const Args& args) {
 
 void call_pointwise_into(const Op& op, const Args& args, const Tensor& out, bool inplace) {
   Plan p = plan(op, args);
-  check(can_cast(p.result, out.dtype()), "result type ", p.result, " can't be cast to the desired output type ", out.dtype());
+  check(can_cast(p.result, out.dtype()), "result type ", p.result,
+        " can't be cast to the desired output type ", out.dtype());
   if (inplace)
-    check(same(p.shape, out.shape()), "output with shape ", out.shape(), " doesn't match the broadcast shape ",
-          Dims(p.shape));
+    check(same(p.shape, out.shape()), "output with shape ", out.shape(),
+          " doesn't match the broadcast shape ", Dims(p.shape));
   else resize_output(out, p.shape);
   out.before_write();
   if (out.numel() == 0) return;

@@ -38,9 +38,12 @@ void write(const StridedAccess& to, int64_t begin, int64_t n, const void* from) 
     const int64_t run = std::min(n, row - at[dims - 1]);
     std::byte* y = base + offset * to.item;
     if (stride == 1) std::memcpy(y, x, run * to.item);
-    else if (to.item == 1) scatter(reinterpret_cast<uint8_t*>(y), reinterpret_cast<const uint8_t*>(x), run, stride);
-    else if (to.item == 2) scatter(reinterpret_cast<uint16_t*>(y), reinterpret_cast<const uint16_t*>(x), run, stride);
-    else if (to.item == 4) scatter(reinterpret_cast<uint32_t*>(y), reinterpret_cast<const uint32_t*>(x), run, stride);
+    else if (to.item == 1)
+      scatter(reinterpret_cast<uint8_t*>(y), reinterpret_cast<const uint8_t*>(x), run, stride);
+    else if (to.item == 2)
+      scatter(reinterpret_cast<uint16_t*>(y), reinterpret_cast<const uint16_t*>(x), run, stride);
+    else if (to.item == 4)
+      scatter(reinterpret_cast<uint32_t*>(y), reinterpret_cast<const uint32_t*>(x), run, stride);
     else scatter(reinterpret_cast<uint64_t*>(y), reinterpret_cast<const uint64_t*>(x), run, stride);
     x += run * to.item;
     n -= run;
@@ -75,8 +78,8 @@ void copy_same_shape(const Tensor& dst, const Tensor& src) {
 
 bool overlap(const Tensor& a, const Tensor& b) {
   if (!(a.storage() == b.storage())) return false;
-  return !(a.offset() == b.offset() && same(a.shape(), b.shape()) && same(a.strides(), b.strides()) &&
-           a.dtype() == b.dtype());
+  return !(a.offset() == b.offset() && same(a.shape(), b.shape()) &&
+           same(a.strides(), b.strides()) && a.dtype() == b.dtype());
 }
 
 }  // namespace
@@ -86,9 +89,10 @@ void copy_elements(const Tensor& dst, const Tensor& src) {
   Tensor from = src;
   if (!same(src.shape(), dst.shape())) {
     const DimVector shape = broadcast_shapes(src.shape(), dst.shape());
-    check(same(shape, dst.shape()), "output with shape ", dst.shape(), " doesn't match the broadcast shape ",
-          Dims(shape));
-    from = alias(src, dst.shape(), broadcast_strides(src.shape(), src.strides(), dst.shape()), src.offset());
+    check(same(shape, dst.shape()), "output with shape ", dst.shape(),
+          " doesn't match the broadcast shape ", Dims(shape));
+    from = alias(src, dst.shape(), broadcast_strides(src.shape(), src.strides(), dst.shape()),
+                 src.offset());
   }
   if (!from.is_pending() && overlap(dst, from)) from = copy_of(from, from.dtype());
   copy_same_shape(dst, from);
@@ -104,7 +108,9 @@ Tensor packed(const Tensor& x) {
 
 Tensor as_dtype(const Tensor& x, Dtype dtype) { return x.dtype() == dtype ? x : copy_of(x, dtype); }
 
-Tensor packed(const Tensor& x, Dtype dtype) { return x.dtype() == dtype ? packed(x) : copy_of(x, dtype); }
+Tensor packed(const Tensor& x, Dtype dtype) {
+  return x.dtype() == dtype ? packed(x) : copy_of(x, dtype);
+}
 
 Tensor copy_of(const Tensor& x, Dtype dtype) {
   Tensor out = empty(x.shape(), dtype);
@@ -116,14 +122,16 @@ void check_fits(Scalar value, Dtype dtype) {
   const bool fits = dispatch(dtype, [&]<class T>() {
     const double v = value.to<double>();
     if constexpr (std::is_same_v<T, bool>) return true;
-    else if constexpr (is_floating(dtype_of<T>())) return !std::isfinite(v) || std::isfinite(static_cast<double>(Compute<T>(T(v))));
+    else if constexpr (is_floating(dtype_of<T>()))
+      return !std::isfinite(v) || std::isfinite(static_cast<double>(Compute<T>(T(v))));
     else if constexpr (sizeof(T) == 8) return !value.is_floating() || (v >= -0x1p63 && v < 0x1p63);
     else {
       const double max = std::numeric_limits<T>::max();
       return v < max + 1 && v > (std::is_unsigned_v<T> ? -max - 1 : -max - 2);
     }
   });
-  check(fits, "value cannot be converted to type ", dtype, " without overflow: ", value.to<double>());
+  check(fits, "value cannot be converted to type ", dtype,
+        " without overflow: ", value.to<double>());
 }
 
 void fill_elements(const Tensor& dst, Scalar value) {
@@ -132,7 +140,8 @@ void fill_elements(const Tensor& dst, Scalar value) {
   dispatch(dst.dtype(), [&]<class T>() {
     T* y = dst.data<T>();
     const T v = value.to<T>();
-    runtime::parallel_for(dst.numel(), 4 * kChunk, [&](int64_t begin, int64_t end) { std::fill(y + begin, y + end, v); });
+    runtime::parallel_for(dst.numel(), 4 * kChunk,
+                          [&](int64_t begin, int64_t end) { std::fill(y + begin, y + end, v); });
   });
 }
 

@@ -10,7 +10,18 @@
 namespace gotorch {
 
 // Ordered so that within a category a later dtype holds every value of an earlier one.
-enum class Dtype : uint8_t { Bool, UInt8, Int8, Int16, Int32, Int64, Half, BFloat16, Float, Double };
+enum class Dtype : uint8_t {
+  Bool,
+  UInt8,
+  Int8,
+  Int16,
+  Int32,
+  Int64,
+  Half,
+  BFloat16,
+  Float,
+  Double
+};
 inline constexpr int kDtypes = 10;
 
 // Categories decide promotion: a scalar or 0-d tensor changes the result only by its category.
@@ -31,8 +42,9 @@ constexpr int64_t size_of(Dtype d) {
 
 // PyTorch's name without the module: "float32".
 constexpr std::string_view name(Dtype d) {
-  constexpr std::string_view names[kDtypes] = {"bool",  "uint8",   "int8",     "int16",   "int32",
-                                               "int64", "float16", "bfloat16", "float32", "float64"};
+  constexpr std::string_view names[kDtypes] = {"bool",    "uint8",  "int8",    "int16",
+                                               "int32",   "int64",  "float16", "bfloat16",
+                                               "float32", "float64"};
   return names[static_cast<int>(d)];
 }
 
@@ -75,6 +87,7 @@ decltype(auto) dispatch(Dtype d, F&& f) {
 // The type arithmetic is done in: 16-bit floats are computed in float32 and rounded once per op.
 constexpr Dtype compute_dtype(Dtype d) { return is_half(d) ? Dtype::Float : d; }
 template <class T>
-using Compute = std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, T>;
+using Compute =
+    std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, T>;
 
 }  // namespace gotorch

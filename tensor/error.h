@@ -30,12 +30,24 @@ class Error : public std::exception {
   bool named_ = false;
 };
 
-struct TypeError : Error { using Error::Error; };
-struct ValueError : Error { using Error::Error; };
-struct IndexError : Error { using Error::Error; };
-struct NotImplementedError : Error { using Error::Error; };
-struct OutOfMemoryError : Error { using Error::Error; };
-struct ZeroDivisionError : Error { using Error::Error; };
+struct TypeError : Error {
+  using Error::Error;
+};
+struct ValueError : Error {
+  using Error::Error;
+};
+struct IndexError : Error {
+  using Error::Error;
+};
+struct NotImplementedError : Error {
+  using Error::Error;
+};
+struct OutOfMemoryError : Error {
+  using Error::Error;
+};
+struct ZeroDivisionError : Error {
+  using Error::Error;
+};
 
 void append_text(std::string& out, std::string_view s);
 void append_text(std::string& out, bool b);
@@ -46,7 +58,9 @@ void append_text(std::string& out, T i) {
 }
 void append_text(std::string& out, std::span<const int64_t> shape);  // [2, 3]
 inline void append_text(std::string& out, const char* s) { append_text(out, std::string_view(s)); }
-inline void append_text(std::string& out, const std::string& s) { append_text(out, std::string_view(s)); }
+inline void append_text(std::string& out, const std::string& s) {
+  append_text(out, std::string_view(s));
+}
 inline void append_text(std::string& out, Dtype d) { append_text(out, name(d)); }
 
 template <class... A>
@@ -63,7 +77,8 @@ template <class E = Error, class... A>
 
 template <class E = Error, class... A>
 inline void check(bool ok, const A&... parts) {
-  if (!ok) [[unlikely]] fail<E>(parts...);
+  if (!ok) [[unlikely]]
+    fail<E>(parts...);
 }
 
 }  // namespace gotorch

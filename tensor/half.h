@@ -41,7 +41,8 @@ struct Half {
     const uint32_t a = bits & 0x7fffu;
     const uint32_t normal = (a << 13) + (112u << 23);
     // Subnormals and zero: an exact integer multiple of 2^-24.
-    const uint32_t subnormal = std::bit_cast<uint32_t>(static_cast<float>(static_cast<int>(a)) * 0x1p-24f);
+    const uint32_t subnormal =
+        std::bit_cast<uint32_t>(static_cast<float>(static_cast<int>(a)) * 0x1p-24f);
     uint32_t r = a < 0x400u ? subnormal : normal;
     r = a >= 0x7c00u ? (a << 13) | 0x7f800000u : r;
     return std::bit_cast<float>(sign | r);

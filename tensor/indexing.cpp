@@ -14,8 +14,8 @@ struct Applied {
 
 bool is_mask(const Tensor& t) { return t.dtype() == Dtype::Bool || t.dtype() == Dtype::UInt8; }
 bool is_integer(const Index& i) {
-  return i.kind == Index::Kind::Tensor && i.tensor.dim() == 0 && category(i.tensor.dtype()) == Category::Integer &&
-         !is_mask(i.tensor);
+  return i.kind == Index::Kind::Tensor && i.tensor.dim() == 0 &&
+         category(i.tensor.dtype()) == Category::Integer && !is_mask(i.tensor);
 }
 
 // How many dims of the tensor an index stands for.
@@ -46,9 +46,7 @@ class Applier {
       case Index::Kind::Integer: return select_at(i.integer);
       case Index::Kind::Slice: return slice_at(i);
       case Index::Kind::Ellipsis: return skip(seen_ ? 0 : all_.dim() - named_);
-      case Index::Kind::NewAxis:
-        out_.view = unsqueeze(out_.view, dim_++);
-        return;
+      case Index::Kind::NewAxis: out_.view = unsqueeze(out_.view, dim_++); return;
       case Index::Kind::Bool: return mask_at(i.integer != 0);
       case Index::Kind::Tensor:
         if (is_integer(i)) return select_at(i.tensor.item<int64_t>());
@@ -64,10 +62,13 @@ class Applier {
   }
 
   void select_at(int64_t i) {
-    check<IndexError>(all_.dim() > 0, "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
-                      "in C++ to convert a 0-dim tensor to a number");
+    check<IndexError>(
+        all_.dim() > 0,
+        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
+        "in C++ to convert a 0-dim tensor to a number");
     const int64_t size = out_.view.shape()[dim_];
-    check<IndexError>(i >= -size && i < size, "index ", i, " is out of bounds for dimension ", real_, " with size ", size);
+    check<IndexError>(i >= -size && i < size, "index ", i, " is out of bounds for dimension ",
+                      real_, " with size ", size);
     out_.view = select(out_.view, dim_, i);
     real_++;
   }
@@ -90,7 +91,8 @@ class Applier {
 
   void tensor_at(const Tensor& t) {
     check<IndexError>(is_mask(t) || t.dtype() == Dtype::Int64 || t.dtype() == Dtype::Int32,
-                      "tensors used as indices must be long, int, byte or bool tensors, got ", t.dtype());
+                      "tensors used as indices must be long, int, byte or bool tensors, got ",
+                      t.dtype());
     put(t);
     const int64_t dims = is_mask(t) ? t.dim() : 1;
     // The list counts indices, not dims: a mask stands for all of its dims.
@@ -107,10 +109,10 @@ class Applier {
 
   const Tensor& all_;
   Applied out_;
-  int64_t dim_ = 0;     // of the view
-  int64_t real_ = 0;    // of all_, for errors
+  int64_t dim_ = 0;   // of the view
+  int64_t real_ = 0;  // of all_, for errors
   int64_t named_ = 0, masked_ = 0;
-  bool seen_ = false;   // an ellipsis
+  bool seen_ = false;  // an ellipsis
 };
 
 // The value without leading dims of size 1 that the target does not have.
@@ -129,7 +131,8 @@ void assign(const Tensor& view, const Operand& value) {
 
 // x[mask] = number without looking for the places of the true elements.
 bool fill_masked(const Applied& a, const Operand& value) {
-  if (value.tensor.defined() || a.tensors.size() != 1 || a.tensors[0].dtype() != Dtype::Bool) return false;
+  if (value.tensor.defined() || a.tensors.size() != 1 || a.tensors[0].dtype() != Dtype::Bool)
+    return false;
   if (is_floating(a.view.dtype()) != value.scalar.is_floating()) return false;
   Tensor mask = a.tensors[0];
   if (!same(mask.shape(), a.view.shape().first(mask.dim()))) return false;

@@ -17,7 +17,8 @@ struct Index {
   explicit Index(bool b) : kind(Kind::Bool), integer(b) {}
   // int64, int32, or a mask: bool or uint8.
   explicit Index(gotorch::Tensor t) : kind(Kind::Tensor), tensor(std::move(t)) {}
-  static Index slice(std::optional<int64_t> start = {}, std::optional<int64_t> stop = {}, int64_t step = 1) {
+  static Index slice(std::optional<int64_t> start = {}, std::optional<int64_t> stop = {},
+                     int64_t step = 1) {
     Index i(Kind::Slice);
     i.start = start;
     i.stop = stop;

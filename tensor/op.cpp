@@ -42,7 +42,8 @@ void check_dtypes(const Op& op, const Args& args) {
   for (size_t i = 0; i < args.size(); i++) {
     const Value& v = args.value(i);
     if (!v.is_tensor()) continue;
-    check<NotImplementedError>(contains(op.def().dtypes, v.tensor().dtype()), "not implemented for ", v.tensor().dtype());
+    check<NotImplementedError>(contains(op.def().dtypes, v.tensor().dtype()),
+                               "not implemented for ", v.tensor().dtype());
     return;  // further tensors (indices, masks, targets) are the kernel's to check
   }
 }
@@ -108,9 +109,12 @@ SampleArg in(double low, double high, std::vector<int64_t> shape) {
   return random_arg(low, high, std::move(shape), Dtype::Float);
 }
 SampleArg indices(int64_t low, int64_t high, std::vector<int64_t> shape) {
-  return random_arg(static_cast<double>(low), static_cast<double>(high), std::move(shape), Dtype::Int64);
+  return random_arg(static_cast<double>(low), static_cast<double>(high), std::move(shape),
+                    Dtype::Int64);
 }
-SampleArg bools(std::vector<int64_t> shape) { return random_arg(0, 2, std::move(shape), Dtype::Bool); }
+SampleArg bools(std::vector<int64_t> shape) {
+  return random_arg(0, 2, std::move(shape), Dtype::Bool);
+}
 SampleArg dims(std::vector<int64_t> values) {
   SampleArg a(SampleArg::Kind::Integers);
   a.integers = std::move(values);
@@ -127,7 +131,8 @@ Op::Op(OpDef def) : def_(std::move(def)), signature_(def_.sig) {
     Saves s;
     for (std::string_view name : words(g.wrt)) {
       const int i = signature_.index_of(name);
-      check<ValueError>(i >= 0, "op '", def_.sig, "' has a gradient of '", name, "', which it does not take");
+      check<ValueError>(i >= 0, "op '", def_.sig, "' has a gradient of '", name,
+                        "', which it does not take");
       s.wrt |= 1u << i;
       s.order.push_back(static_cast<uint8_t>(i));
     }
@@ -143,19 +148,23 @@ Op::Op(OpDef def) : def_(std::move(def)), signature_(def_.sig) {
         s.results |= 1u << r;
         found = true;
       }
-      check<ValueError>(found, "op '", def_.sig, "' saves '", name, "', which it neither takes nor returns");
+      check<ValueError>(found, "op '", def_.sig, "' saves '", name,
+                        "', which it neither takes nor returns");
     }
     saves_.push_back(s);
   }
   mutable_table().push_back(this);
 }
 
-std::span<const Value> Op::completed(std::span<const Value> given, std::span<Value, kMaxParams> values) const {
+std::span<const Value> Op::completed(std::span<const Value> given,
+                                     std::span<Value, kMaxParams> values) const {
   const auto& params = signature_.params;
-  check<TypeError>(given.size() <= params.size(), name(), " takes ", params.size(), " arguments, got ", given.size());
+  check<TypeError>(given.size() <= params.size(), name(), " takes ", params.size(),
+                   " arguments, got ", given.size());
   for (size_t i = 0; i < params.size(); i++) {
     values[i] = i < given.size() ? given[i] : params[i].default_value;
-    check<TypeError>(i < given.size() || params[i].has_default, name(), ": missing argument '", params[i].name, "'");
+    check<TypeError>(i < given.size() || params[i].has_default, name(), ": missing argument '",
+                     params[i].name, "'");
   }
   return values.first(params.size());
 }
@@ -228,7 +237,8 @@ void call_out(const Op& op, std::span<const Value> values, std::span<const Tenso
   named(op, [&] {
     for (const Tensor& o : out)
       check(!(grad_mode().enabled && (o.requires_grad() || any_requires_grad(values))),
-            "functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad");
+            "functions with out=... arguments don't support automatic differentiation, but one of "
+            "the arguments requires grad");
     const Args args(values);
     if (op.kind() == Kernel::Kind::Pointwise) {
       if (op.def().validate) op.def().validate(args);

@@ -50,7 +50,9 @@ class GradArgs : public Args {
   // Of element i of the list argument, saved or not, and how many there are.
   Dims element_shape(size_t i) const { return shapes_[size() + i]; }
   size_t elements() const { return elements_; }
-  bool needs(size_t arg) const { return needs_ >> arg & 1; }   // whether this argument's gradient is wanted
+  bool needs(size_t arg) const {
+    return needs_ >> arg & 1;
+  }  // whether this argument's gradient is wanted
 
  protected:
   const Tensor* grads_ = nullptr;
@@ -128,8 +130,8 @@ struct OpDef {
   const char* aliases = "";                 // "multiply", separated by spaces
   std::vector<Sample> samples = {};
   std::vector<ErrorSample> errors = {};
-  double ulp = 4;                           // error bound of the value tests, in units of the last place
-  const char* untested = "";                // which of the table's tests it opts out of, and why
+  double ulp = 4;             // error bound of the value tests, in units of the last place
+  const char* untested = "";  // which of the table's tests it opts out of, and why
 };
 
 inline constexpr int kMaxParams = 16;
@@ -143,7 +145,9 @@ class Op {
   const Signature& signature() const { return signature_; }
   const std::string& name() const { return signature_.name; }
   Kernel::Kind kind() const { return def_.kernel.kind; }
-  bool has_inplace() const { return def_.inplace || def_.kernel.writer || kind() == Kernel::Kind::Pointwise; }
+  bool has_inplace() const {
+    return def_.inplace || def_.kernel.writer || kind() == Kernel::Kind::Pointwise;
+  }
 
   // Calls with positional arguments; defaults are filled in. For ops with one result.
   template <class... A>
@@ -172,7 +176,8 @@ class Op {
  private:
   Tensors call_with(std::span<const Value> given) const;
   Tensor call_inplace_with(std::span<const Value> given) const;
-  std::span<const Value> completed(std::span<const Value> given, std::span<Value, kMaxParams> values) const;
+  std::span<const Value> completed(std::span<const Value> given,
+                                   std::span<Value, kMaxParams> values) const;
 
   OpDef def_;
   Signature signature_;
@@ -216,21 +221,36 @@ Tensors as_written(const Args& a) {
 }  // namespace detail
 
 // Kernels from lambdas without captures that take `const Args& a` and return Tensor or Tensors.
-template <class F> Kernel function(F) { return {Kernel::Kind::Function, &detail::as_function<F>}; }
-template <class F> Kernel view(F) { return {Kernel::Kind::View, &detail::as_function<F>}; }
-template <class F> Kernel random(F) { return {Kernel::Kind::Random, &detail::as_function<F>}; }
-template <class F> Kernel compose(F) { return {Kernel::Kind::Compose, &detail::as_function<F>}; }
+template <class F>
+Kernel function(F) {
+  return {Kernel::Kind::Function, &detail::as_function<F>};
+}
+template <class F>
+Kernel view(F) {
+  return {Kernel::Kind::View, &detail::as_function<F>};
+}
+template <class F>
+Kernel random(F) {
+  return {Kernel::Kind::Random, &detail::as_function<F>};
+}
+template <class F>
+Kernel compose(F) {
+  return {Kernel::Kind::Compose, &detail::as_function<F>};
+}
 // Kernels that write to memory they are given, from lambdas that take `const Args& a, const Tensor& y`. They check their
 // arguments before the first write. y is a copy of the first argument, or in place that argument itself; `overwrite`
 // ones do not read it. In place, no other argument shares memory with y.
-template <class F> Kernel modify(F) {
+template <class F>
+Kernel modify(F) {
   return {&detail::as_written<F, &detail::copy_of_first>, &detail::as_writer<F>};
 }
-template <class F> Kernel overwrite(F) {
+template <class F>
+Kernel overwrite(F) {
   return {&detail::as_written<F, &detail::empty_like_first>, &detail::as_writer<F>};
 }
 // A gradient from a lambda without captures that takes `const GradArgs& s`.
-template <class F> Gradient wrt(const char* names, const char* saves, F) {
+template <class F>
+Gradient wrt(const char* names, const char* saves, F) {
   return {names, saves, &detail::as_formula<F>};
 }
 

@@ -97,8 +97,8 @@ EvaluationLock::~EvaluationLock() {
   if (m.waiters.load(std::memory_order_relaxed) > 0) runtime::wake_helping();
 }
 
-Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute, Dtype dtype,
-             Dims shape) {
+Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute,
+             Dtype dtype, Dims shape) {
   auto p = Ref<Pending>::adopt(new (allocate(sizeof(Pending))) Pending);
   p->kernel = &kernel;
   p->compute = compute;
@@ -112,7 +112,8 @@ Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, D
     source.operand = o;
     if (o.tensor.defined() && o.tensor.is_pending()) {
       // A value that is broadcast would be computed once for each time it is read.
-      const bool fits = same(o.tensor.shape(), shape) && p->nodes + Pending::of(o.tensor)->nodes <= kMaxPendingNodes;
+      const bool fits = same(o.tensor.shape(), shape) &&
+                        p->nodes + Pending::of(o.tensor)->nodes <= kMaxPendingNodes;
       if (fits) {
         source = {o.tensor->pending, {}};
         p->nodes += Pending::of(o.tensor)->nodes;

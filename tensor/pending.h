@@ -61,7 +61,8 @@ inline constexpr int64_t kDeferFrom = 4096;
 inline constexpr int kMaxPendingNodes = 48;
 
 // A tensor of `shape` and `dtype` that will be kernel(operands). Every tensor operand broadcasts to `shape`.
-Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute, Dtype dtype, Dims shape);
+Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute,
+             Dtype dtype, Dims shape);
 void evaluate(const Tensor& x);
 void evaluate(Pending& p);
 // Evaluates everything that will read this memory. Called before it is written.

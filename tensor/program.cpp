@@ -107,8 +107,8 @@ Program::Program(const Tensor& x, Dtype result) : numel_(x.numel()), id_(next_pr
   assign_buffers();
 }
 
-Program::Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute, Dtype dtype,
-                 Dims shape, void* destination)
+Program::Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute,
+                 Dtype dtype, Dims shape, void* destination)
     : numel_(numel_of(shape)), id_(next_program_id++) {
   SmallVector<Pending::Source, kMaxOperands> sources;
   for (const Operand& o : operands) {
@@ -203,20 +203,22 @@ int16_t Program::leaf_slot(const Tensor& x, Dims shape) {
 
 int16_t Program::source_slot(const Pending::Source& source, Dims shape, Dtype wanted) {
   if (source.pending) {
-    if (const int node = find(source.pending.get()); node >= 0) return cast_slot(nodes_[node].slot, wanted);
+    if (const int node = find(source.pending.get()); node >= 0)
+      return cast_slot(nodes_[node].slot, wanted);
     const Pending& p = *static_cast<Pending*>(source.pending.get());
     Slot s{Place::Direct, p.dtype};
     s.memory = static_cast<std::byte*>(p.storage->data());
     return cast_slot(add_slot(s), wanted);
   }
-  if (source.operand.tensor.defined()) return cast_slot(leaf_slot(source.operand.tensor, shape), wanted);
+  if (source.operand.tensor.defined())
+    return cast_slot(leaf_slot(source.operand.tensor, shape), wanted);
   Slot s{Place::Fixed, wanted};
   s.scalar = source.operand.scalar;
   return add_slot(s);
 }
 
-int16_t Program::emit(const PointwiseKernel& k, std::span<const Pending::Source> sources, Dims shape,
-                      Dtype compute, Dtype dtype, void* destination) {
+int16_t Program::emit(const PointwiseKernel& k, std::span<const Pending::Source> sources,
+                      Dims shape, Dtype compute, Dtype dtype, void* destination) {
   const auto result = [&](Dtype d) {
     Slot s{destination ? Place::Stored : Place::Temporary, d};
     s.memory = static_cast<std::byte*>(destination);
@@ -224,7 +226,8 @@ int16_t Program::emit(const PointwiseKernel& k, std::span<const Pending::Source>
   };
   if (k.casts) {
     const auto& source = sources[0];
-    const Dtype as_is = source.pending ? static_cast<Pending*>(source.pending.get())->dtype : source.operand.tensor.dtype();
+    const Dtype as_is = source.pending ? static_cast<Pending*>(source.pending.get())->dtype
+                                       : source.operand.tensor.dtype();
     const int16_t from = source_slot(source, shape, as_is);
     const int16_t out = result(dtype);
     add_step(cast_loop(slots_[from].dtype, dtype), out, std::span(&from, 1));
@@ -284,7 +287,9 @@ std::byte* Program::prologue() const {
     if (slot.memory) {
       gather_items(tile, slot.memory, kTile, 0, size_of(slot.dtype));
     } else {
-      dispatch(slot.dtype, [&]<class T>() { std::fill_n(reinterpret_cast<T*>(tile), kTile, slot.scalar.to<T>()); });
+      dispatch(slot.dtype, [&]<class T>() {
+        std::fill_n(reinterpret_cast<T*>(tile), kTile, slot.scalar.to<T>());
+      });
     }
   }
   return s.base;
@@ -299,7 +304,9 @@ void Program::tile(std::byte* scratch, int64_t begin, int64_t n, void** where) c
       case Place::Temporary: where[i] = buffer; break;
       case Place::Direct:
       case Place::Stored: where[i] = s.memory + begin * size_of(s.dtype); break;
-      case Place::Gathered: where[i] = const_cast<void*>(accesses_[s.access].read(begin, n, buffer)); break;
+      case Place::Gathered:
+        where[i] = const_cast<void*>(accesses_[s.access].read(begin, n, buffer));
+        break;
     }
   }
   for (const Step& step : steps_) {
@@ -323,7 +330,8 @@ void Program::run() const {
   runtime::parallel_for(numel_, chunk, [&](int64_t begin, int64_t end) {
     SmallVector<void*, 48> where(slots_.size(), nullptr);
     std::byte* scratch = prologue();
-    for (int64_t at = begin; at < end; at += tile_) tile(scratch, at, std::min(tile_, end - at), where.data());
+    for (int64_t at = begin; at < end; at += tile_)
+      tile(scratch, at, std::min(tile_, end - at), where.data());
   });
 }
 
@@ -338,7 +346,8 @@ void Program::publish() {
   for (const auto& value : stored) static_cast<Pending*>(value.get())->release_sources();
 }
 
-TileReader::TileReader(const Tensor& x, Dtype dtype) : x_(x), numel_(x.numel()), item_(size_of(dtype)) {
+TileReader::TileReader(const Tensor& x, Dtype dtype)
+    : x_(x), numel_(x.numel()), item_(size_of(dtype)) {
   if (x.is_pending()) {
     lock_.emplace();
     if (x.is_pending()) {

@@ -33,8 +33,8 @@ class Program {
   // Converts a tensor that is in memory.
   Program(const Tensor& x, Dtype result);
   // One op on operands that need not be pending, writing to `destination` (contiguous, of the op's dtype).
-  Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute, Dtype dtype, Dims shape,
-          void* destination);
+  Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute,
+          Dtype dtype, Dims shape, void* destination);
 
   // Computes elements [begin, begin + n), n <= kTile. Result pointer is valid until the next call on this thread.
   const void* run_tile(int64_t begin, int64_t n) const;
@@ -49,11 +49,11 @@ class Program {
   struct Slot {
     Place place;
     Dtype dtype;
-    int16_t buffer = -1;        // Fixed, Gathered, Temporary: which scratch tile
-    int16_t last_use = -1;      // step that reads it last
+    int16_t buffer = -1;          // Fixed, Gathered, Temporary: which scratch tile
+    int16_t last_use = -1;        // step that reads it last
     std::byte* memory = nullptr;  // Direct, Stored
-    Scalar scalar;              // Fixed, from a number
-    int16_t access = -1;        // Gathered
+    Scalar scalar;                // Fixed, from a number
+    int16_t access = -1;          // Gathered
   };
   struct Step {
     Loop loop;
@@ -72,8 +72,8 @@ class Program {
   int find(const PendingState* value) const;
   void choose_stored();
   void emit_nodes();
-  int16_t emit(const PointwiseKernel& k, std::span<const Pending::Source> sources, Dims shape, Dtype compute,
-               Dtype dtype, void* destination);
+  int16_t emit(const PointwiseKernel& k, std::span<const Pending::Source> sources, Dims shape,
+               Dtype compute, Dtype dtype, void* destination);
   int16_t source_slot(const Pending::Source& s, Dims shape, Dtype wanted);
   int16_t cast_slot(int16_t slot, Dtype to);
   int16_t leaf_slot(const Tensor& x, Dims shape);

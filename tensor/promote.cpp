@@ -10,7 +10,8 @@ std::atomic<Dtype> the_default{Dtype::Float};
 Dtype default_dtype() { return the_default.load(std::memory_order_relaxed); }
 
 void set_default_dtype(Dtype d) {
-  check<TypeError>(is_floating(d), "only floating-point types are supported as the default type, got ", d);
+  check<TypeError>(is_floating(d),
+                   "only floating-point types are supported as the default type, got ", d);
   the_default.store(d, std::memory_order_relaxed);
 }
 

@@ -32,13 +32,17 @@ int64_t even(int64_t n) { return (n + 1) & ~int64_t{1}; }
 class Merger {
  public:
   Merger(const ReduceKernel& k, int64_t cols)
-      : k_(k), cols_(cols), room_(even(cols)), slot_((room_ * k.column_bytes + 63) & ~int64_t{63}) {}
+      : k_(k),
+        cols_(cols),
+        room_(even(cols)),
+        slot_((room_ * k.column_bytes + 63) & ~int64_t{63}) {}
 
   int64_t room() const { return room_; }
   int64_t slot_bytes() const { return slot_; }
   // Where the next part's state goes.
   void* next() {
-    if (static_cast<int64_t>(memory_.size()) < (depth_ + 1) * slot_) memory_.resize(2 * (depth_ + 1) * slot_);
+    if (static_cast<int64_t>(memory_.size()) < (depth_ + 1) * slot_)
+      memory_.resize(2 * (depth_ + 1) * slot_);
     return at(depth_);
   }
   // next() now holds the state of n elements.
@@ -82,18 +86,21 @@ struct Reduction {
  private:
   // Results [first, first + cols) from their states.
   void finish(const void* state, int64_t cols, int64_t room, int64_t first) const {
-    kernel.finish(state, cols, room, static_cast<double>(n), option, y0 + first * item0, y1 ? y1 + first * item1 : nullptr);
+    kernel.finish(state, cols, room, static_cast<double>(n), option, y0 + first * item0,
+                  y1 ? y1 + first * item1 : nullptr);
   }
   void nothing() const;
   void short_rows() const;
   void long_rows() const;
   void columns() const;
   void row_segment(int64_t row, int64_t begin, int64_t end, Merger& merger) const;
-  void column_segment(int64_t at, int64_t begin, int64_t end, int64_t first, int64_t cols, std::byte* room, Merger& merger) const;
+  void column_segment(int64_t at, int64_t begin, int64_t end, int64_t first, int64_t cols,
+                      std::byte* room, Merger& merger) const;
 };
 
 // Merges the states of the segments of one output or tile of outputs, which lie `stride` bytes apart.
-void merge_segments(Merger& merger, const std::byte* states, int64_t segments, int64_t stride, int64_t segment, int64_t n) {
+void merge_segments(Merger& merger, const std::byte* states, int64_t segments, int64_t stride,
+                    int64_t segment, int64_t n) {
   merger.clear();
   for (int64_t s = 0; s < segments; s++) {
     std::memcpy(merger.next(), states + s * stride, merger.slot_bytes());
@@ -137,7 +144,8 @@ void Reduction::row_segment(int64_t row, int64_t begin, int64_t end, Merger& mer
   merger.clear();
   for (int64_t i = begin; i < end; i += kRowBlock) {
     const int64_t count = std::min(kRowBlock, end - i);
-    kernel.rows(reader->read(row * n + i, count, buffer), 1, count, i, merger.next(), merger.room());
+    kernel.rows(reader->read(row * n + i, count, buffer), 1, count, i, merger.next(),
+                merger.room());
     merger.push(static_cast<double>(count));
   }
 }
@@ -172,8 +180,8 @@ void Reduction::long_rows() const {
 }
 
 // Rows [begin, end) of columns [first, first + cols) at outer index `at`.
-void Reduction::column_segment(int64_t at, int64_t begin, int64_t end, int64_t first, int64_t cols, std::byte* buffer,
-                               Merger& merger) const {
+void Reduction::column_segment(int64_t at, int64_t begin, int64_t end, int64_t first, int64_t cols,
+                               std::byte* buffer, Merger& merger) const {
   const int64_t item = size_of(kernel.reads);
   merger.clear();
   for (int64_t r = begin; r < end; r += kPanelRows) {
@@ -187,7 +195,8 @@ void Reduction::column_segment(int64_t at, int64_t begin, int64_t end, int64_t f
     } else {
       for (int64_t i = 0; i < rows; i++) {
         std::byte* to = buffer + i * cols * item;
-        if (const void* p = reader->read(from + i * inner, cols, to); p != to) std::memcpy(to, p, cols * item);
+        if (const void* p = reader->read(from + i * inner, cols, to); p != to)
+          std::memcpy(to, p, cols * item);
       }
       panel = buffer;
       stride = cols;
@@ -213,7 +222,8 @@ void Reduction::columns() const {
     for (int64_t i = begin; i < end; i++) {
       const int64_t s = i % segments, tile = i / segments % tiles, at = i / segments / tiles;
       const int64_t first = tile * width, cols = std::min(width, inner - first);
-      column_segment(at, s * segment, std::min(n, (s + 1) * segment), first, cols, buffer.get(), merger);
+      column_segment(at, s * segment, std::min(n, (s + 1) * segment), first, cols, buffer.get(),
+                     merger);
       if (segments == 1) finish(merger.all(), cols, merger.room(), at * inner + first);
       else std::memcpy(states.data() + i * slot, merger.all(), slot);
     }
@@ -273,7 +283,8 @@ DimVector memory_order(const Tensor& x, std::span<const bool> reduced) {
   DimVector order;
   for (int64_t d = 0; d < x.dim(); d++)
     if (x.shape()[d] > 1) order.push_back(d);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return x.strides()[a] > x.strides()[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return x.strides()[a] > x.strides()[b]; });
   int64_t kept = -1;
   for (int64_t d : order) {
     if (reduced[d]) continue;
@@ -287,10 +298,11 @@ DimVector memory_order(const Tensor& x, std::span<const bool> reduced) {
 
 }  // namespace
 
-void reduce(const Tensor& x, std::span<const bool> reduced, const ReduceKernel& kernel, double option, const Tensor& y0,
-            const Tensor& y1) {
+void reduce(const Tensor& x, std::span<const bool> reduced, const ReduceKernel& kernel,
+            double option, const Tensor& y0, const Tensor& y1) {
   if (y0.numel() == 0) return;
-  Reduction r{kernel, option, 1, 1, 1, static_cast<std::byte*>(y0.raw()), nullptr, y0.item_size(), 0};
+  Reduction r{kernel,  option,         1, 1, 1, static_cast<std::byte*>(y0.raw()),
+              nullptr, y0.item_size(), 0};
   if (y1.defined()) {
     r.y1 = static_cast<std::byte*>(y1.raw());
     r.item1 = y1.item_size();
@@ -300,7 +312,8 @@ void reduce(const Tensor& x, std::span<const bool> reduced, const ReduceKernel& 
     r.n = 0;
     return r.run();
   }
-  Tensor other;  // x itself is not copied: one more reference would look like somebody who wants its value
+  Tensor
+      other;  // x itself is not copied: one more reference would look like somebody who wants its value
   SmallVector<bool, 8> mask(reduced);
   const auto reorder = [&](const DimVector& order) {
     for (size_t i = 0; i < order.size(); i++) mask[i] = reduced[order[i]];
@@ -336,15 +349,17 @@ DimVector reduced_shape(Dims shape, std::span<const bool> reduced, bool keepdim)
   return out;
 }
 
-Tensor reduced(const Tensor& x, const Value& dim, bool keepdim, const ReduceKernel& kernel, double option,
-               Tensor* second, Dtype second_dtype) {
+Tensor reduced(const Tensor& x, const Value& dim, bool keepdim, const ReduceKernel& kernel,
+               double option, Tensor* second, Dtype second_dtype) {
   const auto mask = reduced_dims(x, dim);
   const DimVector shape = reduced_shape(x.shape(), mask, keepdim);
   if (!kernel.empty) {
     check(x.numel() > 0 || !std::all_of(mask.begin(), mask.end(), [](bool r) { return r; }),
-          "Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+          "Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
+          "dim with the 'dim' argument.");
     for (size_t d = 0; d < mask.size(); d++)
-      check<IndexError>(!mask[d] || x.shape()[d] > 0, "Expected reduction dim ", d, " to have non-zero size.");
+      check<IndexError>(!mask[d] || x.shape()[d] > 0, "Expected reduction dim ", d,
+                        " to have non-zero size.");
   }
   const Tensor y = empty(shape, kernel.result);
   if (second) *second = empty(shape, second_dtype);
@@ -367,7 +382,8 @@ double reduced_count(Dims shape, const Value& dim) {
   if (dim.is_none() || dim.ints().empty())
     for (int64_t size : shape) n *= static_cast<double>(size);
   else if (!shape.empty())
-    for (int64_t d : wrap_dims(dim.ints(), static_cast<int64_t>(shape.size()))) n *= static_cast<double>(shape[d]);
+    for (int64_t d : wrap_dims(dim.ints(), static_cast<int64_t>(shape.size())))
+      n *= static_cast<double>(shape[d]);
   return n;
 }
 

@@ -50,8 +50,9 @@ int64_t span_of(Dims shape, Dims strides) {
 
 int64_t wrap_dim(int64_t dim, int64_t n) {
   const int64_t dims = std::max<int64_t>(n, 1);
-  check<IndexError>(dim >= -dims && dim < dims, "Dimension out of range (expected to be in range of [",
-                    -dims, ", ", dims - 1, "], but got ", dim, ")");
+  check<IndexError>(dim >= -dims && dim < dims,
+                    "Dimension out of range (expected to be in range of [", -dims, ", ", dims - 1,
+                    "], but got ", dim, ")");
   return dim < 0 ? dim + dims : dim;
 }
 
@@ -59,7 +60,8 @@ DimVector wrap_dims(Dims dims, int64_t n) {
   DimVector out;
   for (int64_t d : dims) {
     const int64_t dim = wrap_dim(d, n);
-    for (int64_t seen : out) check(seen != dim, "dim ", dim, " appears multiple times in the list of dims");
+    for (int64_t seen : out)
+      check(seen != dim, "dim ", dim, " appears multiple times in the list of dims");
     out.push_back(dim);
   }
   return out;

@@ -36,10 +36,17 @@ std::vector<std::string_view> split(std::string_view s) {
 
 Param::Type type_of(std::string_view t, std::string_view signature) {
   using T = Param::Type;
-  static constexpr std::pair<std::string_view, T> types[] = {
-      {"Tensor", T::Tensor}, {"Operand", T::Operand}, {"Tensor[]", T::Tensors}, {"Scalar", T::Scalar},
-      {"int", T::Int},       {"float", T::Float},     {"bool", T::Bool},        {"int[]", T::Ints},
-      {"str", T::Str},       {"dtype", T::Dtype},     {"Generator", T::Generator}};
+  static constexpr std::pair<std::string_view, T> types[] = {{"Tensor", T::Tensor},
+                                                             {"Operand", T::Operand},
+                                                             {"Tensor[]", T::Tensors},
+                                                             {"Scalar", T::Scalar},
+                                                             {"int", T::Int},
+                                                             {"float", T::Float},
+                                                             {"bool", T::Bool},
+                                                             {"int[]", T::Ints},
+                                                             {"str", T::Str},
+                                                             {"dtype", T::Dtype},
+                                                             {"Generator", T::Generator}};
   for (const auto& [name, type] : types)
     if (name == t) return type;
   fail<ValueError>("unknown type '", t, "' in signature '", signature, "'");
@@ -52,7 +59,8 @@ Signature::Signature(std::string_view source) : text(source) {
   const size_t open = s.find('(');
   const size_t arrow = s.find(" -> ");
   const size_t close = s.substr(0, arrow).rfind(')');
-  check<ValueError>(open != s.npos && close != s.npos && open < close, "malformed signature '", s, "'");
+  check<ValueError>(open != s.npos && close != s.npos && open < close, "malformed signature '", s,
+                    "'");
   const std::string_view full = trim(s.substr(0, open));
   const size_t dot = full.find('.');
   name = full.substr(0, dot);
@@ -71,7 +79,8 @@ void Signature::parse_param(std::string_view piece, bool keyword_only) {
   const size_t equals = piece.find('=');
   const std::string_view declared = trim(piece.substr(0, equals));
   const size_t space = declared.rfind(' ');
-  check<ValueError>(space != declared.npos, "parameter '", piece, "' has no type in signature '", text, "'");
+  check<ValueError>(space != declared.npos, "parameter '", piece, "' has no type in signature '",
+                    text, "'");
   p.name = declared.substr(space + 1);
   std::string_view type = trim(declared.substr(0, space));
   p.type_text = type;

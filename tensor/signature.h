@@ -14,15 +14,27 @@
 namespace gotorch {
 
 struct Param {
-  enum class Type : uint8_t { Tensor, Operand, Tensors, Scalar, Int, Float, Bool, Ints, Str, Dtype, Generator };
+  enum class Type : uint8_t {
+    Tensor,
+    Operand,
+    Tensors,
+    Scalar,
+    Int,
+    Float,
+    Bool,
+    Ints,
+    Str,
+    Dtype,
+    Generator
+  };
   std::string name;
   Type type;
-  bool optional = false;      // None is a value
+  bool optional = false;  // None is a value
   bool keyword_only = false;
   bool has_default = false;
-  int list_size = 0;          // int[2]: 2
-  Value default_value;        // points into this signature
-  std::string default_text;   // as written: "1", "None", "'mean'"
+  int list_size = 0;         // int[2]: 2
+  Value default_value;       // points into this signature
+  std::string default_text;  // as written: "1", "None", "'mean'"
   std::string type_text;
 };
 

@@ -47,7 +47,8 @@ void Storage::allocate_data() {
   if (!data_) data_ = allocate(bytes_);
 }
 
-Ref<Storage> Storage::borrow(void* data, size_t bytes, std::function<void()> release, bool writable) {
+Ref<Storage> Storage::borrow(void* data, size_t bytes, std::function<void()> release,
+                             bool writable) {
   auto* s = new (allocate(kHeader)) Storage;
   s->data_ = data;
   s->bytes_ = bytes;

@@ -20,7 +20,8 @@ class Storage : public RefCounted<Storage> {
   static Ref<Storage> create_later(size_t bytes);
   void allocate_data();
   // Memory owned by somebody else (NumPy, DLPack, a mapped file); `release` runs when the last tensor is gone.
-  static Ref<Storage> borrow(void* data, size_t bytes, std::function<void()> release, bool writable = true);
+  static Ref<Storage> borrow(void* data, size_t bytes, std::function<void()> release,
+                             bool writable = true);
 
   void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
@@ -54,8 +55,8 @@ class Storage : public RefCounted<Storage> {
   std::atomic<uint32_t> version_{0};
   std::atomic<bool> shared_outside_{false};  // relaxed: who shares memory orders its accesses
   bool writable_ = true;
-  bool inside_ = false;     // the data follows this object in one block
-  uint32_t block_ = 64;     // bytes of that block
+  bool inside_ = false;  // the data follows this object in one block
+  uint32_t block_ = 64;  // bytes of that block
   std::function<void()>* release_ = nullptr;
 };
 

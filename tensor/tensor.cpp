@@ -22,22 +22,25 @@ void Tensor::before_write() const {
   if (!is_contiguous())
     for (size_t i = 0; i < impl_->shape.size(); i++)
       check(impl_->strides[i] != 0 || impl_->shape[i] <= 1,
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-            "location (stride 0 in dimension ", i, " of shape ", shape(), "). Please clone() the tensor before writing");
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory "
+            "location (stride 0 in dimension ",
+            i, " of shape ", shape(), "). Please clone() the tensor before writing");
   if (s->readers.load(std::memory_order_acquire)) evaluate_readers(*s);
   if (impl_->counts_writes) s->bump_version();
 }
 
 Scalar Tensor::item_scalar() const {
-  check(numel() == 1, "a Tensor with ", numel(), " elements cannot be converted to Scalar: shape ", shape());
+  check(numel() == 1, "a Tensor with ", numel(), " elements cannot be converted to Scalar: shape ",
+        shape());
   return load_scalar(raw(), dtype());
 }
 
 Tensor empty(IntList shape, Dtype dtype) {
   const int64_t n = numel_of(shape);
   int64_t bytes;
-  check(!__builtin_mul_overflow(n, size_of(dtype), &bytes), "the size in bytes of shape ", shape.view(),
-        " does not fit in 63 bits");
+  check(!__builtin_mul_overflow(n, size_of(dtype), &bytes), "the size in bytes of shape ",
+        shape.view(), " does not fit in 63 bits");
   auto impl = Ref<TensorImpl>::adopt(TensorImpl::create());
   impl->dtype = dtype;
   impl->shape = DimVector(shape.view());
@@ -48,15 +51,17 @@ Tensor empty(IntList shape, Dtype dtype) {
 }
 
 Tensor make_view(Ref<Storage> storage, Dtype dtype, Dims shape, Dims strides, int64_t offset) {
-  check(shape.size() == strides.size(), "shape ", shape, " and strides ", strides, " have different lengths");
-  for (int64_t stride : strides) check(stride >= 0, "negative strides are not supported: ", strides);
+  check(shape.size() == strides.size(), "shape ", shape, " and strides ", strides,
+        " have different lengths");
+  for (int64_t stride : strides)
+    check(stride >= 0, "negative strides are not supported: ", strides);
   check(offset >= 0, "the storage offset must not be negative, got ", offset);
   const int64_t n = numel_of(shape);
   int64_t end;
   check(!__builtin_add_overflow(offset, span_of(shape, strides), &end) &&
             end <= static_cast<int64_t>(storage->bytes()) / size_of(dtype),
-        "setStorage: sizes ", shape, ", strides ", strides, ", storage offset ", offset, " of ", dtype,
-        " are out of bounds for storage of size ", storage->bytes());
+        "setStorage: sizes ", shape, ", strides ", strides, ", storage offset ", offset, " of ",
+        dtype, " are out of bounds for storage of size ", storage->bytes());
   auto impl = Ref<TensorImpl>::adopt(TensorImpl::create());
   impl->dtype = dtype;
   impl->shape = DimVector(shape);
@@ -85,7 +90,8 @@ Tensor twin(const Tensor& x) {
 
 Tensor alias(const Tensor& x, Dims shape, Dims strides, int64_t offset) {
   Tensor out;
-  if (x.is_pending() && offset == 0 && numel_of(shape) == x.numel() && is_contiguous(shape, strides)) {
+  if (x.is_pending() && offset == 0 && numel_of(shape) == x.numel() &&
+      is_contiguous(shape, strides)) {
     out = twin(x);
     out->shape = DimVector(shape);
     out->strides = DimVector(strides);
@@ -106,7 +112,9 @@ Tensor scalar_tensor(Scalar value, Dtype dtype) {
 }
 
 Scalar load_scalar(const void* at, Dtype dtype) {
-  return dispatch(dtype, [&]<class T>() { return Scalar(static_cast<Compute<T>>(*static_cast<const T*>(at))); });
+  return dispatch(dtype, [&]<class T>() {
+    return Scalar(static_cast<Compute<T>>(*static_cast<const T*>(at)));
+  });
 }
 
 void store_scalar(void* at, Dtype dtype, Scalar value) {

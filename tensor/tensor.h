@@ -17,7 +17,6 @@
 
 namespace gotorch {
 
-
 // The part of a pending expression that a tensor sees. The rest is in tensor/pending.h.
 struct PendingState : RefCounted<PendingState> {
   static constexpr bool kObserved = true;  // reader lists point here without a reference
@@ -33,16 +32,16 @@ struct GradMeta {
 struct TensorImpl : RefCounted<TensorImpl> {
   Dtype dtype = Dtype::Float;
   bool contiguous = true;
-  bool requires_grad = false;   // a leaf that asks for a gradient, or a result that has a grad_fn
-  bool counts_writes = true;    // false for `.data`: its writes do not bump the shared version
-  bool inference = false;       // made in inference mode: never recorded
-  uint32_t view_version = 0;    // of a view: the version of the memory when its grad_fn was right
+  bool requires_grad = false;  // a leaf that asks for a gradient, or a result that has a grad_fn
+  bool counts_writes = true;   // false for `.data`: its writes do not bump the shared version
+  bool inference = false;      // made in inference mode: never recorded
+  uint32_t view_version = 0;   // of a view: the version of the memory when its grad_fn was right
   int64_t numel = 0;
   int64_t offset = 0;  // in elements
   DimVector shape, strides;
-  Ref<Storage> storage;                    // has no data yet while pending
-  Ref<PendingState> pending;               // what the data will be, or was, computed from; may be null
-  Ref<TensorImpl> base;                    // of a view: the tensor it was taken from, never itself a view
+  Ref<Storage> storage;       // has no data yet while pending
+  Ref<PendingState> pending;  // what the data will be, or was, computed from; may be null
+  Ref<TensorImpl> base;       // of a view: the tensor it was taken from, never itself a view
   std::unique_ptr<GradMeta> grad;
   void* python = nullptr;  // the Python object that wraps this, borrowed; guarded by the GIL
 
@@ -74,13 +73,15 @@ class Tensor {
   bool is_floating() const { return gotorch::is_floating(dtype()); }
   // A view also does once its base has been given a history by a write through another view.
   bool requires_grad() const {
-    return impl_->requires_grad || (impl_->base && impl_->base->requires_grad && version() != impl_->view_version);
+    return impl_->requires_grad ||
+           (impl_->base && impl_->base->requires_grad && version() != impl_->view_version);
   }
 
   // The first element. Evaluates a pending expression. T must be the dtype's type.
   template <class T>
   T* data() const {
-    check(dtype_of<T>() == dtype(), "data: expected a tensor of ", dtype_of<T>(), ", got ", dtype());
+    check(dtype_of<T>() == dtype(), "data: expected a tensor of ", dtype_of<T>(), ", got ",
+          dtype());
     return static_cast<T*>(raw());
   }
   void* raw() const {
@@ -111,7 +112,9 @@ class Tensor {
   Ref<TensorImpl> impl_;
 };
 
-inline bool Tensor::is_pending() const { return impl_->pending && !impl_->pending->done.load(std::memory_order_acquire); }
+inline bool Tensor::is_pending() const {
+  return impl_->pending && !impl_->pending->done.load(std::memory_order_acquire);
+}
 
 using Tensors = SmallVector<Tensor, 3>;
 
@@ -129,7 +132,8 @@ Tensor scalar_tensor(Scalar value, Dtype dtype);
 template <class T>
 Tensor tensor_of(std::span<const T> values, IntList shape) {
   Tensor out = empty(shape, dtype_of<T>());
-  check(out.numel() == static_cast<int64_t>(values.size()), values.size(), " values given for shape ", out.shape());
+  check(out.numel() == static_cast<int64_t>(values.size()), values.size(),
+        " values given for shape ", out.shape());
   std::copy(values.begin(), values.end(), out.data<T>());
   return out;
 }

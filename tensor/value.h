@@ -13,11 +13,23 @@ class Generator;
 
 class Value {
  public:
-  enum class Kind : uint8_t { None, Tensor, Tensors, Bool, Int, Float, Ints, Str, Dtype, Generator };
+  enum class Kind : uint8_t {
+    None,
+    Tensor,
+    Tensors,
+    Bool,
+    Int,
+    Float,
+    Ints,
+    Str,
+    Dtype,
+    Generator
+  };
 
   Value() : kind_(Kind::None), int_(0) {}
   Value(const Tensor& t) : kind_(t.defined() ? Kind::Tensor : Kind::None), tensor_(&t) {}
-  Value(std::span<const Tensor> t) : kind_(Kind::Tensors), size_(static_cast<uint32_t>(t.size())), tensor_(t.data()) {}
+  Value(std::span<const Tensor> t)
+      : kind_(Kind::Tensors), size_(static_cast<uint32_t>(t.size())), tensor_(t.data()) {}
   Value(Scalar s) : int_(0) {
     if (s.is_floating()) {
       kind_ = Kind::Float;
@@ -37,7 +49,8 @@ class Value {
   Value(const OptionalIntList& d) : Value(d.given() ? Value(d.view()) : Value()) {}
   Value(const Tensors& t) : Value(std::span<const Tensor>(t)) {}
   Value(Dims d) : kind_(Kind::Ints), size_(static_cast<uint32_t>(d.size())), ints_(d.data()) {}
-  Value(std::string_view s) : kind_(Kind::Str), size_(static_cast<uint32_t>(s.size())), str_(s.data()) {}
+  Value(std::string_view s)
+      : kind_(Kind::Str), size_(static_cast<uint32_t>(s.size())), str_(s.data()) {}
   Value(const char* s) : Value(std::string_view(s)) {}
   Value(Dtype d) : kind_(Kind::Dtype), int_(static_cast<int64_t>(d)) {}
   template <class T>
@@ -47,15 +60,20 @@ class Value {
   Kind kind() const { return kind_; }
   bool is_none() const { return kind_ == Kind::None; }
   bool is_tensor() const { return kind_ == Kind::Tensor; }
-  bool is_number() const { return kind_ == Kind::Bool || kind_ == Kind::Int || kind_ == Kind::Float; }
+  bool is_number() const {
+    return kind_ == Kind::Bool || kind_ == Kind::Int || kind_ == Kind::Float;
+  }
 
   const Tensor& tensor() const {
-    check(kind_ == Kind::Tensor, "internal error: a tensor argument was read that is not there (not saved?)");
+    check(kind_ == Kind::Tensor,
+          "internal error: a tensor argument was read that is not there (not saved?)");
     return *tensor_;
   }
   std::span<const Tensor> tensors() const { return {tensor_, size_}; }
   Scalar scalar() const {
-    return kind_ == Kind::Float ? Scalar(float_) : kind_ == Kind::Bool ? Scalar(int_ != 0) : Scalar(int_);
+    return kind_ == Kind::Float  ? Scalar(float_)
+           : kind_ == Kind::Bool ? Scalar(int_ != 0)
+                                 : Scalar(int_);
   }
   Dims ints() const { return kind_ == Kind::Int ? Dims(&int_, 1) : Dims(ints_, size_); }
   std::string_view str() const { return {str_, size_}; }
@@ -86,7 +104,9 @@ class Args {
   const Tensor& operator[](size_t i) const { return values_[i].tensor(); }
   bool given(size_t i) const { return !values_[i].is_none(); }
   // An optional tensor: undefined if not given.
-  Tensor tensor_or(size_t i) const { return values_[i].is_tensor() ? values_[i].tensor() : Tensor(); }
+  Tensor tensor_or(size_t i) const {
+    return values_[i].is_tensor() ? values_[i].tensor() : Tensor();
+  }
   std::span<const Tensor> tensors(size_t i) const { return values_[i].tensors(); }
   Scalar scalar(size_t i) const { return values_[i].scalar(); }
   int64_t integer(size_t i) const { return values_[i].scalar().to<int64_t>(); }
@@ -94,7 +114,9 @@ class Args {
   bool flag(size_t i) const { return values_[i].scalar().to<bool>(); }
   Dims ints(size_t i) const { return values_[i].ints(); }
   std::string_view str(size_t i) const { return values_[i].str(); }
-  Dtype dtype_or(size_t i, Dtype otherwise) const { return given(i) ? values_[i].dtype() : otherwise; }
+  Dtype dtype_or(size_t i, Dtype otherwise) const {
+    return given(i) ? values_[i].dtype() : otherwise;
+  }
   Generator* generator(size_t i) const { return given(i) ? values_[i].generator() : nullptr; }
 
  protected:

@@ -91,7 +91,10 @@ void producer_consumer(benchmark::State& state) {
     s.join();
   });
 }
-BENCHMARK(producer_consumer)->ArgsProduct({{1, 2}, {0, 10, 100}})->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK(producer_consumer)
+    ->ArgsProduct({{1, 2}, {0, 10, 100}})
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 
 void buffered_uncontended(benchmark::State& state) {
   in_goroutine(state, 100000, [](int64_t n) {

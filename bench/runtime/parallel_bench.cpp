@@ -28,8 +28,12 @@ void parallel_for_after_gap(benchmark::State& state) {
   }
 }
 BENCHMARK(parallel_for_after_gap)
-    ->Args({2, 10})->Args({2, 100})->Args({2, 1000})->Args({2, 10000})
-    ->Iterations(200)->UseManualTime();
+    ->Args({2, 10})
+    ->Args({2, 100})
+    ->Args({2, 1000})
+    ->Args({2, 10000})
+    ->Iterations(200)
+    ->UseManualTime();
 
 // Two chunks of 20 microseconds each on two workers: 20 is the ideal.
 void parallel_for_two_chunks_of_20us(benchmark::State& state) {
@@ -46,4 +50,3 @@ void parallel_for_two_chunks_of_20us(benchmark::State& state) {
 BENCHMARK(parallel_for_two_chunks_of_20us)->Arg(0)->UseRealTime();
 
 }  // namespace gotorch::runtime
-

@@ -126,9 +126,7 @@ def are_deterministic_algorithms_enabled():
 def set_float32_matmul_precision(precision):
     """Accepts PyTorch's three settings; products are always computed in full precision."""
     if precision not in ("highest", "high", "medium"):
-        raise RuntimeError(
-            f"set_float32_matmul_precision: {precision!r} is none of 'highest', 'high', 'medium'"
-        )
+        raise RuntimeError(f"set_float32_matmul_precision: {precision!r} is none of 'highest', 'high', 'medium'")
 
 
 def get_float32_matmul_precision():

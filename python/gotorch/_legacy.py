@@ -30,10 +30,7 @@ class _LegacyType(type):
     __repr__ = __str__
 
 
-types = {
-    name: _LegacyType(name, (), {"dtype": dtype, "__module__": "gotorch"})
-    for name, dtype in _NAMES.items()
-}
+types = {name: _LegacyType(name, (), {"dtype": dtype, "__module__": "gotorch"}) for name, dtype in _NAMES.items()}
 _BY_TEXT = {f"torch.{name}": dtype for name, dtype in _NAMES.items()}
 _TEXT_OF = {dtype: text for text, dtype in _BY_TEXT.items()}
 

@@ -99,8 +99,7 @@ def __copy__(self):  # noqa: N807
 def __deepcopy__(self, memo):  # noqa: N807
     if not self.is_leaf:
         raise RuntimeError(
-            "deepcopy: only tensors that the user made (leaves of the graph) can be deep-copied; "
-            "use .detach().clone()"
+            "deepcopy: only tensors that the user made (leaves of the graph) can be deep-copied; use .detach().clone()"
         )
     if id(self) in memo:
         return memo[id(self)]

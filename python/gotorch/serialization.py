@@ -129,9 +129,7 @@ def save(obj, f):
         return
     path = os.path.realpath(os.fspath(f))
     folder = os.path.dirname(path)
-    handle, temporary = tempfile.mkstemp(
-        prefix=os.path.basename(path) + ".", suffix=".tmp", dir=folder
-    )
+    handle, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", suffix=".tmp", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             _write_archive(obj, file)
@@ -194,12 +192,7 @@ class _Unpickler(pickle.Unpickler):
             ) from None
 
     def persistent_load(self, pid):
-        if (
-            not isinstance(pid, tuple)
-            or len(pid) != 5
-            or pid[0] != "storage"
-            or not isinstance(pid[1], gotorch.dtype)
-        ):
+        if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage" or not isinstance(pid[1], gotorch.dtype):
             raise pickle.UnpicklingError(f"the checkpoint has a malformed storage: {pid!r:.100}")
         _, dtype, key, _, numel = pid
         if key not in self.storages:
@@ -216,9 +209,7 @@ class _Unpickler(pickle.Unpickler):
 def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=None):
     """Reads what save() or PyTorch wrote. Raises RuntimeError for damaged files, UnpicklingError for forbidden content."""
     if not weights_only:
-        raise NotImplementedError(
-            "load: weights_only=False is not implemented: only data is loaded, never code"
-        )
+        raise NotImplementedError("load: weights_only=False is not implemented: only data is loaded, never code")
     try:
         with zipfile.ZipFile(f) as archive:
             names = [name for name in archive.namelist() if name.endswith("/data.pkl")]

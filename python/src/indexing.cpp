@@ -49,14 +49,17 @@ Index one(PyObject* o) {
   PyTypeObject* array = numpy_array_type();
   if (PyList_Check(o) || PyTuple_Check(o) || (array && PyObject_TypeCheck(o, array))) {
     // An empty list selects nothing.
-    const Tensor t = tensor_from("index", o, PySequence_Size(o) == 0 ? std::optional(Dtype::Int64) : std::nullopt);
+    const Tensor t = tensor_from(
+        "index", o, PySequence_Size(o) == 0 ? std::optional(Dtype::Int64) : std::nullopt);
     return Index(t);
   }
   int64_t i;
   if (to_int(o, i)) return Index(i);
   if (PyIndex_Check(o)) return Index(bound(o).value());
-  fail<IndexError>("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
-                   Py_TYPE(o)->tp_name, ")");
+  fail<IndexError>(
+      "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+      "indices (got ",
+      Py_TYPE(o)->tp_name, ")");
 }
 
 Indices indices_of(PyObject* key) {
@@ -65,7 +68,8 @@ Indices indices_of(PyObject* key) {
     out.push_back(one(key));
     return out;
   }
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); i++) out.push_back(one(PyTuple_GET_ITEM(key, i)));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); i++)
+    out.push_back(one(PyTuple_GET_ITEM(key, i)));
   return out;
 }
 

@@ -46,14 +46,16 @@ void convert(PyObject* o, const Param& p, Options& options) {
     fits = to_scalar(o, s);
     options.values.emplace_back(s);
   }
-  check<TypeError>(fits, "argument '", p.name, "' must be ", p.type_text, ", not ", Py_TYPE(o)->tp_name);
+  check<TypeError>(fits, "argument '", p.name, "' must be ", p.type_text, ", not ",
+                   Py_TYPE(o)->tp_name);
 }
 
 // One layer of the table, as gotorch.nn sees it.
 class BoundLayer {
  public:
   explicit BoundLayer(const Layer& layer) : layer_(&layer) {
-    for (const Param& p : layer.signature().params) names_.push_back(PyUnicode_InternFromString(p.name.c_str()));
+    for (const Param& p : layer.signature().params)
+      names_.push_back(PyUnicode_InternFromString(p.name.c_str()));
   }
 
   const Layer& layer() const { return *layer_; }
@@ -75,7 +77,8 @@ class BoundLayer {
     // A layer declares the same names whatever its options; what it does without is None.
     const bool first = slots_.empty();
     for (const auto& slot : state.slots()) {
-      if (first) slots_.push_back({PyUnicode_InternFromString(slot.name.c_str()), slot.is_parameter});
+      if (first)
+        slots_.push_back({PyUnicode_InternFromString(slot.name.c_str()), slot.is_parameter});
       py::object tensor = slot.tensor.defined() ? py::cast(slot.tensor) : py::none();
       out.append(py::make_tuple(slot.name, slot.is_parameter, std::move(tensor)));
     }
@@ -85,19 +88,23 @@ class BoundLayer {
   void reset(const py::sequence& given, const std::vector<py::object>& tensors) const {
     const Options o = options(given);
     LayerState state(o.values, Dtype::Float);
-    for (const py::object& t : tensors) state.slots().push_back({"", true, t.is_none() ? Tensor() : unwrap(t.ptr())});
+    for (const py::object& t : tensors)
+      state.slots().push_back({"", true, t.is_none() ? Tensor() : unwrap(t.ptr())});
     layer_->def().reset(state);
   }
 
   Tensor forward(PyObject* self, PyObject* const* inputs, Py_ssize_t count) const {
-    check<TypeError>(count == layer_->def().inputs, layer_->name(), ".forward() takes ", layer_->def().inputs, " inputs, got ", count);
+    check<TypeError>(count == layer_->def().inputs, layer_->name(), ".forward() takes ",
+                     layer_->def().inputs, " inputs, got ", count);
     SmallVector<Tensor, 2> in;
     for (Py_ssize_t i = 0; i < count; i++) {
-      check<TypeError>(is_tensor(inputs[i]), layer_->name(), "(): argument 'input' must be Tensor, not ", Py_TYPE(inputs[i])->tp_name);
+      check<TypeError>(is_tensor(inputs[i]), layer_->name(),
+                       "(): argument 'input' must be Tensor, not ", Py_TYPE(inputs[i])->tp_name);
       in.push_back(unwrap(inputs[i]));
     }
     PyObject** place = _PyObject_GetDictPtr(self);
-    check<TypeError>(place && *place, "the module has no attributes: super().__init__() was not called");
+    check<TypeError>(place && *place,
+                     "the module has no attributes: super().__init__() was not called");
     PyObject* dict = *place;
     Options o;
     const auto& params = layer_->signature().params;
@@ -144,8 +151,9 @@ PyObject* call_forward(PyObject* bound, PyObject* const* args, Py_ssize_t count)
   return guarded([&] { return wrap(layer->forward(args[0], args + 1, count - 1)); });
 }
 
-PyMethodDef forward_method = {"forward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call_forward)),
-                              METH_FASTCALL, "Computes the layer's output."};
+PyMethodDef forward_method = {
+    "forward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call_forward)),
+    METH_FASTCALL, "Computes the layer's output."};
 
 }  // namespace
 
@@ -153,30 +161,35 @@ void bind_layers(py::module_& m) {
   py::class_<BoundLayer>(m, "_Layer")
       .def_property_readonly("name", [](const BoundLayer& b) { return b.layer().name(); })
       .def_property_readonly("doc", [](const BoundLayer& b) { return b.layer().def().doc; })
-      .def_property_readonly("signature", [](const BoundLayer& b) { return b.layer().signature().text; })
+      .def_property_readonly("signature",
+                             [](const BoundLayer& b) { return b.layer().signature().text; })
       .def_property_readonly("repr", [](const BoundLayer& b) { return b.layer().def().repr; })
-      .def_property_readonly("params", [](const BoundLayer& b) {
-        // (name, type, keyword-only, has a default, default)
-        py::list out;
-        for (const Param& p : b.layer().signature().params) {
-          py::object value = py::none();
-          const Value& d = p.default_value;
-          if (d.kind() == Value::Kind::Str) value = py::str(std::string(d.str()));
-          else if (d.kind() == Value::Kind::Ints) value = py::cast(DimVector(d.ints()));
-          else if (d.is_number()) value = py::cast(d.scalar());
-          out.append(py::make_tuple(p.name, p.type_text, p.keyword_only, p.has_default, value));
-        }
-        return out;
-      })
+      .def_property_readonly(
+          "params",
+          [](const BoundLayer& b) {
+            // (name, type, keyword-only, has a default, default)
+            py::list out;
+            for (const Param& p : b.layer().signature().params) {
+              py::object value = py::none();
+              const Value& d = p.default_value;
+              if (d.kind() == Value::Kind::Str) value = py::str(std::string(d.str()));
+              else if (d.kind() == Value::Kind::Ints) value = py::cast(DimVector(d.ints()));
+              else if (d.is_number()) value = py::cast(d.scalar());
+              out.append(py::make_tuple(p.name, p.type_text, p.keyword_only, p.has_default, value));
+            }
+            return out;
+          })
       .def("build", &BoundLayer::build)
       .def("reset", &BoundLayer::reset)
       .def("forward", [](BoundLayer& b) {
         py::object capsule = py::reinterpret_steal<py::object>(PyCapsule_New(&b, nullptr, nullptr));
-        py::object function = py::reinterpret_steal<py::object>(PyCFunction_NewEx(&forward_method, capsule.ptr(), nullptr));
+        py::object function = py::reinterpret_steal<py::object>(
+            PyCFunction_NewEx(&forward_method, capsule.ptr(), nullptr));
         return py::reinterpret_steal<py::object>(PyInstanceMethod_New(function.ptr()));
       });
   py::list all;
-  for (const Layer* layer : layer_table()) all.append(py::cast(new BoundLayer(*layer), py::return_value_policy::take_ownership));
+  for (const Layer* layer : layer_table())
+    all.append(py::cast(new BoundLayer(*layer), py::return_value_policy::take_ownership));
   m.attr("_layers") = all;
 }
 

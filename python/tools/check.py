@@ -74,9 +74,7 @@ def cpp_format(files, fix):
     def one(file):
         text = read(file)
         command = [tool("clang-format"), f"--assume-filename={ROOT / file}"]
-        formatted = subprocess.run(
-            command, input=text, stdout=subprocess.PIPE, text=True, check=True
-        ).stdout
+        formatted = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
         if formatted == text:
             return ""
         if fix:
@@ -154,9 +152,7 @@ def functions(lines):
             if start is not None and line.startswith(indent + "}"):
                 yield start, number - start + 1
                 start = None
-            elif (
-                start is not None and line.endswith((";", "}")) and line[: len(indent) + 1].strip()
-            ):
+            elif start is not None and line.endswith((";", "}")) and line[: len(indent) + 1].strip():
                 start = None
 
 

@@ -99,9 +99,7 @@ def system_boost():
     if os.environ.get("GOTORCH_BOOST") == "pypi":
         return False
     has_files = _has("boost/fiber/all.hpp", "-lboost_fiber", "-lboost_context")
-    return has_files and _builds(
-        "#include <boost/version.hpp>\n#if BOOST_VERSION < 108100\n#error\n#endif"
-    )
+    return has_files and _builds("#include <boost/version.hpp>\n#if BOOST_VERSION < 108100\n#error\n#endif")
 
 
 def pypi_boost_prefix():

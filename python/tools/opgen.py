@@ -131,9 +131,7 @@ def read_ops():
         text = path.read_text()
         found = list(DEFINITION.finditer(text))
         if len(found) != len(re.findall(r"^const Op ", text, re.M)):
-            sys.exit(
-                f"{path}: an op does not start with `const Op name{{{{ .sig = ..., .doc = ...,`"
-            )
+            sys.exit(f"{path}: an op does not start with `const Op name{{{{ .sig = ..., .doc = ...,`")
         for m in found:
             body = text[m.end() : text.index("\n}};", m.start())]
             ops.append(Op(m[1], literal(m[2]), literal(m[3]), path.stem, body))

@@ -9,9 +9,7 @@ from check import LAYERS, ROOT, sources, tool
 
 
 def main():
-    files = sys.argv[1:] or [
-        str(file) for file in sources() if file.suffix == ".cpp" and file.parts[0] in LAYERS
-    ]
+    files = sys.argv[1:] or [str(file) for file in sources() if file.suffix == ".cpp" and file.parts[0] in LAYERS]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(tidy, files))
     for result in results:

@@ -12,15 +12,12 @@ inline void cast(void* y_, void* const* x_, int64_t n) {
     const Compute<From> v = x[i];
     // By way of int32 the conversion of floats to narrow integers wraps, as PyTorch's does, and
     // vectorises.
-    if constexpr (std::is_same_v<To, bool>)
-      y[i] = v != Compute<From>(0);
+    if constexpr (std::is_same_v<To, bool>) y[i] = v != Compute<From>(0);
     else if constexpr (std::is_floating_point_v<Compute<From>> && std::is_integral_v<To> &&
                        sizeof(To) < 4)
       y[i] = static_cast<To>(static_cast<int32_t>(v));
-    else if constexpr (is_half(dtype_of<To>()))
-      y[i] = To(static_cast<float>(v));
-    else
-      y[i] = static_cast<To>(v);
+    else if constexpr (is_half(dtype_of<To>())) y[i] = To(static_cast<float>(v));
+    else y[i] = static_cast<To>(v);
   }
 }
 

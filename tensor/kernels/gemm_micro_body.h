@@ -85,8 +85,7 @@ inline void micro_run(int64_t k, const T* const* a, const T* b, int64_t b_rs,
 template <class T, int L, int M, int N>
 inline void micro_gather(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
                          const TileOut<T>& out) {
-  micro<T, L, M, N>(
-      k, a, [&](int64_t p) { return b + offsets[p]; }, out);
+  micro<T, L, M, N>(k, a, [&](int64_t p) { return b + offsets[p]; }, out);
 }
 
 // The table of one instruction set: the functions of Target<T, rows, vectors> are compiled for it.

@@ -93,7 +93,7 @@ void pack_any(T* dst, int64_t ld, int64_t width, int64_t rows, int64_t cols, con
 
 struct AlignedBuffer {
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{64}); }
+    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{64}); }
   };
   std::unique_ptr<std::byte, Free> data;
   size_t size = 0;
@@ -102,7 +102,7 @@ struct AlignedBuffer {
     if (bytes > size) {
       data.reset();
       size = 0;
-      data.reset(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64})));
+      data.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t{64})));
       size = bytes;
     }
     return data.get();

@@ -19,20 +19,22 @@ inline constexpr int64_t kRowBlock = 1024;
 inline constexpr int64_t kPanelRows = 16;
 
 struct ReduceKernel {
-  Dtype reads;         // the dtype of the elements
-  Dtype result;        // of finish()'s y0
+  Dtype reads;           // the dtype of the elements
+  Dtype result;          // of finish()'s y0
   int64_t column_bytes;  // of one state, at most 16
   bool indexed;          // states know places, so elements must come in order
   // state[r] = of row r, n <= kRowBlock elements each, one row after the other. Elements have indices first, first + 1, ...
   void (*rows)(const void* x, int64_t rows, int64_t n, int64_t first, void* state, int64_t room);
   // state[c] = of column c of a panel of rows <= kPanelRows, `stride` elements apart, with indices first, first + 1, ...
-  void (*panel)(const void* x, int64_t rows, int64_t cols, int64_t stride, int64_t first, void* state, int64_t room);
+  void (*panel)(const void* x, int64_t rows, int64_t cols, int64_t stride, int64_t first,
+                void* state, int64_t room);
   // a[c] = a[c] and then b[c], for states of na and nb elements. a's elements come first.
   void (*merge)(void* a, const void* b, int64_t cols, int64_t room, double na, double nb);
   // The state of no elements; null where there is none (maximum).
   void (*empty)(void* state, int64_t cols, int64_t room);
   // y0[c], y1[c] = results of states of n elements. y1 is null unless there are two results.
-  void (*finish)(const void* state, int64_t cols, int64_t room, double n, double option, void* y0, void* y1);
+  void (*finish)(const void* state, int64_t cols, int64_t room, double n, double option, void* y0,
+                 void* y1);
 };
 
 // T is what PyTorch accumulates and returns: float, double or int64_t.

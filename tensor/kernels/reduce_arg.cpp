@@ -11,19 +11,38 @@ namespace {
 
 // Whether b, which comes later, takes a's place. NaN is beyond everything; of equals the first stays.
 struct Later {
-  template <class T> static bool max(T a, T b) { return (b > a) | ((b != b) & (a == a)); }
-  template <class T> static bool min(T a, T b) { return (b < a) | ((b != b) & (a == a)); }
+  template <class T>
+  static bool max(T a, T b) {
+    return (b > a) | ((b != b) & (a == a));
+  }
+  template <class T>
+  static bool min(T a, T b) {
+    return (b < a) | ((b != b) & (a == a));
+  }
 };
 struct Max {
-  template <class T> static bool beats(T b, T a) { return Later::max(a, b); }
-  template <class T> static T join(T a, T b) { return (a > b) | (a != a) ? a : b; }
+  template <class T>
+  static bool beats(T b, T a) {
+    return Later::max(a, b);
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return (a > b) | (a != a) ? a : b;
+  }
 };
 struct Min {
-  template <class T> static bool beats(T b, T a) { return Later::min(a, b); }
-  template <class T> static T join(T a, T b) { return (a < b) | (a != a) ? a : b; }
+  template <class T>
+  static bool beats(T b, T a) {
+    return Later::min(a, b);
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return (a < b) | (a != a) ? a : b;
+  }
 };
 
-template <class T> inline constexpr int kLane = 64 / sizeof(T);
+template <class T>
+inline constexpr int kLane = 64 / sizeof(T);
 
 template <class T>
 int64_t* indices_of(void* state, int64_t room) {
@@ -63,7 +82,8 @@ inline T best_of(const T* __restrict x, int64_t n) {
 }
 
 template <class F, class T>
-inline void rows(const void* x_, int64_t count, int64_t n, int64_t first, void* state, int64_t room) {
+inline void rows(const void* x_, int64_t count, int64_t n, int64_t first, void* state,
+                 int64_t room) {
   const T* x = static_cast<const T*>(x_);
   T* value = static_cast<T*>(state);
   int64_t* index = indices_of<T>(state, room);
@@ -73,16 +93,29 @@ inline void rows(const void* x_, int64_t count, int64_t n, int64_t first, void* 
   }
 }
 
-template <int Bytes> struct IntOf;
-template <> struct IntOf<1> { using type = int8_t; };
-template <> struct IntOf<2> { using type = int16_t; };
-template <> struct IntOf<4> { using type = int32_t; };
-template <> struct IntOf<8> { using type = int64_t; };
+template <int Bytes>
+struct IntOf;
+template <>
+struct IntOf<1> {
+  using type = int8_t;
+};
+template <>
+struct IntOf<2> {
+  using type = int16_t;
+};
+template <>
+struct IntOf<4> {
+  using type = int32_t;
+};
+template <>
+struct IntOf<8> {
+  using type = int64_t;
+};
 
 // Places within the panel are integers as wide as T, so one vector holds as many of them as of values.
 template <class F, class T, int N>
-inline void strip(const T* __restrict x, int64_t rows, int64_t stride, int64_t first, T* __restrict value,
-                  int64_t* __restrict index) {
+inline void strip(const T* __restrict x, int64_t rows, int64_t stride, int64_t first,
+                  T* __restrict value, int64_t* __restrict index) {
   using Place = typename IntOf<sizeof(T)>::type;
   T best[N];
   Place place[N];
@@ -104,12 +137,14 @@ inline void strip(const T* __restrict x, int64_t rows, int64_t stride, int64_t f
 }
 
 template <class F, class T>
-inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t first, void* state, int64_t room) {
+inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t first,
+                  void* state, int64_t room) {
   const T* x = static_cast<const T*>(x_);
   T* value = static_cast<T*>(state);
   int64_t* index = indices_of<T>(state, room);
   int64_t c = 0;
-  for (; c + kLane<T> <= cols; c += kLane<T>) strip<F, T, kLane<T>>(x + c, rows, stride, first, value + c, index + c);
+  for (; c + kLane<T> <= cols; c += kLane<T>)
+    strip<F, T, kLane<T>>(x + c, rows, stride, first, value + c, index + c);
   for (; c < cols; c++) strip<F, T, 1>(x + c, rows, stride, first, value + c, index + c);
 }
 
@@ -140,8 +175,15 @@ const ReduceKernel& kernel(Dtype d) {
       t[i] = dispatch(static_cast<Dtype>(i), [&]<class S>() -> ReduceKernel {
         using T = std::conditional_t<std::is_same_v<S, bool>, uint8_t, Compute<S>>;
         const Dtype dtype = std::is_same_v<S, bool> ? Dtype::Bool : dtype_of<T>();
-        return {dtype, dtype, sizeof(T) + sizeof(int64_t), true, best_variant<&rows<F, T>>(), best_variant<&panel<F, T>>(),
-                best_variant<&merge<F, T>>(), nullptr, &finish<T>};
+        return {dtype,
+                dtype,
+                sizeof(T) + sizeof(int64_t),
+                true,
+                best_variant<&rows<F, T>>(),
+                best_variant<&panel<F, T>>(),
+                best_variant<&merge<F, T>>(),
+                nullptr,
+                &finish<T>};
       });
     return t;
   }();

@@ -13,48 +13,89 @@ namespace {
 // Integers wrap.
 template <class T>
 inline T add(T a, T b) {
-  if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
   else return a + b;
 }
 template <class T>
 inline T multiply(T a, T b) {
-  if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
   else return a * b;
 }
 
 struct Sum {
-  template <class T> static constexpr T start() { return T(0); }
-  template <class T> static T map(T x) { return x; }
-  template <class T> static T join(T a, T b) { return add(a, b); }
+  template <class T>
+  static constexpr T start() {
+    return T(0);
+  }
+  template <class T>
+  static T map(T x) {
+    return x;
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return add(a, b);
+  }
 };
 struct SumOfSquares : Sum {
-  template <class T> static T map(T x) { return x * x; }
+  template <class T>
+  static T map(T x) {
+    return x * x;
+  }
 };
 struct Product {
-  template <class T> static constexpr T start() { return T(1); }
-  template <class T> static T map(T x) { return x; }
-  template <class T> static T join(T a, T b) { return multiply(a, b); }
+  template <class T>
+  static constexpr T start() {
+    return T(1);
+  }
+  template <class T>
+  static T map(T x) {
+    return x;
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return multiply(a, b);
+  }
 };
 // NaN wins: no comparison with it is true, and only it differs from itself.
 struct Max {
-  template <class T> static constexpr T start() {
-    return std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  template <class T>
+  static constexpr T start() {
+    return std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
+                                       : std::numeric_limits<T>::lowest();
   }
-  template <class T> static T map(T x) { return x; }
-  template <class T> static T join(T a, T b) { return (a > b) | (a != a) ? a : b; }
+  template <class T>
+  static T map(T x) {
+    return x;
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return (a > b) | (a != a) ? a : b;
+  }
 };
 struct Min {
-  template <class T> static constexpr T start() {
-    return std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  template <class T>
+  static constexpr T start() {
+    return std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity()
+                                       : std::numeric_limits<T>::max();
   }
-  template <class T> static T map(T x) { return x; }
-  template <class T> static T join(T a, T b) { return (a < b) | (a != a) ? a : b; }
+  template <class T>
+  static T map(T x) {
+    return x;
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return (a < b) | (a != a) ? a : b;
+  }
 };
 
 // Partial results per row: four vectors of 64 bytes keep the adders busy. Short rows use one. T is the type of the
 // elements, A of the state.
-template <class A> inline constexpr int kLane = 64 / sizeof(A);
-template <class A> inline constexpr int kMany = 4 * kLane<A>;
+template <class A>
+inline constexpr int kLane = 64 / sizeof(A);
+template <class A>
+inline constexpr int kMany = 4 * kLane<A>;
 
 // Folds `lanes` partial results in halves.
 template <class F, class A, int N>
@@ -97,12 +138,14 @@ inline void strip(const T* __restrict x, int64_t rows, int64_t stride, A* __rest
   A lane[N];
   for (int l = 0; l < N; l++) lane[l] = F::map(static_cast<A>(x[l]));
   for (int64_t r = 1; r < rows; r++)
-    for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[r * stride + l])));
+    for (int l = 0; l < N; l++)
+      lane[l] = F::join(lane[l], F::map(static_cast<A>(x[r * stride + l])));
   for (int l = 0; l < N; l++) y[l] = lane[l];
 }
 
 template <class F, class T, class A>
-inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t, void* state, int64_t) {
+inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t, void* state,
+                  int64_t) {
   const T* x = static_cast<const T*>(x_);
   A* y = static_cast<A*>(state);
   int64_t c = 0;
@@ -129,17 +172,26 @@ void as_is(const void* state, int64_t cols, int64_t, double, double, void* y, vo
 }
 template <class T>
 void divided(const void* state, int64_t cols, int64_t, double n, double, void* y, void*) {
-  for (int64_t c = 0; c < cols; c++) static_cast<T*>(y)[c] = static_cast<const T*>(state)[c] / static_cast<T>(n);
+  for (int64_t c = 0; c < cols; c++)
+    static_cast<T*>(y)[c] = static_cast<const T*>(state)[c] / static_cast<T>(n);
 }
 template <class T>
 void root(const void* state, int64_t cols, int64_t, double, double, void* y, void*) {
-  for (int64_t c = 0; c < cols; c++) static_cast<T*>(y)[c] = static_cast<T>(std::sqrt(static_cast<const double*>(state)[c]));
+  for (int64_t c = 0; c < cols; c++)
+    static_cast<T*>(y)[c] = static_cast<T>(std::sqrt(static_cast<const double*>(state)[c]));
 }
 
 template <class F, class T, class A = T>
 ReduceKernel make(decltype(ReduceKernel::finish) finish, bool of_nothing = true) {
-  return {dtype_of<T>(), dtype_of<T>(), sizeof(A), false, best_variant<&rows<F, T, A>>(), best_variant<&panel<F, T, A>>(),
-          best_variant<&merge<F, A>>(), of_nothing ? &empty<F, A> : nullptr, finish};
+  return {dtype_of<T>(),
+          dtype_of<T>(),
+          sizeof(A),
+          false,
+          best_variant<&rows<F, T, A>>(),
+          best_variant<&panel<F, T, A>>(),
+          best_variant<&merge<F, A>>(),
+          of_nothing ? &empty<F, A> : nullptr,
+          finish};
 }
 
 template <class F>
@@ -148,7 +200,9 @@ ReduceKernel make_extreme(Dtype d) {
     if constexpr (std::is_same_v<T, bool>) {
       // As bytes of 0 and 1. Of nothing: any() is false, all() is true.
       ReduceKernel k = make<F, uint8_t>(&as_is<uint8_t>);
-      k.empty = [](void* state, int64_t cols, int64_t) { std::fill_n(static_cast<uint8_t*>(state), cols, std::is_same_v<F, Min>); };
+      k.empty = [](void* state, int64_t cols, int64_t) {
+        std::fill_n(static_cast<uint8_t*>(state), cols, std::is_same_v<F, Min>);
+      };
       k.reads = k.result = Dtype::Bool;
       return k;
     } else {
@@ -170,22 +224,26 @@ const ReduceKernel& extreme(Dtype d) {
 }  // namespace
 
 const ReduceKernel& sum_kernel(Dtype d) {
-  static const ReduceKernel f = make<Sum, float>(&as_is<float>), g = make<Sum, double>(&as_is<double>),
+  static const ReduceKernel f = make<Sum, float>(&as_is<float>),
+                            g = make<Sum, double>(&as_is<double>),
                             i = make<Sum, int64_t>(&as_is<int64_t>);
   return d == Dtype::Float ? f : d == Dtype::Double ? g : i;
 }
 const ReduceKernel& mean_kernel(Dtype d) {
-  static const ReduceKernel f = make<Sum, float>(&divided<float>), g = make<Sum, double>(&divided<double>);
+  static const ReduceKernel f = make<Sum, float>(&divided<float>),
+                            g = make<Sum, double>(&divided<double>);
   return d == Dtype::Float ? f : g;
 }
 const ReduceKernel& prod_kernel(Dtype d) {
-  static const ReduceKernel f = make<Product, float>(&as_is<float>), g = make<Product, double>(&as_is<double>),
+  static const ReduceKernel f = make<Product, float>(&as_is<float>),
+                            g = make<Product, double>(&as_is<double>),
                             i = make<Product, int64_t>(&as_is<int64_t>);
   return d == Dtype::Float ? f : d == Dtype::Double ? g : i;
 }
 const ReduceKernel& norm2_kernel(Dtype d) {
   // In double, where the squares of all floats have room.
-  static const ReduceKernel f = make<SumOfSquares, float, double>(&root<float>), g = make<SumOfSquares, double>(&root<double>);
+  static const ReduceKernel f = make<SumOfSquares, float, double>(&root<float>),
+                            g = make<SumOfSquares, double>(&root<double>);
   return d == Dtype::Float ? f : g;
 }
 const ReduceKernel& max_kernel(Dtype d) { return extreme<Max>(d); }

@@ -23,7 +23,8 @@ inline void rows(const void* x_, int64_t count, int64_t n, int64_t, void* state,
 
 // As moments.h: deviations from the rounded mean also give what was rounded off.
 template <class T, int N>
-inline void strip(const T* __restrict x, int64_t rows, int64_t stride, double* __restrict mean, double* __restrict m2) {
+inline void strip(const T* __restrict x, int64_t rows, int64_t stride, double* __restrict mean,
+                  double* __restrict m2) {
   T about[N], d1[N], d2[N];
   for (int l = 0; l < N; l++) about[l] = x[l];
   for (int64_t r = 1; r < rows; r++)
@@ -47,7 +48,8 @@ inline void strip(const T* __restrict x, int64_t rows, int64_t stride, double* _
 }
 
 template <class T>
-inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t, void* state, int64_t room) {
+inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t, void* state,
+                  int64_t room) {
   constexpr int N = 64 / sizeof(T);
   const T* x = static_cast<const T*>(x_);
   double *mean = static_cast<double*>(state), *m2 = mean + room;
@@ -74,7 +76,8 @@ void empty(void* state, int64_t cols, int64_t room) {
 }
 
 template <class T, bool Root>
-void finish(const void* state, int64_t cols, int64_t room, double n, double correction, void* y0, void* y1) {
+void finish(const void* state, int64_t cols, int64_t room, double n, double correction, void* y0,
+            void* y1) {
   const double *mean = static_cast<const double*>(state), *m2 = mean + room;
   const double freedom = std::max(0.0, n - correction);
   for (int64_t c = 0; c < cols; c++) {
@@ -87,8 +90,15 @@ void finish(const void* state, int64_t cols, int64_t room, double n, double corr
 
 template <class T, bool Root>
 ReduceKernel make() {
-  return {dtype_of<T>(), dtype_of<T>(), 2 * sizeof(double), false, best_variant<&rows<T>>(), best_variant<&panel<T>>(),
-          best_variant<&merge>(), &empty, &finish<T, Root>};
+  return {dtype_of<T>(),
+          dtype_of<T>(),
+          2 * sizeof(double),
+          false,
+          best_variant<&rows<T>>(),
+          best_variant<&panel<T>>(),
+          best_variant<&merge>(),
+          &empty,
+          &finish<T, Root>};
 }
 
 }  // namespace

@@ -28,9 +28,8 @@ const Op logsigmoid{{
     .sig = "logsigmoid(Tensor input) -> Tensor",
     .doc = "log(sigmoid(input)) as min(input, 0) - log1p(exp(-|input|)), so exp <= 1.",
     .scope = Scope::Nn,
-    .kernel = pointwise<kFloats>([](auto x) {
-      return (x < 0 ? x : x * 0) - math::log1p(math::exp(-math::abs(x)));
-    }),
+    .kernel = pointwise<kFloats>(
+        [](auto x) { return (x < 0 ? x : x * 0) - math::log1p(math::exp(-math::abs(x))); }),
     .grad = {wrt("input", "input", [](auto& s) { return s.g() * sigmoid(neg(s[0])); })},
     .samples = {{in(-4, 4)}},
 }};
@@ -39,22 +38,24 @@ const Op softplus{{
     .sig = "softplus(Tensor input, float beta=1, float threshold=20) -> Tensor",
     .doc = "log(1 + exp(beta * input)) / beta. Linear above threshold, so exp cannot overflow.",
     .scope = Scope::Nn,
-    .kernel = pointwise<kFloats>([](auto x, auto b, auto t) {
-      return x * b > t ? x : math::log1p(math::exp(x * b)) / b;
-    }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      const Tensor z = s[0] * s.scalar(1);
-      return where(gt(z, s.scalar(2)), s.g(), s.g() * sigmoid(z));
-    })},
+    .kernel = pointwise<kFloats>(
+        [](auto x, auto b, auto t) { return x * b > t ? x : math::log1p(math::exp(x * b)) / b; }),
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   const Tensor z = s[0] * s.scalar(1);
+                   return where(gt(z, s.scalar(2)), s.g(), s.g() * sigmoid(z));
+                 })},
     .samples = {{in(-4, 4)}, {in(-1, 1), 2.0, 20.0}, {in(-4, 4), 1.0, 2.0}},
 }};
 
 const Op leaky_relu{{
     .sig = "leaky_relu(Tensor input, float negative_slope=0.01) -> Tensor",
-    .doc = "input where positive, negative_slope * input elsewhere. The gradient at 0 is negative_slope.",
+    .doc = "input where positive, negative_slope * input elsewhere. The gradient at 0 is "
+           "negative_slope.",
     .scope = Scope::Nn,
     .kernel = pointwise<kFloats>([](auto x, auto a) { return x > 0 ? x : x * a; }),
-    .grad = {wrt("input", "input", [](auto& s) { return where(gt(s[0], 0), s.g(), s.g() * s.scalar(1)); })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) { return where(gt(s[0], 0), s.g(), s.g() * s.scalar(1)); })},
     .samples = {{in(-4, 4)}, {in(-1, 1), 0.2}},
 }};
 
@@ -63,10 +64,12 @@ const Op elu{{
     .doc = "input where positive, alpha * (exp(input) - 1) elsewhere.",
     .scope = Scope::Nn,
     .kernel = pointwise<kFloats>([](auto x, auto a) { return x > 0 ? x : a * math::expm1(x); }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      // exp only where it is used, and so cannot overflow.
-      return where(gt(s[0], 0), s.g(), s.g() * (exp(clamp_max(s[0], 0)) * s.scalar(1)));
-    })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   // exp only where it is used, and so cannot overflow.
+                   return where(gt(s[0], 0), s.g(),
+                                s.g() * (exp(clamp_max(s[0], 0)) * s.scalar(1)));
+                 })},
     .samples = {{in(-4, 4)}, {in(-1, 1), 0.5}},
 }};
 
@@ -75,9 +78,10 @@ const Op celu{{
     .doc = "max(0, input) + min(0, alpha * (exp(input / alpha) - 1)).",
     .scope = Scope::TorchNn,
     .kernel = pointwise<kFloats>([](auto x, auto a) { return x > 0 ? x : a * math::expm1(x / a); }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      return where(gt(s[0], 0), s.g(), s.g() * exp(clamp_max(s[0], 0) / s.scalar(1)));
-    })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   return where(gt(s[0], 0), s.g(), s.g() * exp(clamp_max(s[0], 0) / s.scalar(1)));
+                 })},
     .samples = {{in(-4, 4)}, {in(-1, 1), 0.5}},
 }};
 
@@ -90,10 +94,12 @@ const Op selu{{
       return T(1.0507009873554804934193349852946) *
              (x > 0 ? x : T(1.6732632423543772848170429916717) * math::expm1(x));
     }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      return where(gt(s[0], 0), s.g() * 1.0507009873554804934193349852946,
-                   s.g() * (exp(clamp_max(s[0], 0)) * 1.7580993408473768599402175208123));
-    })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   return where(
+                       gt(s[0], 0), s.g() * 1.0507009873554804934193349852946,
+                       s.g() * (exp(clamp_max(s[0], 0)) * 1.7580993408473768599402175208123));
+                 })},
     .samples = {{in(-4, 4)}},
 }};
 
@@ -102,10 +108,11 @@ const Op silu{{
     .doc = "input * sigmoid(input).",
     .scope = Scope::Nn,
     .kernel = pointwise<kFloats>([](auto x) { return x / (1 + math::exp(-x)); }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      const Tensor p = sigmoid(s[0]);
-      return s.g() * (p * (s[0] * (1 - p) + 1));
-    })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   const Tensor p = sigmoid(s[0]);
+                   return s.g() * (p * (s[0] * (1 - p) + 1));
+                 })},
     .samples = {{in(-4, 4)}},
 }};
 
@@ -117,11 +124,12 @@ const Op gelu_erf{{
       using T = decltype(x);
       return x * (T(0.5) * (1 + math::erf(x * T(0.70710678118654752440))));
     }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      const Tensor cdf = (erf(s[0] * 0.70710678118654752440) + 1) * 0.5;
-      const Tensor pdf = exp(square(s[0]) * -0.5) * 0.39894228040143267794;
-      return s.g() * (cdf + s[0] * pdf);
-    })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   const Tensor cdf = (erf(s[0] * 0.70710678118654752440) + 1) * 0.5;
+                   const Tensor pdf = exp(square(s[0]) * -0.5) * 0.39894228040143267794;
+                   return s.g() * (cdf + s[0] * pdf);
+                 })},
     .samples = {{in(-4, 4)}},
 }};
 
@@ -134,12 +142,13 @@ const Op gelu_tanh{{
       const T inner = T(0.79788456080286535588) * (x + T(0.044715) * x * x * x);
       return T(0.5) * x * (1 + math::tanh(inner));
     }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      const Tensor x2 = square(s[0]);
-      const Tensor t = tanh(s[0] * (x2 * 0.044715 + 1) * 0.79788456080286535588);
-      const Tensor slope = (x2 * 0.134145 + 1) * 0.79788456080286535588;
-      return s.g() * ((t + 1) * 0.5 + s[0] * 0.5 * (1 - square(t)) * slope);
-    })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   const Tensor x2 = square(s[0]);
+                   const Tensor t = tanh(s[0] * (x2 * 0.044715 + 1) * 0.79788456080286535588);
+                   const Tensor slope = (x2 * 0.134145 + 1) * 0.79788456080286535588;
+                   return s.g() * ((t + 1) * 0.5 + s[0] * 0.5 * (1 - square(t)) * slope);
+                 })},
     .samples = {{in(-4, 4)}},
 }};
 
@@ -167,10 +176,14 @@ const Op hardtanh{{
     .sig = "hardtanh(Tensor input, Scalar min_val=-1, Scalar max_val=1) -> Tensor",
     .doc = "input limited to [min_val, max_val]. The gradient at the limits is 0.",
     .scope = Scope::Nn,
-    .kernel = pointwise<kFloats>([](auto x, auto lo, auto hi) { return x < lo ? lo : x > hi ? hi : x; }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      return where(logical_and(gt(s[0], s.scalar(1)), lt(s[0], s.scalar(2))), s.g(), 0);
-    })},
+    .kernel = pointwise<kFloats>([](auto x, auto lo, auto hi) {
+      return x < lo ? lo : x > hi ? hi : x;
+    }),
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   return where(logical_and(gt(s[0], s.scalar(1)), lt(s[0], s.scalar(2))), s.g(),
+                                0);
+                 })},
     .samples = {{in(-2, 2)}, {in(-2, 2), -0.5, 0.25}},
 }};
 
@@ -191,9 +204,10 @@ const Op hardsigmoid{{
       const T y = x + 3;
       return (y < 0 ? T(0) : y > 6 ? T(6) : y) / 6;
     }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      return where(logical_and(gt(s[0], -3), lt(s[0], 3)), s.g() * (1.0 / 6.0), 0);
-    })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   return where(logical_and(gt(s[0], -3), lt(s[0], 3)), s.g() * (1.0 / 6.0), 0);
+                 })},
     .samples = {{in(-4, 4)}},
 }};
 
@@ -206,10 +220,11 @@ const Op hardswish{{
       const T y = x + 3;
       return x * (y < 0 ? T(0) : y > 6 ? T(6) : y) / 6;
     }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      const Tensor inside = s.g() * (s[0] * (1.0 / 3.0) + 0.5);
-      return where(le(s[0], -3), 0, where(lt(s[0], 3), inside, s.g()));
-    })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   const Tensor inside = s.g() * (s[0] * (1.0 / 3.0) + 0.5);
+                   return where(le(s[0], -3), 0, where(lt(s[0], 3), inside, s.g()));
+                 })},
     .samples = {{in(-4, 4)}},
 }};
 
@@ -234,7 +249,8 @@ const Op prelu{{
     .doc = "input where positive, weight * input elsewhere; weight broadcasts.",
     .scope = Scope::Internal,
     .kernel = pointwise<kFloats>([](auto x, auto w) { return x > 0 ? x : x * w; }),
-    .grad = {wrt("input", "input weight", [](auto& s) { return where(gt(s[0], 0), s.g(), s.g() * s[1]); }),
+    .grad = {wrt("input", "input weight",
+                 [](auto& s) { return where(gt(s[0], 0), s.g(), s.g() * s[1]); }),
              wrt("weight", "input", [](auto& s) { return where(gt(s[0], 0), 0, s.g() * s[0]); })},
     .samples = {{in(-2, 2), in(-1, 1, {5})}},
 }};

@@ -21,7 +21,9 @@ T integer_power(T x, T y) {
   return y < T(0) ? inverse : static_cast<T>(power);
 }
 
-Operand operand(const Value& v) { return v.is_tensor() ? Operand(v.tensor()) : Operand(v.scalar()); }
+Operand operand(const Value& v) {
+  return v.is_tensor() ? Operand(v.tensor()) : Operand(v.scalar());
+}
 
 // Quotients and remainders of integers run at once: they may fail.
 void check_no_integer_zero(const Args& a) {
@@ -29,17 +31,20 @@ void check_no_integer_zero(const Args& a) {
   for (size_t i : {0, 1}) p.add(operand(a.value(i)));
   if (is_floating(p.result())) return;
   const Value& divisor = a.value(1);
-  if (!divisor.is_tensor()) return check<ZeroDivisionError>(divisor.scalar().to<bool>(), "ZeroDivisionError");
+  if (!divisor.is_tensor())
+    return check<ZeroDivisionError>(divisor.scalar().to<bool>(), "ZeroDivisionError");
   const Tensor d = packed(divisor.tensor());
   dispatch(d.dtype(), [&]<class T>() {
     const T* x = d.data<T>();
-    for (int64_t i = 0; i < d.numel(); i++) check<ZeroDivisionError>(x[i] != T(0), "ZeroDivisionError");
+    for (int64_t i = 0; i < d.numel(); i++)
+      check<ZeroDivisionError>(x[i] != T(0), "ZeroDivisionError");
   });
 }
 
 Operand minus_one(const Operand& o) {
   if (o.tensor.defined()) return o.tensor - 1;
-  return o.scalar.is_floating() ? Operand(o.scalar.to<double>() - 1) : Operand(o.scalar.to<int64_t>() - 1);
+  return o.scalar.is_floating() ? Operand(o.scalar.to<double>() - 1)
+                                : Operand(o.scalar.to<int64_t>() - 1);
 }
 
 // The number as a 0-d tensor of `like`'s dtype.
@@ -112,7 +117,8 @@ const Op floor_divide{{
         // -1 divides by negation: INT_MIN / -1 traps. Zero was refused; the quotient below must not trap on it.
         const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
         const T q = static_cast<T>(x / d);
-        const T down = (static_cast<T>(q * d) != x) & ((x < T(0)) != (d < T(0))) ? static_cast<T>(q - 1) : q;
+        const T down =
+            (static_cast<T>(q * d) != x) & ((x < T(0)) != (d < T(0))) ? static_cast<T>(q - 1) : q;
         return (y == T(-1)) & std::is_signed_v<T> ? static_cast<T>(T(0) - x) : down;
       } else {
         // Through the remainder, so that the quotient is exact where it is representable.
@@ -139,7 +145,8 @@ const Op trunc_divide{{
       using T = decltype(x);
       if constexpr (std::is_integral_v<T>) {
         const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
-        return (y == T(-1)) & std::is_signed_v<T> ? static_cast<T>(T(0) - x) : static_cast<T>(x / d);
+        return (y == T(-1)) & std::is_signed_v<T> ? static_cast<T>(T(0) - x)
+                                                  : static_cast<T>(x / d);
       } else {
         return math::trunc(x / y);
       }
@@ -151,7 +158,8 @@ const Op trunc_divide{{
 
 const Op remainder{{
     .sig = "remainder(Tensor input, Operand other) -> Tensor",
-    .doc = "input - other * floor(input / other): the sign of other. Integer division by zero raises.",
+    .doc =
+        "input - other * floor(input / other): the sign of other. Integer division by zero raises.",
     .dtypes = kNumbers,
     .kernel = pointwise<kNumbers>([](auto x, auto y) {
       using T = decltype(x);
@@ -173,7 +181,8 @@ const Op remainder{{
 
 const Op fmod{{
     .sig = "fmod(Tensor input, Operand other) -> Tensor",
-    .doc = "input - other * trunc(input / other): the sign of input. Integer division by zero raises.",
+    .doc =
+        "input - other * trunc(input / other): the sign of input. Integer division by zero raises.",
     .dtypes = kNumbers,
     .kernel = pointwise<kNumbers>([](auto x, auto y) {
       using T = decltype(x);
@@ -193,17 +202,21 @@ const Op fmod{{
 
 const Op div{{
     .sig = "div(Tensor input, Operand other, *, str? rounding_mode=None) -> Tensor",
-    .doc = "input / other; rounding_mode 'trunc' or 'floor' rounds the quotient and keeps integers.",
+    .doc =
+        "input / other; rounding_mode 'trunc' or 'floor' rounds the quotient and keeps integers.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
       if (!a.given(2)) return true_divide(a[0], a.value(1));
       if (a.str(2) == "floor") return floor_divide(a[0], a.value(1));
-      check(a.str(2) == "trunc", "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", a.str(2), "'");
+      check(a.str(2) == "trunc",
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '",
+            a.str(2), "'");
       return trunc_divide(a[0], a.value(1));
     }),
     .inplace = true,
     .aliases = "divide",
-    .samples = {{in(-2, 2), in(0.5, 2)}, {in(-2, 2), 3}, {in(-9, 9), 2, "floor"}, {in(-9, 9), 2, "trunc"}},
+    .samples =
+        {{in(-2, 2), in(0.5, 2)}, {in(-2, 2), 3}, {in(-9, 9), 2, "floor"}, {in(-9, 9), 2, "trunc"}},
 }};
 
 const Op pow_elements{{
@@ -216,15 +229,17 @@ const Op pow_elements{{
       if constexpr (std::is_integral_v<T>) return integer_power(x, y);
       else return math::pow(x, y);
     }),
-    .grad = {wrt("input", "input exponent", [](auto& s) {
-               const Operand e = operand(s.value(1));
-               if (!e.tensor.defined()) return s.g() * (pow(s[0], minus_one(e)) * e);
-               return where(eq(e.tensor, 0), 0, s.g() * (pow(s[0], minus_one(e)) * e));
-             }),
-             wrt("exponent", "input exponent result", [](auto& s) {
-               const Tensor defined_zero = logical_and(eq(s[0], 0), ge(s[1], 0));
-               return where(defined_zero, 0, s.g() * (s.y() * log(s[0])));
-             })},
+    .grad = {wrt("input", "input exponent",
+                 [](auto& s) {
+                   const Operand e = operand(s.value(1));
+                   if (!e.tensor.defined()) return s.g() * (pow(s[0], minus_one(e)) * e);
+                   return where(eq(e.tensor, 0), 0, s.g() * (pow(s[0], minus_one(e)) * e));
+                 }),
+             wrt("exponent", "input exponent result",
+                 [](auto& s) {
+                   const Tensor defined_zero = logical_and(eq(s[0], 0), ge(s[1], 0));
+                   return where(defined_zero, 0, s.g() * (s.y() * log(s[0])));
+                 })},
     .samples = {{in(0.5, 2), in(-2, 2)}, {in(0.5, 2), 2.5}},
 }};
 
@@ -237,7 +252,8 @@ const Op pow{{
       if (!e.is_number()) return pow_elements(a[0], e);
       const double n = e.scalar().template to<double>();
       const bool whole = a[0].is_floating() || !e.scalar().is_floating();
-      check(a[0].is_floating() || e.scalar().is_floating() || n >= 0, "Integers to negative integer powers are not allowed.");
+      check(a[0].is_floating() || e.scalar().is_floating() || n >= 0,
+            "Integers to negative integer powers are not allowed.");
       if (whole && n == 2) return square(a[0]);
       if (whole && n == 3) return a[0] * square(a[0]);
       if (a[0].is_floating() && n == 0.5) return sqrt(a[0]);
@@ -270,7 +286,8 @@ const Op lerp{{
       const auto d = y - x;
       return math::abs(w) < decltype(w)(0.5) ? x + w * d : y - d * (1 - w);
     }),
-    .grad = {wrt("input", "weight", [](auto& s) { return s.g() * (1 - as_tensor(s.value(2), s.g())); }),
+    .grad = {wrt("input", "weight",
+                 [](auto& s) { return s.g() * (1 - as_tensor(s.value(2), s.g())); }),
              wrt("end", "weight", [](auto& s) { return mul(s.g(), s.value(2)); }),
              wrt("weight", "input end", [](auto& s) { return s.g() * (s[1] - s[0]); })},
     .samples = {{in(-2, 2), in(-2, 2), 0.3}, {in(-2, 2), in(-2, 2), in(0, 1)}},

@@ -126,10 +126,13 @@ const Op where{{
     .sig = "where(Tensor condition, Operand input, Operand other) -> Tensor",
     .doc = "input where condition, else other. The condition must be bool.",
     .dtypes = kAll,
-    .kernel = pointwise<kAll, ResultType::Same, 1>([](bool c, auto x, auto y) { return c ? x : y; }),
+    .kernel =
+        pointwise<kAll, ResultType::Same, 1>([](bool c, auto x, auto y) { return c ? x : y; }),
     .grad = {wrt("input", "condition", [](auto& s) { return where(s[0], s.g(), 0); }),
              wrt("other", "condition", [](auto& s) { return where(s[0], 0, s.g()); })},
-    .samples = {{bools({3, 5}), in(-1, 1), in(-1, 1)}, {bools({3, 1}), in(-1, 1, {4}), 2.0}, {bools({4}), 1.0, in(-1, 1, {3, 1})}},
+    .samples = {{bools({3, 5}), in(-1, 1), in(-1, 1)},
+                {bools({3, 1}), in(-1, 1, {4}), 2.0},
+                {bools({4}), 1.0, in(-1, 1, {3, 1})}},
 }};
 
 const Op masked_fill{{
@@ -140,11 +143,14 @@ const Op masked_fill{{
     .kernel = compose([](auto& a) -> Tensor {
       const Dtype d = a[0].dtype();
       const Value& v = a.value(2);
-      check(!v.is_tensor() || v.tensor().dim() == 0, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
+      check(!v.is_tensor() || v.tensor().dim() == 0,
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
             v.is_tensor() ? v.tensor().dim() : 0, " dimension(s).");
-      const Scalar scalar = v.is_tensor() && !v.tensor().requires_grad() ? v.tensor().item_scalar() : Scalar(0);
+      const Scalar scalar =
+          v.is_tensor() && !v.tensor().requires_grad() ? v.tensor().item_scalar() : Scalar(0);
       if (v.is_tensor() && v.tensor().requires_grad()) return where(a[1], v, a[0]);
-      check(!v.is_number() || v.scalar().category() <= category(d), "value cannot be converted to type ", d, " without overflow");
+      check(!v.is_number() || v.scalar().category() <= category(d),
+            "value cannot be converted to type ", d, " without overflow");
       // The number takes the tensor's dtype, whatever its own.
       return where(a[1], v.is_tensor() ? Value(scalar) : v, a[0]);
     }),
@@ -157,12 +163,14 @@ const Op maximum{{
     .doc = "The larger of the two; NaN if either is. Equal values share the gradient.",
     .dtypes = kAll,
     .kernel = pointwise<kAll>([](auto x, auto y) { return larger(x, y); }),
-    .grad = {wrt("input", "input other", [](auto& s) {
-               return where(eq(s[0], s[1]), s.g() * 0.5, where(gt(s[0], s[1]), s.g(), 0));
-             }),
-             wrt("other", "input other", [](auto& s) {
-               return where(eq(s[0], s[1]), s.g() * 0.5, where(gt(s[0], s[1]), 0, s.g()));
-             })},
+    .grad = {wrt("input", "input other",
+                 [](auto& s) {
+                   return where(eq(s[0], s[1]), s.g() * 0.5, where(gt(s[0], s[1]), s.g(), 0));
+                 }),
+             wrt("other", "input other",
+                 [](auto& s) {
+                   return where(eq(s[0], s[1]), s.g() * 0.5, where(gt(s[0], s[1]), 0, s.g()));
+                 })},
     .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1, {3, 1}), in(-1, 1, {4})}},
 }};
 
@@ -171,12 +179,14 @@ const Op minimum{{
     .doc = "The smaller of the two; NaN if either is. Equal values share the gradient.",
     .dtypes = kAll,
     .kernel = pointwise<kAll>([](auto x, auto y) { return smaller(x, y); }),
-    .grad = {wrt("input", "input other", [](auto& s) {
-               return where(eq(s[0], s[1]), s.g() * 0.5, where(lt(s[0], s[1]), s.g(), 0));
-             }),
-             wrt("other", "input other", [](auto& s) {
-               return where(eq(s[0], s[1]), s.g() * 0.5, where(lt(s[0], s[1]), 0, s.g()));
-             })},
+    .grad = {wrt("input", "input other",
+                 [](auto& s) {
+                   return where(eq(s[0], s[1]), s.g() * 0.5, where(lt(s[0], s[1]), s.g(), 0));
+                 }),
+             wrt("other", "input other",
+                 [](auto& s) {
+                   return where(eq(s[0], s[1]), s.g() * 0.5, where(lt(s[0], s[1]), 0, s.g()));
+                 })},
     .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1, {3, 1}), in(-1, 1, {4})}},
 }};
 
@@ -185,8 +195,10 @@ const Op clamp_min{{
     .doc = "input, but at least min.",
     .dtypes = kNumbers,
     .kernel = pointwise<kNumbers>([](auto x, auto lo) { return larger(x, lo); }),
-    .grad = {wrt("input", "input min", [](auto& s) { return where(ge(s[0], s.value(1)), s.g(), 0); }),
-             wrt("min", "input min", [](auto& s) { return where(ge(s[0], s.value(1)), 0, s.g()); })},
+    .grad = {wrt("input", "input min",
+                 [](auto& s) { return where(ge(s[0], s.value(1)), s.g(), 0); }),
+             wrt("min", "input min",
+                 [](auto& s) { return where(ge(s[0], s.value(1)), 0, s.g()); })},
     .samples = {{in(-1, 1), 0.25}, {in(-1, 1), in(-1, 1)}},
 }};
 
@@ -195,8 +207,10 @@ const Op clamp_max{{
     .doc = "input, but at most max.",
     .dtypes = kNumbers,
     .kernel = pointwise<kNumbers>([](auto x, auto hi) { return smaller(x, hi); }),
-    .grad = {wrt("input", "input max", [](auto& s) { return where(le(s[0], s.value(1)), s.g(), 0); }),
-             wrt("max", "input max", [](auto& s) { return where(le(s[0], s.value(1)), 0, s.g()); })},
+    .grad = {wrt("input", "input max",
+                 [](auto& s) { return where(le(s[0], s.value(1)), s.g(), 0); }),
+             wrt("max", "input max",
+                 [](auto& s) { return where(le(s[0], s.value(1)), 0, s.g()); })},
     .samples = {{in(-1, 1), 0.25}, {in(-1, 1), in(-1, 1)}},
 }};
 

@@ -20,7 +20,8 @@ Spatial spatial_of(Dims shape) {
 }
 
 Spatial spread(Dims list, size_t n, int64_t otherwise, const char* name) {
-  check(list.size() == n || list.size() == 1, "expected ", name, " to be a single integer or a list of ", n, " integers, got ", list);
+  check(list.size() == n || list.size() == 1, "expected ", name,
+        " to be a single integer or a list of ", n, " integers, got ", list);
   Spatial out{otherwise, otherwise, otherwise};
   for (size_t i = 0; i < n; i++) out[3 - n + i] = list.size() == 1 ? list[0] : list[i];
   return out;
@@ -40,8 +41,10 @@ ConvShape shape_of(Dims x, Dims w, const Args& a, size_t at) {
   s.padding = spread(a.ints(at + 1), n, 0, "padding");
   s.dilation = spread(a.ints(at + 2), n, 1, "dilation");
   for (int64_t v : s.stride) check(v > 0, "non-positive stride is not supported, got ", a.ints(at));
-  for (int64_t v : s.padding) check(v >= 0, "negative padding is not supported, got ", a.ints(at + 1));
-  for (int64_t v : s.dilation) check(v > 0, "dilation should be greater than zero, got ", a.ints(at + 2));
+  for (int64_t v : s.padding)
+    check(v >= 0, "negative padding is not supported, got ", a.ints(at + 1));
+  for (int64_t v : s.dilation)
+    check(v > 0, "dilation should be greater than zero, got ", a.ints(at + 2));
   s.set_out();
   return s;
 }
@@ -65,19 +68,24 @@ Tensor in_compute_type(Dtype dtype, const DimVector& shape, F&& f) {
 
 void check_conv(const Tensor& x, const Tensor& w, const Tensor& bias, const Args& a) {
   const int64_t groups = a.integer(6);
-  check(x.dtype() == w.dtype(), "Input type (", x.dtype(), ") and weight type (", w.dtype(), ") should be the same");
+  check(x.dtype() == w.dtype(), "Input type (", x.dtype(), ") and weight type (", w.dtype(),
+        ") should be the same");
   check(groups > 0, "non-positive groups is not supported, got ", groups);
-  check(w.size(0) % groups == 0 && w.size(0) > 0, "Given groups=", groups, ", expected weight to be at least ", groups,
+  check(w.size(0) % groups == 0 && w.size(0) > 0, "Given groups=", groups,
+        ", expected weight to be at least ", groups,
         " at dimension 0 and divisible by it, but got weight of size ", w.shape());
-  check(x.size(1) == w.size(1) * groups, "Given groups=", groups, ", weight of size ", w.shape(), ", expected input", x.shape(),
-        " to have ", w.size(1) * groups, " channels, but got ", x.size(1), " channels instead");
-  check(!bias.defined() || (bias.dim() == 1 && bias.size(0) == w.size(0)), "Given weight of size ", w.shape(),
-        ", expected bias to be 1-dimensional with ", w.size(0), " elements, but got bias of size ", bias.defined() ? bias.shape() : Dims(), " instead");
+  check(x.size(1) == w.size(1) * groups, "Given groups=", groups, ", weight of size ", w.shape(),
+        ", expected input", x.shape(), " to have ", w.size(1) * groups, " channels, but got ",
+        x.size(1), " channels instead");
+  check(!bias.defined() || (bias.dim() == 1 && bias.size(0) == w.size(0)), "Given weight of size ",
+        w.shape(), ", expected bias to be 1-dimensional with ", w.size(0),
+        " elements, but got bias of size ", bias.defined() ? bias.shape() : Dims(), " instead");
   const ConvShape s = shape_of(x.shape(), w.shape(), a, 3);
   for (int i = 0; i < 3; i++)
     check(s.in[i] + 2 * s.padding[i] >= s.dilation[i] * (s.kernel[i] - 1) + 1 && s.kernel[i] > 0,
-          "Calculated padded input size per channel: (", s.in[i] + 2 * s.padding[i], "). Kernel size: (",
-          s.dilation[i] * (s.kernel[i] - 1) + 1, "). Kernel size can't be greater than actual input size");
+          "Calculated padded input size per channel: (", s.in[i] + 2 * s.padding[i],
+          "). Kernel size: (", s.dilation[i] * (s.kernel[i] - 1) + 1,
+          "). Kernel size can't be greater than actual input size");
 }
 
 // Dims of the bias gradient's sum: everything but the channel.
@@ -92,9 +100,11 @@ Tensor convolve(const Args& a, size_t dims, Dims padding) {
   const Tensor &x = a[0], &w = a[1];
   const auto full = static_cast<int64_t>(dims) + 2;
   check(w.dim() == full, "expected a ", full, "-dimensional weight, got shape ", w.shape());
-  check(x.dim() == full || x.dim() == full - 1, "Expected ", full - 1, "D (unbatched) or ", full, "D (batched) input, but got input of size: ", x.shape());
+  check(x.dim() == full || x.dim() == full - 1, "Expected ", full - 1, "D (unbatched) or ", full,
+        "D (batched) input, but got input of size: ", x.shape());
   const Tensor batch = x.dim() == full ? x : unsqueeze(x, 0);
-  const Tensor y = conv_kernel(batch, w, a.tensor_or(2), a.ints(3), padding, a.ints(5), a.integer(6));
+  const Tensor y =
+      conv_kernel(batch, w, a.tensor_or(2), a.ints(3), padding, a.ints(5), a.integer(6));
   return x.dim() == full ? y : squeeze(y, 0);
 }
 
@@ -103,19 +113,22 @@ Tensor convolve_named(const Args& a, size_t dims) {
   const std::string_view mode = a.str(4);
   if (mode == "valid") return convolve(a, dims, DimVector{0});
   check(mode == "same", "Invalid padding string: '", mode, "'");
-  for (int64_t s : a.ints(3)) check(s == 1, "padding='same' is not supported for strided convolutions");
+  for (int64_t s : a.ints(3))
+    check(s == 1, "padding='same' is not supported for strided convolutions");
   DimVector symmetric, extra(2 * dims, 0);
   bool uneven = false;
   for (size_t i = 0; i < dims; i++) {
     const Dims dilation = a.ints(5);
-    const int64_t total = (dilation.size() == 1 ? dilation[0] : dilation[i]) * (a[1].size(static_cast<int64_t>(i) + 2) - 1);
+    const int64_t total = (dilation.size() == 1 ? dilation[0] : dilation[i]) *
+                          (a[1].size(static_cast<int64_t>(i) + 2) - 1);
     symmetric.push_back(total / 2);
     extra[2 * (dims - 1 - i) + 1] = total % 2;
     uneven |= total % 2 != 0;
   }
   if (!uneven) return convolve(a, dims, symmetric);
   const Tensor padded = pad(a[0], extra);
-  const Value values[] = {padded, a.value(1), a.value(2), a.value(3), a.value(4), a.value(5), a.value(6)};
+  const Value values[] = {padded,     a.value(1), a.value(2), a.value(3),
+                          a.value(4), a.value(5), a.value(6)};
   return convolve(Args(values), dims, symmetric);
 }
 
@@ -123,27 +136,37 @@ Tensor convolve_transposed(const Args& a, size_t dims) {
   const Tensor &x = a[0], &w = a[1];
   const auto full = static_cast<int64_t>(dims) + 2;
   check(w.dim() == full, "expected a ", full, "-dimensional weight, got shape ", w.shape());
-  check(x.dim() == full || x.dim() == full - 1, "Expected ", full - 1, "D (unbatched) or ", full, "D (batched) input, but got input of size: ", x.shape());
+  check(x.dim() == full || x.dim() == full - 1, "Expected ", full - 1, "D (unbatched) or ", full,
+        "D (batched) input, but got input of size: ", x.shape());
   const Tensor batch = x.dim() == full ? x : unsqueeze(x, 0);
-  check(batch.size(1) == w.size(0), "Given transposed=1, weight of size ", w.shape(), ", expected input", batch.shape(), " to have ",
-        w.size(0), " channels, but got ", batch.size(1), " channels instead");
+  check(batch.size(1) == w.size(0), "Given transposed=1, weight of size ", w.shape(),
+        ", expected input", batch.shape(), " to have ", w.size(0), " channels, but got ",
+        batch.size(1), " channels instead");
   const Spatial in = spatial_of(batch.shape()), kernel = spatial_of(w.shape());
-  const Spatial stride = spread(a.ints(3), dims, 1, "stride"), padding = spread(a.ints(4), dims, 0, "padding");
-  const Spatial extra = spread(a.ints(5), dims, 0, "output_padding"), dilation = spread(a.ints(7), dims, 1, "dilation");
+  const Spatial stride = spread(a.ints(3), dims, 1, "stride"),
+                padding = spread(a.ints(4), dims, 0, "padding");
+  const Spatial extra = spread(a.ints(5), dims, 0, "output_padding"),
+                dilation = spread(a.ints(7), dims, 1, "dilation");
   DimVector size;
   for (size_t i = 3 - dims; i < 3; i++) {
-    check(extra[i] >= 0 && (extra[i] < stride[i] || extra[i] < dilation[i]), "output padding must be smaller than either stride or dilation, but got output_padding ", a.ints(5));
-    size.push_back((in[i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (kernel[i] - 1) + extra[i] + 1);
-    check(size.back() > 0, "Given input size per channel: ", batch.shape(), ". Calculated output size is too small");
+    check(extra[i] >= 0 && (extra[i] < stride[i] || extra[i] < dilation[i]),
+          "output padding must be smaller than either stride or dilation, but got output_padding ",
+          a.ints(5));
+    size.push_back((in[i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (kernel[i] - 1) +
+                   extra[i] + 1);
+    check(size.back() > 0, "Given input size per channel: ", batch.shape(),
+          ". Calculated output size is too small");
   }
-  const Tensor y = conv_data(batch, w, a.tensor_or(2), size, a.ints(3), a.ints(4), a.ints(7), a.integer(6));
+  const Tensor y =
+      conv_data(batch, w, a.tensor_or(2), size, a.ints(3), a.ints(4), a.ints(7), a.integer(6));
   return x.dim() == full ? y : squeeze(y, 0);
 }
 
 }  // namespace
 
 const Op conv_kernel{{
-    .sig = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
+    .sig = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] "
+           "dilation, int groups) -> Tensor",
     .doc = "Convolution of [n, c, ...] with one to three spatial dims.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
@@ -151,25 +174,37 @@ const Op conv_kernel{{
       const Tensor bias = a.tensor_or(2);
       check_conv(x, w, bias, a);
       const ConvShape s = shape_of(x.shape(), w.shape(), a, 3);
-      return in_compute_type(x.dtype(), shape_with(s.batch, s.out_channels, s.out, w.shape().size() - 2), [&]<class T>(T* y, Dtype d) {
-        const Tensor xc = packed(x, d), wc = packed(w, d), bc = bias.defined() ? packed(bias, d) : Tensor();
-        kernels::conv_forward(s, xc.data<T>(), wc.data<T>(), bias.defined() ? bc.data<T>() : nullptr, y);
-      });
+      return in_compute_type(x.dtype(),
+                             shape_with(s.batch, s.out_channels, s.out, w.shape().size() - 2),
+                             [&]<class T>(T* y, Dtype d) {
+                               const Tensor xc = packed(x, d), wc = packed(w, d),
+                                            bc = bias.defined() ? packed(bias, d) : Tensor();
+                               kernels::conv_forward(s, xc.data<T>(), wc.data<T>(),
+                                                     bias.defined() ? bc.data<T>() : nullptr, y);
+                             });
     }),
-    .grad = {wrt("input", "weight", [](auto& s) {
-               return conv_data(s.g(), s[1], Tensor(), trailing(s.shape(0)), s.ints(3), s.ints(4), s.ints(5), s.integer(6));
-             }),
-             wrt("weight", "input", [](auto& s) {
-               return conv_weight(s[0], s.g(), trailing(s.shape(1)), s.ints(3), s.ints(4), s.ints(5), s.integer(6));
-             }),
-             wrt("bias", "", [](auto& s) { return sum(s.g(), all_but_channel(s.shape(0).size())); })},
-    .samples = {{in(-1, 1, {2, 4, 5}), in(-1, 1, {6, 2, 3}), in(-1, 1, {6}), dims({2}), dims({1}), dims({1}), 2}},
+    .grad = {wrt("input", "weight",
+                 [](auto& s) {
+                   return conv_data(s.g(), s[1], Tensor(), trailing(s.shape(0)), s.ints(3),
+                                    s.ints(4), s.ints(5), s.integer(6));
+                 }),
+             wrt("weight", "input",
+                 [](auto& s) {
+                   return conv_weight(s[0], s.g(), trailing(s.shape(1)), s.ints(3), s.ints(4),
+                                      s.ints(5), s.integer(6));
+                 }),
+             wrt("bias", "",
+                 [](auto& s) { return sum(s.g(), all_but_channel(s.shape(0).size())); })},
+    .samples = {{in(-1, 1, {2, 4, 5}), in(-1, 1, {6, 2, 3}), in(-1, 1, {6}), dims({2}), dims({1}),
+                 dims({1}), 2}},
     .ulp = 32,
 }};
 
 const Op conv_data{{
-    .sig = "_conv_data(Tensor grad, Tensor weight, Tensor? bias, int[] size, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
-    .doc = "The gradient of _conv by its input of spatial size `size`; plus a bias per channel, a transposed convolution.",
+    .sig = "_conv_data(Tensor grad, Tensor weight, Tensor? bias, int[] size, int[] stride, int[] "
+           "padding, int[] dilation, int groups) -> Tensor",
+    .doc = "The gradient of _conv by its input of spatial size `size`; plus a bias per channel, a "
+           "transposed convolution.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
       const Tensor &g = a[0], &w = a[1];
@@ -179,25 +214,35 @@ const Op conv_data{{
       x.append(a.ints(3).begin(), a.ints(3).end());
       ConvShape s = shape_of(x, w.shape(), a, 4);
       s.out = spatial_of(g.shape());
-      check(!bias.defined() || (bias.dim() == 1 && bias.size(0) == channels), "expected a bias of ", channels, " values, got shape ", bias.defined() ? bias.shape() : Dims());
+      check(!bias.defined() || (bias.dim() == 1 && bias.size(0) == channels), "expected a bias of ",
+            channels, " values, got shape ", bias.defined() ? bias.shape() : Dims());
       return in_compute_type(g.dtype(), x, [&]<class T>(T* y, Dtype d) {
-        const Tensor gc = packed(g, d), wc = packed(w, d), bc = bias.defined() ? packed(bias, d) : Tensor();
-        kernels::conv_backward_data(s, gc.data<T>(), wc.data<T>(), bias.defined() ? bc.data<T>() : nullptr, y);
+        const Tensor gc = packed(g, d), wc = packed(w, d),
+                     bc = bias.defined() ? packed(bias, d) : Tensor();
+        kernels::conv_backward_data(s, gc.data<T>(), wc.data<T>(),
+                                    bias.defined() ? bc.data<T>() : nullptr, y);
       });
     }),
-    .grad = {wrt("grad", "weight", [](auto& s) {
-               return conv_kernel(s.g(), s[1], Tensor(), s.ints(4), s.ints(5), s.ints(6), s.integer(7));
-             }),
-             wrt("weight", "grad", [](auto& s) {
-               return conv_weight(s.g(), s[0], trailing(s.shape(1)), s.ints(4), s.ints(5), s.ints(6), s.integer(7));
-             }),
-             wrt("bias", "", [](auto& s) { return sum(s.g(), all_but_channel(s.shape(0).size())); })},
-    .samples = {{in(-1, 1, {2, 6, 3}), in(-1, 1, {6, 2, 3}), none, dims({5}), dims({2}), dims({1}), dims({1}), 2}},
+    .grad = {wrt("grad", "weight",
+                 [](auto& s) {
+                   return conv_kernel(s.g(), s[1], Tensor(), s.ints(4), s.ints(5), s.ints(6),
+                                      s.integer(7));
+                 }),
+             wrt("weight", "grad",
+                 [](auto& s) {
+                   return conv_weight(s.g(), s[0], trailing(s.shape(1)), s.ints(4), s.ints(5),
+                                      s.ints(6), s.integer(7));
+                 }),
+             wrt("bias", "",
+                 [](auto& s) { return sum(s.g(), all_but_channel(s.shape(0).size())); })},
+    .samples = {{in(-1, 1, {2, 6, 3}), in(-1, 1, {6, 2, 3}), none, dims({5}), dims({2}), dims({1}),
+                 dims({1}), 2}},
     .ulp = 32,
 }};
 
 const Op conv_weight{{
-    .sig = "_conv_weight(Tensor input, Tensor grad, int[] size, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
+    .sig = "_conv_weight(Tensor input, Tensor grad, int[] size, int[] stride, int[] padding, int[] "
+           "dilation, int groups) -> Tensor",
     .doc = "The gradient of _conv by its weight of spatial size `size`.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
@@ -211,29 +256,38 @@ const Op conv_weight{{
         kernels::conv_backward_weight(s, xc.data<T>(), gc.data<T>(), y);
       });
     }),
-    .grad = {wrt("input", "grad", [](auto& s) {
-               return conv_data(s[1], s.g(), Tensor(), trailing(s.shape(0)), s.ints(3), s.ints(4), s.ints(5), s.integer(6));
-             }),
-             wrt("grad", "input", [](auto& s) {
-               return conv_kernel(s[0], s.g(), Tensor(), s.ints(3), s.ints(4), s.ints(5), s.integer(6));
-             })},
-    .samples = {{in(-1, 1, {2, 4, 5}), in(-1, 1, {2, 6, 3}), dims({3}), dims({2}), dims({1}), dims({1}), 2}},
+    .grad = {wrt("input", "grad",
+                 [](auto& s) {
+                   return conv_data(s[1], s.g(), Tensor(), trailing(s.shape(0)), s.ints(3),
+                                    s.ints(4), s.ints(5), s.integer(6));
+                 }),
+             wrt("grad", "input",
+                 [](auto& s) {
+                   return conv_kernel(s[0], s.g(), Tensor(), s.ints(3), s.ints(4), s.ints(5),
+                                      s.integer(6));
+                 })},
+    .samples = {{in(-1, 1, {2, 4, 5}), in(-1, 1, {2, 6, 3}), dims({3}), dims({2}), dims({1}),
+                 dims({1}), 2}},
     .ulp = 32,
 }};
 
 const Op conv1d{{
-    .sig = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, int[1] dilation=1, int groups=1) -> Tensor",
+    .sig = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] "
+           "padding=0, int[1] dilation=1, int groups=1) -> Tensor",
     .doc = "Convolution of input [n, c, l] with weight [out, c / groups, k].",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return convolve(a, 1, a.ints(4)); }),
     .samples = {{in(-1, 1, {2, 4, 7}), in(-1, 1, {6, 4, 3}), in(-1, 1, {6})},
-                {in(-1, 1, {2, 4, 7}), in(-1, 1, {6, 2, 3}), none, dims({2}), dims({1}), dims({2}), 2}},
-    .errors = {{{in(-1, 1, {2, 3, 7}), in(-1, 1, {6, 4, 3})}, "to have 4 channels, but got 3 channels instead"}},
+                {in(-1, 1, {2, 4, 7}), in(-1, 1, {6, 2, 3}), none, dims({2}), dims({1}), dims({2}),
+                 2}},
+    .errors = {{{in(-1, 1, {2, 3, 7}), in(-1, 1, {6, 4, 3})},
+                "to have 4 channels, but got 3 channels instead"}},
     .ulp = 32,
 }};
 
 const Op conv1d_named{{
-    .sig = "conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str padding='valid', int[1] dilation=1, int groups=1) -> Tensor",
+    .sig = "conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str "
+           "padding='valid', int[1] dilation=1, int groups=1) -> Tensor",
     .doc = "Convolution with padding 'same' or 'valid'.",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return convolve_named(a, 1); }),
@@ -242,20 +296,25 @@ const Op conv1d_named{{
 }};
 
 const Op conv2d{{
-    .sig = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> Tensor",
+    .sig = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] "
+           "padding=0, int[2] dilation=1, int groups=1) -> Tensor",
     .doc = "Convolution of input [n, c, h, w] with weight [out, c / groups, kh, kw].",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return convolve(a, 2, a.ints(4)); }),
     .samples = {{in(-1, 1, {2, 3, 6, 7}), in(-1, 1, {4, 3, 3, 2}), in(-1, 1, {4})},
-                {in(-1, 1, {2, 4, 6, 7}), in(-1, 1, {4, 2, 3, 3}), none, dims({2, 1}), dims({1, 2}), dims({1, 2}), 2},
+                {in(-1, 1, {2, 4, 6, 7}), in(-1, 1, {4, 2, 3, 3}), none, dims({2, 1}), dims({1, 2}),
+                 dims({1, 2}), 2},
                 {in(-1, 1, {3, 6, 7}), in(-1, 1, {4, 3, 1, 1})}},
-    .errors = {{{in(-1, 1, {2, 3, 7, 7}), in(-1, 1, {6, 4, 3, 3})}, "to have 4 channels, but got 3 channels instead"},
-               {{in(-1, 1, {2, 3, 2, 2}), in(-1, 1, {6, 3, 3, 3})}, "Kernel size can't be greater than actual input size"}},
+    .errors = {{{in(-1, 1, {2, 3, 7, 7}), in(-1, 1, {6, 4, 3, 3})},
+                "to have 4 channels, but got 3 channels instead"},
+               {{in(-1, 1, {2, 3, 2, 2}), in(-1, 1, {6, 3, 3, 3})},
+                "Kernel size can't be greater than actual input size"}},
     .ulp = 32,
 }};
 
 const Op conv2d_named{{
-    .sig = "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, str padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
+    .sig = "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, str "
+           "padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
     .doc = "Convolution with padding 'same' or 'valid'.",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return convolve_named(a, 2); }),
@@ -264,7 +323,8 @@ const Op conv2d_named{{
 }};
 
 const Op conv3d{{
-    .sig = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] dilation=1, int groups=1) -> Tensor",
+    .sig = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] "
+           "padding=0, int[3] dilation=1, int groups=1) -> Tensor",
     .doc = "Convolution of input [n, c, d, h, w] with weight [out, c / groups, kd, kh, kw].",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return convolve(a, 3, a.ints(4)); }),
@@ -273,21 +333,26 @@ const Op conv3d{{
 }};
 
 const Op conv_transpose1d{{
-    .sig = "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor",
+    .sig = "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, "
+           "int[1] padding=0, int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor",
     .doc = "The transpose of conv1d; weight [c, out / groups, k].",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return convolve_transposed(a, 1); }),
-    .samples = {{in(-1, 1, {2, 4, 5}), in(-1, 1, {4, 3, 3}), in(-1, 1, {3}), dims({2}), dims({1}), dims({1})}},
+    .samples = {{in(-1, 1, {2, 4, 5}), in(-1, 1, {4, 3, 3}), in(-1, 1, {3}), dims({2}), dims({1}),
+                 dims({1})}},
     .ulp = 32,
 }};
 
 const Op conv_transpose2d{{
-    .sig = "conv_transpose2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor",
+    .sig = "conv_transpose2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, "
+           "int[2] padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor",
     .doc = "The transpose of conv2d; weight [c, out / groups, kh, kw].",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return convolve_transposed(a, 2); }),
-    .samples = {{in(-1, 1, {2, 4, 3, 4}), in(-1, 1, {4, 3, 3, 2}), in(-1, 1, {3}), dims({2}), dims({1}), dims({1, 0})},
-                {in(-1, 1, {2, 4, 3, 4}), in(-1, 1, {4, 2, 3, 2}), none, dims({1}), dims({0}), dims({0}), 2}},
+    .samples = {{in(-1, 1, {2, 4, 3, 4}), in(-1, 1, {4, 3, 3, 2}), in(-1, 1, {3}), dims({2}),
+                 dims({1}), dims({1, 0})},
+                {in(-1, 1, {2, 4, 3, 4}), in(-1, 1, {4, 2, 3, 2}), none, dims({1}), dims({0}),
+                 dims({0}), 2}},
     .ulp = 32,
 }};
 

@@ -37,7 +37,8 @@ const Op clone{{
 
 const Op contiguous{{
     .sig = "contiguous(Tensor input) -> Tensor",
-    .doc = "input itself if its elements lie together in row-major order, else a copy for which they do.",
+    .doc = "input itself if its elements lie together in row-major order, else a copy for which "
+           "they do.",
     .scope = Scope::Method,
     .dtypes = kAll,
     .kernel = compose([](auto& a) { return a[0].is_contiguous() ? a[0] : clone(a[0]); }),
@@ -46,12 +47,16 @@ const Op contiguous{{
 
 const Op _to_dtype{{
     .sig = "_to_dtype(Tensor input, dtype dtype) -> Tensor",
-    .doc = "input converted: floats to integers truncate, anything but zero is True. Never input itself.",
+    .doc = "input converted: floats to integers truncate, anything but zero is True. Never input "
+           "itself.",
     .scope = Scope::Internal,
     .dtypes = kAll,
     .kernel = function([](auto& a) { return converted(a[0], a.value(1).dtype()); }),
     .grad = {wrt("input", "", [](auto& s) { return s.g(); })},
-    .samples = {{in(-4, 4), Dtype::Double}, {in(-4, 4), Dtype::Float}, {in(-4, 4), Dtype::Int32}, {in(-4, 4), Dtype::BFloat16}},
+    .samples = {{in(-4, 4), Dtype::Double},
+                {in(-4, 4), Dtype::Float},
+                {in(-4, 4), Dtype::Int32},
+                {in(-4, 4), Dtype::BFloat16}},
 }};
 
 const Op type_as{{
@@ -59,7 +64,9 @@ const Op type_as{{
     .doc = "input converted to other's dtype.",
     .scope = Scope::Method,
     .dtypes = kAll,
-    .kernel = compose([](auto& a) { return a[0].dtype() == a[1].dtype() ? a[0] : _to_dtype(a[0], a[1].dtype()); }),
+    .kernel = compose([](auto& a) {
+      return a[0].dtype() == a[1].dtype() ? a[0] : _to_dtype(a[0], a[1].dtype());
+    }),
     .samples = {{in(-4, 4), indices(0, 9, {2})}},
 }};
 

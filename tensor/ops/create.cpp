@@ -16,7 +16,9 @@ Tensor filled(Dims shape, Dtype dtype, Scalar value) {
 }
 
 Dtype dtype_of_number(Scalar s) {
-  return s.category() == Category::Bool ? Dtype::Bool : s.is_floating() ? default_dtype() : Dtype::Int64;
+  return s.category() == Category::Bool ? Dtype::Bool
+         : s.is_floating()              ? default_dtype()
+                                        : Dtype::Int64;
 }
 
 // value(i) for all i < n, computed as V and rounded to dtype once.
@@ -26,7 +28,8 @@ Tensor generated(int64_t n, Dtype dtype, F value) {
   dispatch(dtype, [&]<class T>() {
     T* y = out.data<T>();
     runtime::parallel_for(n, 16384, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) y[i] = static_cast<T>(static_cast<Compute<T>>(static_cast<V>(value(i))));
+      for (int64_t i = begin; i < end; i++)
+        y[i] = static_cast<T>(static_cast<Compute<T>>(static_cast<V>(value(i))));
     });
   });
   return out;
@@ -44,8 +47,9 @@ Tensor range(Scalar start, Scalar end, Scalar step, std::optional<Dtype> wanted)
   const double from = start.to<double>(), to = end.to<double>(), by = step.to<double>();
   check(by != 0, "step must be nonzero");
   check(std::isfinite(from) && std::isfinite(to), "unsupported range: ", from, " -> ", to);
-  check(by > 0 ? to >= from : to <= from, "upper bound and lower bound inconsistent with step sign: from ", from, " to ",
-        to, " by ", by);
+  check(by > 0 ? to >= from : to <= from,
+        "upper bound and lower bound inconsistent with step sign: from ", from, " to ", to, " by ",
+        by);
   if (!end.is_floating() && !start.is_floating() && !step.is_floating()) {
     const int64_t a = start.to<int64_t>(), b = end.to<int64_t>(), s = step.to<int64_t>();
     const auto span = static_cast<__int128>(b) - a;
@@ -59,7 +63,8 @@ Tensor range(Scalar start, Scalar end, Scalar step, std::optional<Dtype> wanted)
     const int64_t a = start.to<int64_t>(), s = step.to<int64_t>();
     return generated<int64_t>(static_cast<int64_t>(n), dtype, [=](int64_t i) { return a + i * s; });
   }
-  return generated<double>(static_cast<int64_t>(n), dtype, [=](int64_t i) { return from + by * static_cast<double>(i); });
+  return generated<double>(static_cast<int64_t>(n), dtype,
+                           [=](int64_t i) { return from + by * static_cast<double>(i); });
 }
 
 // n equal steps from `from` to `to`, both met exactly: each half counts from its own end.
@@ -78,7 +83,8 @@ struct Steps {
   }
   double at(int64_t i) const {
     if (n == 1) return from;
-    return i < n / 2 ? from + by * static_cast<double>(i) : to - by * static_cast<double>(n - 1 - i);
+    return i < n / 2 ? from + by * static_cast<double>(i)
+                     : to - by * static_cast<double>(n - 1 - i);
   }
 };
 
@@ -90,7 +96,9 @@ Tensor triangle_indices(int64_t rows, int64_t cols, int64_t offset, bool lower, 
   check(rows >= 0, "row must be non-negative, got ", rows);
   check(cols >= 0, "col must be non-negative, got ", cols);
   const auto from = [=](int64_t r) { return lower ? 0 : std::clamp<int64_t>(r + offset, 0, cols); };
-  const auto to = [=](int64_t r) { return lower ? std::clamp<int64_t>(r + offset + 1, 0, cols) : cols; };
+  const auto to = [=](int64_t r) {
+    return lower ? std::clamp<int64_t>(r + offset + 1, 0, cols) : cols;
+  };
   int64_t n = 0;
   for (int64_t r = 0; r < rows; r++) n += to(r) - from(r);
   Tensor out = gotorch::empty({2, n}, Dtype::Int64);
@@ -110,7 +118,8 @@ const Op empty{{
     .doc = "A tensor of this shape whose elements are not set.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return gotorch::empty(a.ints(0), a.dtype_or(1, default_dtype())); }),
+    .kernel =
+        function([](auto& a) { return gotorch::empty(a.ints(0), a.dtype_or(1, default_dtype())); }),
     .errors = {{{dims({-1})}, "negative dimension -1"}},
     .untested = "values: they are not defined",
 }};
@@ -120,7 +129,8 @@ const Op zeros{{
     .doc = "A tensor of zeros.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return filled(a.ints(0), a.dtype_or(1, default_dtype()), 0); }),
+    .kernel =
+        function([](auto& a) { return filled(a.ints(0), a.dtype_or(1, default_dtype()), 0); }),
     .samples = {{dims({2, 3})}, {dims({0, 3}), Dtype::Int32}, {dims({}), Dtype::Bool}},
     .errors = {{{dims({2, -1})}, "negative dimension -1"}},
 }};
@@ -130,7 +140,8 @@ const Op ones{{
     .doc = "A tensor of ones.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return filled(a.ints(0), a.dtype_or(1, default_dtype()), 1); }),
+    .kernel =
+        function([](auto& a) { return filled(a.ints(0), a.dtype_or(1, default_dtype()), 1); }),
     .samples = {{dims({2, 3})}, {dims({4}), Dtype::BFloat16}, {dims({}), Dtype::Bool}},
 }};
 
@@ -139,9 +150,13 @@ const Op full{{
     .doc = "A tensor of fill_value; without dtype, of its kind: bool, int64 or the default float.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return filled(a.ints(0), a.dtype_or(2, dtype_of_number(a.scalar(1))), a.scalar(1)); }),
-    .samples = {{dims({2, 3}), 1.5}, {dims({2}), 7}, {dims({2}), true}, {dims({2}), 2.5, Dtype::Int32}},
-    .errors = {{{dims({2}), 300, Dtype::UInt8}, "cannot be converted to type uint8 without overflow"},
+    .kernel = function([](auto& a) {
+      return filled(a.ints(0), a.dtype_or(2, dtype_of_number(a.scalar(1))), a.scalar(1));
+    }),
+    .samples =
+        {{dims({2, 3}), 1.5}, {dims({2}), 7}, {dims({2}), true}, {dims({2}), 2.5, Dtype::Int32}},
+    .errors = {{{dims({2}), 300, Dtype::UInt8},
+                "cannot be converted to type uint8 without overflow"},
                {{dims({2}), 1e60}, "cannot be converted to type float32 without overflow"}},
 }};
 
@@ -150,7 +165,8 @@ const Op empty_like{{
     .doc = "A tensor of input's shape whose elements are not set.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return gotorch::empty(a[0].shape(), a.dtype_or(1, a[0].dtype())); }),
+    .kernel =
+        function([](auto& a) { return gotorch::empty(a[0].shape(), a.dtype_or(1, a[0].dtype())); }),
     .untested = "values: they are not defined",
 }};
 
@@ -159,7 +175,8 @@ const Op zeros_like{{
     .doc = "Zeros of input's shape.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return filled(a[0].shape(), a.dtype_or(1, a[0].dtype()), 0); }),
+    .kernel =
+        function([](auto& a) { return filled(a[0].shape(), a.dtype_or(1, a[0].dtype()), 0); }),
     .samples = {{in(-1, 1)}, {in(-1, 1), Dtype::Int32}},
 }};
 
@@ -168,7 +185,8 @@ const Op ones_like{{
     .doc = "Ones of input's shape.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return filled(a[0].shape(), a.dtype_or(1, a[0].dtype()), 1); }),
+    .kernel =
+        function([](auto& a) { return filled(a[0].shape(), a.dtype_or(1, a[0].dtype()), 1); }),
     .samples = {{in(-1, 1)}, {in(-1, 1), Dtype::Int32}},
 }};
 
@@ -177,7 +195,8 @@ const Op full_like{{
     .doc = "fill_value in input's shape and, without dtype, input's dtype.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return filled(a[0].shape(), a.dtype_or(2, a[0].dtype()), a.scalar(1)); }),
+    .kernel = function(
+        [](auto& a) { return filled(a[0].shape(), a.dtype_or(2, a[0].dtype()), a.scalar(1)); }),
     .samples = {{in(-1, 1), 2.5}, {in(-1, 1), 3, Dtype::Int32}},
 }};
 
@@ -187,12 +206,14 @@ const Op fill{{
     .dtypes = kAll,
     .kernel = overwrite([](auto& a, auto& y) {
       if (!a.value(1).is_tensor()) return fill_elements(y, a.scalar(1));
-      check(a[1].dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ", a[1].dim(), " dimensions.");
+      check(a[1].dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ",
+            a[1].dim(), " dimensions.");
       copy_elements(y, a[1]);
     }),
     .grad = {wrt("value", "", [](auto& s) { return s.g(); })},
     .samples = {{in(-1, 1), 2.5}, {in(-1, 1), in(-1, 1, {})}},
-    .errors = {{{in(-1, 1), in(-1, 1, {2})}, "fill_ only supports 0-dimension value tensor but got tensor with 1 dimensions."}},
+    .errors = {{{in(-1, 1), in(-1, 1, {2})},
+                "fill_ only supports 0-dimension value tensor but got tensor with 1 dimensions."}},
 }};
 
 const Op zero{{
@@ -211,7 +232,8 @@ const Op scalar_tensor{{
     .doc = "A 0-d tensor of the default dtype, or of dtype.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return filled({}, a.dtype_or(1, default_dtype()), a.scalar(0)); }),
+    .kernel =
+        function([](auto& a) { return filled({}, a.dtype_or(1, default_dtype()), a.scalar(0)); }),
     .samples = {{2.5}, {3}, {3, Dtype::Int8}},
 }};
 
@@ -222,7 +244,8 @@ const Op arange{{
     .dtypes = kAll,
     .kernel = function([](auto& a) { return range(0, a.scalar(0), 1, dtype_at(a, 1)); }),
     .samples = {{5}, {5.5}, {0}, {7, Dtype::Half}},
-    .errors = {{{-1}, "upper bound and lower bound inconsistent with step sign"}, {{__builtin_inf()}, "unsupported range"}},
+    .errors = {{{-1}, "upper bound and lower bound inconsistent with step sign"},
+               {{__builtin_inf()}, "unsupported range"}},
 }};
 
 const Op arange_start{{
@@ -230,9 +253,11 @@ const Op arange_start{{
     .doc = "start, start + step, ... up to but not including end; int64 if all are integers.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = function([](auto& a) { return range(a.scalar(0), a.scalar(1), a.scalar(2), dtype_at(a, 3)); }),
+    .kernel = function(
+        [](auto& a) { return range(a.scalar(0), a.scalar(1), a.scalar(2), dtype_at(a, 3)); }),
     .samples = {{1, 6}, {0.0, 1.0, 0.3}, {5, -5, -3}, {1.5, 6, 1.5, Dtype::Int64}, {3, 3}},
-    .errors = {{{5, 0}, "upper bound and lower bound inconsistent with step sign"}, {{0, 5, 0}, "step must be nonzero"}},
+    .errors = {{{5, 0}, "upper bound and lower bound inconsistent with step sign"},
+               {{0, 5, 0}, "step must be nonzero"}},
 }};
 
 const Op linspace{{
@@ -250,7 +275,8 @@ const Op linspace{{
 }};
 
 const Op logspace{{
-    .sig = "logspace(Scalar start, Scalar end, int steps, float base=10.0, *, dtype? dtype=None) -> Tensor",
+    .sig = "logspace(Scalar start, Scalar end, int steps, float base=10.0, *, dtype? dtype=None) "
+           "-> Tensor",
     .doc = "base to the power of `steps` evenly spaced numbers from start to end.",
     .scope = Scope::Function,
     .dtypes = kAll,
@@ -275,7 +301,8 @@ const Op eye{{
       check(m >= 0, "m must be greater or equal to 0, got ", m);
       const Tensor out = filled(DimVector{n, m}, a.dtype_or(2, default_dtype()), 0);
       for (int64_t i = 0; i < std::min(n, m); i++)
-        store_scalar(static_cast<std::byte*>(out.raw()) + i * (m + 1) * out.item_size(), out.dtype(), 1);
+        store_scalar(static_cast<std::byte*>(out.raw()) + i * (m + 1) * out.item_size(),
+                     out.dtype(), 1);
       return out;
     }),
     .samples = {{3}, {2, 4}, {4, 2, Dtype::Bool}, {0}},
@@ -288,7 +315,8 @@ const Op tril_indices{{
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      return triangle_indices(a.integer(0), a.integer(1), a.integer(2), true, a.dtype_or(3, Dtype::Int64));
+      return triangle_indices(a.integer(0), a.integer(1), a.integer(2), true,
+                              a.dtype_or(3, Dtype::Int64));
     }),
     .samples = {{3, 4, 1}, {3, 3}, {0, 3}, {4, 2, -2}},
     .errors = {{{-1, 2}, "row must be non-negative"}},
@@ -300,7 +328,8 @@ const Op triu_indices{{
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      return triangle_indices(a.integer(0), a.integer(1), a.integer(2), false, a.dtype_or(3, Dtype::Int64));
+      return triangle_indices(a.integer(0), a.integer(1), a.integer(2), false,
+                              a.dtype_or(3, Dtype::Int64));
     }),
     .samples = {{3, 4, 1}, {3, 3}, {0, 3}, {4, 2, -2}},
     .errors = {{{2, -1}, "col must be non-negative"}},

@@ -12,8 +12,10 @@ namespace gotorch::ops {
 namespace {
 
 Tensor indices_of(const Tensor& input) {
-  check(input.dtype() == Dtype::Int64 || input.dtype() == Dtype::Int32, "Expected tensor for argument #1 'indices' to have "
-        "one of the following scalar types: Long, Int; but got ", input.dtype());
+  check(input.dtype() == Dtype::Int64 || input.dtype() == Dtype::Int32,
+        "Expected tensor for argument #1 'indices' to have "
+        "one of the following scalar types: Long, Int; but got ",
+        input.dtype());
   return packed(input, Dtype::Int64);
 }
 
@@ -21,7 +23,8 @@ Tensor indices_of(const Tensor& input) {
 int64_t padding_row(const Value& padding, int64_t rows) {
   if (padding.is_none()) return -1;
   const int64_t row = padding.scalar().to<int64_t>();
-  check(row >= -rows && row < rows, "Padding_idx must be within num_embeddings, got ", row, " with ", rows, " embeddings");
+  check(row >= -rows && row < rows, "Padding_idx must be within num_embeddings, got ", row,
+        " with ", rows, " embeddings");
   return row < 0 ? row + rows : row;
 }
 
@@ -29,7 +32,8 @@ int64_t padding_row(const Value& padding, int64_t rows) {
 void renormalise(const Tensor& weight, const Tensor& index, double max_norm, double p) {
   const Unrecorded inside;
   const auto bad = kernels::find_bad_index(index.data<int64_t>(), index.numel(), 0, weight.size(0));
-  if (bad) fail<IndexError>("index out of range in self: ", bad->value, " with ", bad->bound, " rows");
+  if (bad)
+    fail<IndexError>("index out of range in self: ", bad->value, " with ", bad->bound, " rows");
   const Tensor norms = linalg_vector_norm(weight, p, 1);
   for (int64_t i = 0; i < index.numel(); i++) {
     const int64_t row = index.data<int64_t>()[i];
@@ -43,9 +47,11 @@ void renormalise(const Tensor& weight, const Tensor& index, double max_norm, dou
 }  // namespace
 
 const Op embedding{{
-    .sig = "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0, "
+    .sig = "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, "
+           "float norm_type=2.0, "
            "bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
-    .doc = "The rows of weight that input names, in input's shape. The row padding_idx gets no gradient; rows longer than "
+    .doc = "The rows of weight that input names, in input's shape. The row padding_idx gets no "
+           "gradient; rows longer than "
            "max_norm are scaled down in place first.",
     .scope = Scope::Nn,
     .dtypes = kInts,
@@ -58,24 +64,32 @@ const Op embedding{{
       DimVector shape(index.shape());
       shape.push_back(weight.size(1));
       const Tensor y = gotorch::empty(shape, weight.dtype());
-      const auto bad = kernels::index_select(weight.raw(), {1, weight.size(0), weight.size(1)}, index.template data<int64_t>(),
-                                             index.numel(), y.raw(), y.item_size());
-      if (bad) fail<IndexError>("index out of range in self: ", bad->value, " with ", bad->bound, " rows");
+      const auto bad = kernels::index_select(weight.raw(), {1, weight.size(0), weight.size(1)},
+                                             index.template data<int64_t>(), index.numel(), y.raw(),
+                                             y.item_size());
+      if (bad)
+        fail<IndexError>("index out of range in self: ", bad->value, " with ", bad->bound, " rows");
       return y;
     }),
-    .grad = {wrt("weight", "input", [](auto& s) {
-      return embedding_backward(s.g(), s[0], s.shape(1)[0], padding_row(s.value(2), s.shape(1)[0]), s.flag(5));
-    })},
-    .samples = {{indices(0, 4, {3}), in(-1, 1, {4, 5})}, {indices(0, 4, {2, 3}), in(-1, 1, {4, 5}), -2},
+    .grad = {wrt("weight", "input",
+                 [](auto& s) {
+                   return embedding_backward(s.g(), s[0], s.shape(1)[0],
+                                             padding_row(s.value(2), s.shape(1)[0]), s.flag(5));
+                 })},
+    .samples = {{indices(0, 4, {3}), in(-1, 1, {4, 5})},
+                {indices(0, 4, {2, 3}), in(-1, 1, {4, 5}), -2},
                 {indices(0, 4, {6}), in(-1, 1, {4, 5}), none, none, 2.0, true}},
     .errors = {{{indices(4, 5, {1}), in(-1, 1, {4, 5})}, "index out of range in self"},
                {{indices(0, 1, {1}), in(-1, 1, {4})}, "'weight' must be 2-D"},
-               {{indices(0, 1, {1}), in(-1, 1, {4, 5}), 7}, "Padding_idx must be within num_embeddings"}},
+               {{indices(0, 1, {1}), in(-1, 1, {4, 5}), 7},
+                "Padding_idx must be within num_embeddings"}},
 }};
 
 const Op embedding_backward{{
-    .sig = "embedding_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq) -> Tensor",
-    .doc = "The table whose row r is the sum of grad where indices is r, or its mean if scaled by frequency.",
+    .sig = "embedding_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool "
+           "scale_grad_by_freq) -> Tensor",
+    .doc = "The table whose row r is the sum of grad where indices is r, or its mean if scaled by "
+           "frequency.",
     .scope = Scope::Internal,
     .dtypes = kFloats,
     .kernel = function([](auto& a) {
@@ -83,43 +97,54 @@ const Op embedding_backward{{
       const Tensor g = packed(a[0], compute), index = packed(a[1], Dtype::Int64);
       const Tensor y = gotorch::empty(DimVector{a.integer(2), g.size(-1)}, compute);
       const auto run = [&]<class T>() {
-        return kernels::embedding_backward(g.template data<T>(), index.template data<int64_t>(), index.numel(), y.size(0), y.size(1),
-                                           a.integer(3), a.flag(4), y.template data<T>());
+        return kernels::embedding_backward(g.template data<T>(), index.template data<int64_t>(),
+                                           index.numel(), y.size(0), y.size(1), a.integer(3),
+                                           a.flag(4), y.template data<T>());
       };
-      const auto bad = compute == Dtype::Float ? run.template operator()<float>() : run.template operator()<double>();
-      if (bad) fail<IndexError>("index out of range in self: ", bad->value, " with ", bad->bound, " rows");
+      const auto bad = compute == Dtype::Float ? run.template operator()<float>()
+                                               : run.template operator()<double>();
+      if (bad)
+        fail<IndexError>("index out of range in self: ", bad->value, " with ", bad->bound, " rows");
       return as_dtype(y, a[0].dtype());
     }),
-    .grad = {wrt("grad", "indices", [](auto& s) {
-      const Tensor& index = s[1];
-      Tensor g = index_select(s.g(), 0, flatten(index));
-      if (s.flag(4)) {
-        const Tensor count = index_add(zeros(s.integer(2), g.dtype()), 0, flatten(index), ones(index.numel(), g.dtype()));
-        g = true_divide(g, unsqueeze(index_select(count, 0, flatten(index)), 1));
-      }
-      if (s.integer(3) >= 0) g = masked_fill(g, unsqueeze(eq(flatten(index), s.integer(3)), 1), 0);
-      return reshape(g, s.shape(0));
-    })},
-    .samples = {{in(-1, 1, {2, 3, 5}), indices(0, 4, {2, 3}), 4, -1, false}, {in(-1, 1, {3, 5}), indices(0, 4, {3}), 4, 1, false}},
+    .grad = {wrt("grad", "indices",
+                 [](auto& s) {
+                   const Tensor& index = s[1];
+                   Tensor g = index_select(s.g(), 0, flatten(index));
+                   if (s.flag(4)) {
+                     const Tensor count = index_add(zeros(s.integer(2), g.dtype()), 0,
+                                                    flatten(index), ones(index.numel(), g.dtype()));
+                     g = true_divide(g, unsqueeze(index_select(count, 0, flatten(index)), 1));
+                   }
+                   if (s.integer(3) >= 0)
+                     g = masked_fill(g, unsqueeze(eq(flatten(index), s.integer(3)), 1), 0);
+                   return reshape(g, s.shape(0));
+                 })},
+    .samples = {{in(-1, 1, {2, 3, 5}), indices(0, 4, {2, 3}), 4, -1, false},
+                {in(-1, 1, {3, 5}), indices(0, 4, {3}), 4, 1, false}},
 }};
 
 const Op one_hot{{
     .sig = "one_hot(Tensor tensor, int num_classes=-1) -> Tensor",
-    .doc = "int64 rows of zeros with a one at each index; -1 takes as many classes as the largest index needs.",
+    .doc = "int64 rows of zeros with a one at each index; -1 takes as many classes as the largest "
+           "index needs.",
     .scope = Scope::Nn,
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      check(a[0].dtype() == Dtype::Int64, "one_hot is only applicable to index tensor of type LongTensor, got ", a[0].dtype());
+      check(a[0].dtype() == Dtype::Int64,
+            "one_hot is only applicable to index tensor of type LongTensor, got ", a[0].dtype());
       const Tensor index = packed(a[0]);
       const int64_t* v = index.template data<int64_t>();
       const int64_t n = index.numel(), wanted = a.integer(1);
-      check(n > 0 || wanted > 0, wanted == -1 ? "Can not infer total number of classes from empty tensor."
-                                              : "num_classes should be positive");
+      check(n > 0 || wanted > 0, wanted == -1
+                                     ? "Can not infer total number of classes from empty tensor."
+                                     : "num_classes should be positive");
       const int64_t classes = wanted == -1 ? *std::max_element(v, v + n) + 1 : wanted;
       const auto bad = kernels::find_bad_index(v, n, 0, classes);
       if (bad && bad->value < 0) fail("Class values must be non-negative, got ", bad->value);
       check(classes > 0, "num_classes should be positive");
-      if (bad) fail("Class values must be smaller than num_classes: ", bad->value, " with ", classes);
+      if (bad)
+        fail("Class values must be smaller than num_classes: ", bad->value, " with ", classes);
       DimVector shape(index.shape());
       shape.push_back(classes);
       const Tensor y = gotorch::empty(shape, Dtype::Int64);
@@ -128,7 +153,8 @@ const Op one_hot{{
       return y;
     }),
     .samples = {{indices(0, 5, {2, 3})}, {indices(0, 5, {4}), 7}},
-    .errors = {{{indices(-2, -1, {2})}, "Class values must be non-negative"}, {{indices(3, 4, {2}), 2}, "Class values must be smaller"},
+    .errors = {{{indices(-2, -1, {2})}, "Class values must be non-negative"},
+               {{indices(3, 4, {2}), 2}, "Class values must be smaller"},
                {{in(-1, 1)}, "only applicable to index tensor of type LongTensor"}},
 }};
 
@@ -141,8 +167,10 @@ const Op bincount{{
       const int64_t* v = index.template data<int64_t>();
       const int64_t n = index.numel();
       check(a.integer(2) >= 0, "minlength should be >= 0, got ", a.integer(2));
-      check(index.dim() == 1 && (n == 0 || *std::min_element(v, v + n) >= 0), "bincount only supports 1-d non-negative integral "
-            "inputs, got shape ", index.shape());
+      check(index.dim() == 1 && (n == 0 || *std::min_element(v, v + n) >= 0),
+            "bincount only supports 1-d non-negative integral "
+            "inputs, got shape ",
+            index.shape());
       const int64_t bins = std::max(a.integer(2), n > 0 ? *std::max_element(v, v + n) + 1 : 0);
       if (!a.given(1)) {
         const Tensor y = gotorch::empty({bins}, Dtype::Int64);
@@ -150,7 +178,8 @@ const Op bincount{{
         for (int64_t i = 0; i < n; i++) y.data<int64_t>()[v[i]]++;
         return y;
       }
-      check(same(a[1].shape(), index.shape()), "weights should be 1-d and have the same length as input, got shapes ", a[1].shape(),
+      check(same(a[1].shape(), index.shape()),
+            "weights should be 1-d and have the same length as input, got shapes ", a[1].shape(),
             " and ", index.shape());
       const Dtype dtype = a[1].dtype() == Dtype::Float ? Dtype::Float : Dtype::Double;
       const Tensor weights = packed(a[1], dtype), y = gotorch::empty({bins}, dtype);
@@ -158,12 +187,16 @@ const Op bincount{{
       const auto add_up = [&]<class T>() {
         for (int64_t i = 0; i < n; i++) y.template data<T>()[v[i]] += weights.template data<T>()[i];
       };
-      dtype == Dtype::Float ? add_up.template operator()<float>() : add_up.template operator()<double>();
+      dtype == Dtype::Float ? add_up.template operator()<float>()
+                            : add_up.template operator()<double>();
       return y;
     }),
-    .samples = {{indices(0, 9, {20})}, {indices(0, 9, {20}), in(-1, 1, {20}), 12}, {indices(0, 9, {0}), none, 3}},
+    .samples = {{indices(0, 9, {20})},
+                {indices(0, 9, {20}), in(-1, 1, {20}), 12},
+                {indices(0, 9, {0}), none, 3}},
     .errors = {{{indices(-2, -1, {2})}, "bincount only supports 1-d non-negative integral inputs"},
-               {{indices(0, 3, {2}), in(-1, 1, {3})}, "weights should be 1-d and have the same length as input"}},
+               {{indices(0, 3, {2}), in(-1, 1, {3})},
+                "weights should be 1-d and have the same length as input"}},
 }};
 
 }  // namespace gotorch::ops

@@ -19,17 +19,22 @@ Dtype common_dtype(std::span<const Tensor> parts) {
 // Legacy: a 1-d tensor without elements fits anything.
 bool skipped(Dims shape) { return shape.size() == 1 && shape[0] == 0; }
 
-bool rows_in_memory(const Tensor& t, Dtype dtype) { return t.is_contiguous() && t.dtype() == dtype && !t.is_pending(); }
+bool rows_in_memory(const Tensor& t, Dtype dtype) {
+  return t.is_contiguous() && t.dtype() == dtype && !t.is_pending();
+}
 
 // Part i fills bytes [place[i], place[i + 1]) of each of `outer` rows.
-void interleave(std::span<const Tensor> parts, std::span<const int64_t> place, int64_t outer, std::byte* y) {
+void interleave(std::span<const Tensor> parts, std::span<const int64_t> place, int64_t outer,
+                std::byte* y) {
   const int64_t row = place[parts.size()];
   const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 17) / std::max<int64_t>(row, 1));
   runtime::parallel_for(outer, grain, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; r++)
       for (size_t i = 0; i < parts.size(); i++) {
         const int64_t n = place[i + 1] - place[i];
-        if (n > 0) std::memcpy(y + r * row + place[i], static_cast<const std::byte*>(parts[i].raw()) + r * n, n);
+        if (n > 0)
+          std::memcpy(y + r * row + place[i], static_cast<const std::byte*>(parts[i].raw()) + r * n,
+                      n);
       }
   });
 }
@@ -62,10 +67,12 @@ void check_joinable(std::span<const Tensor> parts, int64_t dim) {
   const Dims first = parts[0].shape();
   for (size_t i = 1; i < parts.size(); i++) {
     const Dims shape = parts[i].shape();
-    check(shape.size() == first.size(), "Tensors must have same number of dimensions: got ", first.size(), " and ", shape.size());
+    check(shape.size() == first.size(), "Tensors must have same number of dimensions: got ",
+          first.size(), " and ", shape.size());
     for (size_t d = 0; d < shape.size(); d++)
-      check(static_cast<int64_t>(d) == dim || shape[d] == first[d], "Sizes of tensors must match except in dimension ", dim,
-            ". Expected size ", first[d], " but got size ", shape[d], " for tensor number ", i, " in the list.");
+      check(static_cast<int64_t>(d) == dim || shape[d] == first[d],
+            "Sizes of tensors must match except in dimension ", dim, ". Expected size ", first[d],
+            " but got size ", shape[d], " for tensor number ", i, " in the list.");
   }
 }
 
@@ -94,7 +101,8 @@ const Op cat{{
       check<ValueError>(!given.empty(), "expected a non-empty list of Tensors");
       Tensors parts;
       for (size_t i = 0; i < given.size(); i++) {
-        check(given[i].dim() > 0, "zero-dimensional tensor (at position ", i, ") cannot be concatenated");
+        check(given[i].dim() > 0, "zero-dimensional tensor (at position ", i,
+              ") cannot be concatenated");
         if (!skipped(given[i].shape())) parts.push_back(given[i]);
       }
       if (parts.empty()) return gotorch::empty({0}, common_dtype(given));
@@ -104,23 +112,30 @@ const Op cat{{
       for (size_t i = 1; i < parts.size(); i++) shape[dim] += parts[i].shape()[dim];
       return joined(parts, shape, dim, false, common_dtype(given));
     }),
-    .grad = {wrt("tensors", "", [](auto& s) {
-      DimVector sizes;
-      for (size_t i = 0; i < s.elements(); i++)
-        if (!skipped(s.element_shape(i))) sizes.push_back(s.element_shape(i)[wrap_dim(s.integer(1), s.g().dim())]);
-      const Tensors parts = split_with_sizes.all(s.g(), sizes, s.integer(1));
-      Tensors out;
-      for (size_t i = 0, part = 0; i < s.elements(); i++)
-        out.push_back(skipped(s.element_shape(i)) ? Tensor() : parts[part++]);
-      return out;
-    })},
+    .grad = {wrt("tensors", "",
+                 [](auto& s) {
+                   DimVector sizes;
+                   for (size_t i = 0; i < s.elements(); i++)
+                     if (!skipped(s.element_shape(i)))
+                       sizes.push_back(s.element_shape(i)[wrap_dim(s.integer(1), s.g().dim())]);
+                   const Tensors parts = split_with_sizes.all(s.g(), sizes, s.integer(1));
+                   Tensors out;
+                   for (size_t i = 0, part = 0; i < s.elements(); i++)
+                     out.push_back(skipped(s.element_shape(i)) ? Tensor() : parts[part++]);
+                   return out;
+                 })},
     .aliases = "concat concatenate",
-    .samples = {{tensors({in(-1, 1), in(-1, 1, {2, 5})})}, {tensors({in(-1, 1), in(-1, 1, {3, 2}), in(-1, 1, {3, 1})}), -1},
-                {tensors({in(-1, 1), in(-1, 1, {0})})}, {tensors({in(-1, 1)}), 1}},
+    .samples = {{tensors({in(-1, 1), in(-1, 1, {2, 5})})},
+                {tensors({in(-1, 1), in(-1, 1, {3, 2}), in(-1, 1, {3, 1})}), -1},
+                {tensors({in(-1, 1), in(-1, 1, {0})})},
+                {tensors({in(-1, 1)}), 1}},
     .errors = {{{tensors({})}, "expected a non-empty list of Tensors"},
-               {{tensors({in(-1, 1), in(-1, 1, {3})})}, "Tensors must have same number of dimensions: got 2 and 1"},
-               {{tensors({in(-1, 1), in(-1, 1, {3, 4})})}, "Expected size 5 but got size 4 for tensor number 1"},
-               {{tensors({in(-1, 1, {})})}, "zero-dimensional tensor (at position 0) cannot be concatenated"},
+               {{tensors({in(-1, 1), in(-1, 1, {3})})},
+                "Tensors must have same number of dimensions: got 2 and 1"},
+               {{tensors({in(-1, 1), in(-1, 1, {3, 4})})},
+                "Expected size 5 but got size 4 for tensor number 1"},
+               {{tensors({in(-1, 1, {})})},
+                "zero-dimensional tensor (at position 0) cannot be concatenated"},
                {{tensors({in(-1, 1)}), 2}, "Dimension out of range"}},
 }};
 
@@ -133,18 +148,21 @@ const Op stack{{
       const auto parts = a.tensors(0);
       check(!parts.empty(), "stack expects a non-empty TensorList");
       for (size_t i = 1; i < parts.size(); i++)
-        check(same(parts[i].shape(), parts[0].shape()), "stack expects each tensor to be equal size, but got ",
-              parts[0].shape(), " at entry 0 and ", parts[i].shape(), " at entry ", i);
+        check(same(parts[i].shape(), parts[0].shape()),
+              "stack expects each tensor to be equal size, but got ", parts[0].shape(),
+              " at entry 0 and ", parts[i].shape(), " at entry ", i);
       const int64_t dim = wrap_dim(a.integer(1), parts[0].dim() + 1);
       DimVector shape(parts[0].shape());
       shape.insert(dim, static_cast<int64_t>(parts.size()));
       return joined(parts, shape, dim, true, common_dtype(parts));
     }),
     .grad = {wrt("tensors", "", [](auto& s) { return unbind.all(s.g(), s.integer(1)); })},
-    .samples = {{tensors({in(-1, 1), in(-1, 1)})}, {tensors({in(-1, 1), in(-1, 1), in(-1, 1)}), -1},
+    .samples = {{tensors({in(-1, 1), in(-1, 1)})},
+                {tensors({in(-1, 1), in(-1, 1), in(-1, 1)}), -1},
                 {tensors({in(-1, 1, {}), in(-1, 1, {})})}},
     .errors = {{{tensors({})}, "stack expects a non-empty TensorList"},
-               {{tensors({in(-1, 1), in(-1, 1, {5})})}, "but got [3, 5] at entry 0 and [5] at entry 1"}},
+               {{tensors({in(-1, 1), in(-1, 1, {5})})},
+                "but got [3, 5] at entry 0 and [5] at entry 1"}},
 }};
 
 const Op hstack{{
@@ -156,7 +174,8 @@ const Op hstack{{
       const Tensors parts = each(a.tensors(0), "hstack", at_least_1d);
       return cat(parts, parts[0].dim() == 1 ? 0 : 1);
     }),
-    .samples = {{tensors({in(-1, 1), in(-1, 1, {3, 2})})}, {tensors({in(-1, 1, {2}), in(-1, 1, {})})}},
+    .samples = {{tensors({in(-1, 1), in(-1, 1, {3, 2})})},
+                {tensors({in(-1, 1, {2}), in(-1, 1, {})})}},
     .errors = {{{tensors({})}, "hstack expects a non-empty TensorList"}},
 }};
 
@@ -167,8 +186,10 @@ const Op vstack{{
     .dtypes = kAll,
     .kernel = compose([](auto& a) { return cat(each(a.tensors(0), "vstack", at_least_2d), 0); }),
     .aliases = "row_stack",
-    .samples = {{tensors({in(-1, 1), in(-1, 1, {2, 5})})}, {tensors({in(-1, 1, {2}), in(-1, 1, {2})})}},
-    .errors = {{{tensors({in(-1, 1, {2}), in(-1, 1, {3})})}, "Expected size 2 but got size 3 for tensor number 1"}},
+    .samples = {{tensors({in(-1, 1), in(-1, 1, {2, 5})})},
+                {tensors({in(-1, 1, {2}), in(-1, 1, {2})})}},
+    .errors = {{{tensors({in(-1, 1, {2}), in(-1, 1, {3})})},
+                "Expected size 2 but got size 3 for tensor number 1"}},
 }};
 
 const Op dstack{{
@@ -186,7 +207,11 @@ const Op column_stack{{
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
-      return cat(each(a.tensors(0), "column_stack", [](const Tensor& x) { return x.dim() > 1 ? x : reshape(x, DimVector{x.numel(), 1}); }), 1);
+      return cat(each(a.tensors(0), "column_stack",
+                      [](const Tensor& x) {
+                        return x.dim() > 1 ? x : reshape(x, DimVector{x.numel(), 1});
+                      }),
+                 1);
     }),
     .samples = {{tensors({in(-1, 1, {3}), in(-1, 1, {3, 2})})}},
 }};
@@ -199,23 +224,30 @@ const Op repeat{{
     .kernel = compose([](auto& a) {
       const Dims repeats = a.ints(1);
       const size_t n = repeats.size();
-      check(static_cast<int64_t>(n) >= a[0].dim(), "Number of dimensions of repeat dims can not be smaller than number of "
-            "dimensions of tensor: got ", repeats, " for shape ", a[0].shape());
+      check(static_cast<int64_t>(n) >= a[0].dim(),
+            "Number of dimensions of repeat dims can not be smaller than number of "
+            "dimensions of tensor: got ",
+            repeats, " for shape ", a[0].shape());
       // [s0, s1] as [1, s0, 1, s1], expanded to [r0, s0, r1, s1].
       DimVector split, expanded, whole;
       for (size_t d = 0; d < n; d++) {
         const auto lead = static_cast<int64_t>(n) - a[0].dim();
         const int64_t size = static_cast<int64_t>(d) < lead ? 1 : a[0].shape()[d - lead];
-        check(repeats[d] >= 0, "Trying to create tensor with negative dimension: repeats ", repeats);
+        check(repeats[d] >= 0, "Trying to create tensor with negative dimension: repeats ",
+              repeats);
         int64_t total;
-        check(!__builtin_mul_overflow(repeats[d], size, &total), "repeats ", repeats, " of shape ", a[0].shape(), " overflow");
+        check(!__builtin_mul_overflow(repeats[d], size, &total), "repeats ", repeats, " of shape ",
+              a[0].shape(), " overflow");
         for (int64_t s : {int64_t{1}, size}) split.push_back(s);
         for (int64_t s : {repeats[d], size}) expanded.push_back(s);
         whole.push_back(total);
       }
       return reshape(clone(expand(reshape(a[0], split), expanded)), whole);
     }),
-    .samples = {{in(-1, 1), dims({2, 3})}, {in(-1, 1), dims({2, 1, 3})}, {in(-1, 1), dims({0, 1})}, {in(-1, 1, {}), dims({3})}},
+    .samples = {{in(-1, 1), dims({2, 3})},
+                {in(-1, 1), dims({2, 1, 3})},
+                {in(-1, 1), dims({0, 1})},
+                {in(-1, 1, {}), dims({3})}},
     .errors = {{{in(-1, 1), dims({2})}, "can not be smaller than number of dimensions of tensor"},
                {{in(-1, 1), dims({2, -1})}, "negative dimension"}},
 }};
@@ -234,19 +266,23 @@ const Op tile{{
 
 const Op meshgrid{{
     .sig = "meshgrid(Tensor[] tensors, *, str? indexing=None) -> Tensor[]",
-    .doc = "The coordinates of a grid: tensor i varies along dimension i ('ij'), or the first two exchanged ('xy').",
+    .doc = "The coordinates of a grid: tensor i varies along dimension i ('ij'), or the first two "
+           "exchanged ('xy').",
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
       const auto axes = a.tensors(0);
       const auto indexing = a.given(1) ? a.str(1) : std::string_view("ij");
-      check(indexing == "ij" || indexing == "xy", "indexing must be one of \"xy\" or \"ij\", but received: ", indexing);
+      check(indexing == "ij" || indexing == "xy",
+            "indexing must be one of \"xy\" or \"ij\", but received: ", indexing);
       check(!axes.empty(), "expects a non-empty TensorList");
       const bool exchanged = indexing == "xy" && axes.size() >= 2;
       DimVector shape;
       for (const Tensor& t : axes) {
-        check(t.dim() <= 1, "Expected 0D or 1D tensor in the tensor list but got shape ", t.shape());
-        check(t.dtype() == axes[0].dtype(), "expects all tensors to have the same dtype, got ", axes[0].dtype(), " and ", t.dtype());
+        check(t.dim() <= 1, "Expected 0D or 1D tensor in the tensor list but got shape ",
+              t.shape());
+        check(t.dtype() == axes[0].dtype(), "expects all tensors to have the same dtype, got ",
+              axes[0].dtype(), " and ", t.dtype());
         shape.push_back(t.numel());
       }
       if (exchanged) std::swap(shape[0], shape[1]);
@@ -258,8 +294,10 @@ const Op meshgrid{{
       }
       return out;
     }),
-    .samples = {{tensors({in(-1, 1, {3}), in(-1, 1, {2})}), "ij"}, {tensors({in(-1, 1, {3}), in(-1, 1, {2}), in(-1, 1, {})}), "xy"}},
-    .errors = {{{tensors({in(-1, 1)})}, "Expected 0D or 1D tensor"}, {{tensors({in(-1, 1, {2})}), "a"}, "indexing must be one of"}},
+    .samples = {{tensors({in(-1, 1, {3}), in(-1, 1, {2})}), "ij"},
+                {tensors({in(-1, 1, {3}), in(-1, 1, {2}), in(-1, 1, {})}), "xy"}},
+    .errors = {{{tensors({in(-1, 1)})}, "Expected 0D or 1D tensor"},
+               {{tensors({in(-1, 1, {2})}), "a"}, "indexing must be one of"}},
 }};
 
 }  // namespace gotorch::ops

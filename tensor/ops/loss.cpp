@@ -23,7 +23,8 @@ Tensor reduced_loss(const Tensor& loss, std::string_view reduction) {
 
 void check_same_size(const Tensor& input, const Tensor& target) {
   check<ValueError>(same(input.shape(), target.shape()), "Using a target size (", target.shape(),
-                    ") that is different to the input size (", input.shape(), ") is deprecated. Please ensure they have the same size.");
+                    ") that is different to the input size (", input.shape(),
+                    ") is deprecated. Please ensure they have the same size.");
 }
 
 // [n, c, s] of logits and [n, s] of targets, checked.
@@ -32,7 +33,8 @@ struct ClassShape {
 };
 ClassShape class_shape(const Tensor& x, const Tensor& target, const Tensor& weight) {
   check(x.dim() >= 1, "input tensor should have at least one dimension");
-  check(target.dtype() == Dtype::Int64 || target.dtype() == Dtype::UInt8 || target.dtype() == Dtype::Int32,
+  check(target.dtype() == Dtype::Int64 || target.dtype() == Dtype::UInt8 ||
+            target.dtype() == Dtype::Int32,
         "expected class indices of an integer type, got ", target.dtype());
   ClassShape p;
   const size_t channel = x.dim() == 1 ? 0 : 1;
@@ -45,10 +47,14 @@ ClassShape class_shape(const Tensor& x, const Tensor& target, const Tensor& weig
     }
   }
   if (x.dim() > 1 && target.dim() > 0)
-    check<ValueError>(target.size(0) == x.size(0), "Expected input batch_size (", x.size(0), ") to match target batch_size (", target.size(0), ").");
-  check(same(target.shape(), expected), "Expected target size ", Dims(expected), ", got ", target.shape());
-  check(!weight.defined() || (weight.dim() == 1 && weight.size(0) == p.c), "weight tensor should be defined either for all ", p.c,
-        " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.shape() : Dims());
+    check<ValueError>(target.size(0) == x.size(0), "Expected input batch_size (", x.size(0),
+                      ") to match target batch_size (", target.size(0), ").");
+  check(same(target.shape(), expected), "Expected target size ", Dims(expected), ", got ",
+        target.shape());
+  check(!weight.defined() || (weight.dim() == 1 && weight.size(0) == p.c),
+        "weight tensor should be defined either for all ", p.c,
+        " classes or no classes but got weight tensor of shape: ",
+        weight.defined() ? weight.shape() : Dims());
   return p;
 }
 
@@ -62,7 +68,12 @@ struct ClassArgs {
 
   template <class T>
   kernels::ClassLoss<T> pack(const Tensor& total, const Tensor& max, const Tensor& sum) const {
-    kernels::ClassLoss<T> p{x.data<T>(), target.data<int64_t>(), weight.defined() ? weight.data<T>() : nullptr, shape.n, shape.c, shape.s};
+    kernels::ClassLoss<T> p{x.data<T>(),
+                            target.data<int64_t>(),
+                            weight.defined() ? weight.data<T>() : nullptr,
+                            shape.n,
+                            shape.c,
+                            shape.s};
     p.ignore_index = ignore_index;
     p.reduction = reduction;
     p.smoothing = smoothing;
@@ -77,9 +88,14 @@ struct ClassArgs {
 ClassArgs class_args(const Args& a, size_t at, bool smoothing) {
   const Dtype compute = compute_dtype(a[at].dtype());
   const Tensor weight = a.tensor_or(at + 2);
-  check(!weight.defined() || weight.dtype() == a[at].dtype(), "expected the weight to be of ", a[at].dtype(), ", got ", weight.defined() ? weight.dtype() : Dtype::Float);
-  ClassArgs c{packed(a[at], compute), packed(a[at + 1], Dtype::Int64), weight.defined() ? packed(weight, compute) : Tensor(),
-              class_shape(a[at], a[at + 1], weight), a.integer(at + 3), reduction_of(a.str(at + 4))};
+  check(!weight.defined() || weight.dtype() == a[at].dtype(), "expected the weight to be of ",
+        a[at].dtype(), ", got ", weight.defined() ? weight.dtype() : Dtype::Float);
+  ClassArgs c{packed(a[at], compute),
+              packed(a[at + 1], Dtype::Int64),
+              weight.defined() ? packed(weight, compute) : Tensor(),
+              class_shape(a[at], a[at + 1], weight),
+              a.integer(at + 3),
+              reduction_of(a.str(at + 4))};
   if (smoothing) c.smoothing = a.number(at + 5);
   return c;
 }
@@ -107,10 +123,12 @@ Tensor class_gradient(const Tensor& g, const Tensor& probabilities, const Args& 
   const Tensor classes = reshape(arange(x.size(dim)), shape);
   const Tensor hot = _to_dtype(eq(target, classes), x.dtype()) * mask;
   const double e = of_logits ? a.number(5) : 0;
-  const Tensor w = a.tensor_or(2).defined() ? reshape(a[2], shape) : gotorch::scalar_tensor(1, x.dtype());
+  const Tensor w =
+      a.tensor_or(2).defined() ? reshape(a[2], shape) : gotorch::scalar_tensor(1, x.dtype());
   // d loss / d log p: minus the (smoothed, weighted) target distribution.
   const Tensor weighted = hot * w;
-  const Tensor q = e ? weighted * (1 - e) + w * mask * (e / static_cast<double>(x.size(dim))) : weighted;
+  const Tensor q =
+      e ? weighted * (1 - e) + w * mask * (e / static_cast<double>(x.size(dim))) : weighted;
   Tensor scale = g;
   if (a.str(4) == "none") scale = unsqueeze(g, dim);
   else if (a.str(4) == "mean") scale = g / sum(weighted);
@@ -121,69 +139,95 @@ Tensor class_gradient(const Tensor& g, const Tensor& probabilities, const Args& 
 }  // namespace
 
 const Op nll_loss_kernel{{
-    .sig = "_nll_loss(Tensor input, Tensor target, Tensor? weight, int ignore_index, str reduction) -> (Tensor result, Tensor total_weight)",
+    .sig = "_nll_loss(Tensor input, Tensor target, Tensor? weight, int ignore_index, str "
+           "reduction) -> (Tensor result, Tensor total_weight)",
     .doc = "nll_loss, and the sum of the weights of the targets.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) -> Tensors {
       const ClassArgs c = class_args(a, 0, false);
       const bool plain = c.reduction == kernels::Reduction::None;
-      const Tensor loss = gotorch::empty(plain ? a[1].shape() : Dims(), c.x.dtype()), total = gotorch::empty({}, c.x.dtype());
-      in_type_of(c.x, [&]<class T>() { check_targets(kernels::nll_loss(c.pack<T>(total, {}, {}), loss.data<T>())); });
+      const Tensor loss = gotorch::empty(plain ? a[1].shape() : Dims(), c.x.dtype()),
+                   total = gotorch::empty({}, c.x.dtype());
+      in_type_of(c.x, [&]<class T>() {
+        check_targets(kernels::nll_loss(c.pack<T>(total, {}, {}), loss.data<T>()));
+      });
       return {rounded(loss, a[0].dtype()), total};
     }),
-    .grad = {wrt("input", "input target weight total_weight", [](auto& s) -> Tensor {
-      if (grad_mode().enabled) return class_gradient(s.g(), {}, s, false);
-      const ClassArgs c = class_args(s, 0, false);
-      const Tensor g = packed(s.g(), c.x.dtype()), total = packed(s.y(1), c.x.dtype());
-      const Tensor gx = gotorch::empty(s.shape(0), c.x.dtype());
-      in_type_of(c.x, [&]<class T>() { check_targets(kernels::nll_loss_backward(c.pack<T>(total, {}, {}), g.data<T>(), gx.data<T>())); });
-      return gx;
-    })},
+    .grad = {wrt("input", "input target weight total_weight",
+                 [](auto& s) -> Tensor {
+                   if (grad_mode().enabled) return class_gradient(s.g(), {}, s, false);
+                   const ClassArgs c = class_args(s, 0, false);
+                   const Tensor g = packed(s.g(), c.x.dtype()), total = packed(s.y(1), c.x.dtype());
+                   const Tensor gx = gotorch::empty(s.shape(0), c.x.dtype());
+                   in_type_of(c.x, [&]<class T>() {
+                     check_targets(kernels::nll_loss_backward(c.pack<T>(total, {}, {}), g.data<T>(),
+                                                              gx.data<T>()));
+                   });
+                   return gx;
+                 })},
     .samples = {{in(-2, 0, {3, 5}), indices(0, 5, {3}), none, -100, "mean"}},
 }};
 
 const Op nll_loss{{
-    .sig = "nll_loss(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int ignore_index=-100, bool? reduce=None, str reduction='mean') -> Tensor",
-    .doc = "-weight[target] * input[target]: input [n, c, ...] of log-probabilities, target [n, ...] of class indices. "
+    .sig = "nll_loss(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, "
+           "int ignore_index=-100, bool? reduce=None, str reduction='mean') -> Tensor",
+    .doc = "-weight[target] * input[target]: input [n, c, ...] of log-probabilities, target [n, "
+           "...] of class indices. "
            "'mean' divides by the sum of the weights.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
       return std::move(nll_loss_kernel.all(a[0], a[1], a.tensor_or(2), a.integer(4), a.str(6))[0]);
     }),
     .samples = {{in(-2, 0, {3, 5}), indices(0, 5, {3})},
-                {in(-2, 0, {3, 5, 2}), indices(0, 5, {3, 2}), in(0.5, 1, {5}), none, 1, none, "sum"},
+                {in(-2, 0, {3, 5, 2}), indices(0, 5, {3, 2}), in(0.5, 1, {5}), none, 1, none,
+                 "sum"},
                 {in(-2, 0, {5}), indices(0, 5, {}), none, none, -100, none, "none"}},
     .errors = {{{in(-2, 0, {3, 5}), indices(7, 8, {3})}, "Target 7 is out of bounds."}},
 }};
 
 const Op cross_entropy_kernel{{
-    .sig = "_cross_entropy(Tensor input, Tensor target, Tensor? weight, int ignore_index, str reduction, float label_smoothing) -> (Tensor result, Tensor total_weight, Tensor max, Tensor sum)",
+    .sig = "_cross_entropy(Tensor input, Tensor target, Tensor? weight, int ignore_index, str "
+           "reduction, float label_smoothing) -> (Tensor result, Tensor total_weight, Tensor max, "
+           "Tensor sum)",
     .doc = "cross_entropy with class indices, and what its gradient needs.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) -> Tensors {
       const ClassArgs c = class_args(a, 0, true);
       const bool plain = c.reduction == kernels::Reduction::None;
       const Dtype d = c.x.dtype();
-      const Tensor loss = gotorch::empty(plain ? a[1].shape() : Dims(), d), total = gotorch::empty({}, d);
+      const Tensor loss = gotorch::empty(plain ? a[1].shape() : Dims(), d),
+                   total = gotorch::empty({}, d);
       const Tensor max = gotorch::empty(a[1].shape(), d), sum = gotorch::empty(a[1].shape(), d);
-      in_type_of(c.x, [&]<class T>() { check_targets(kernels::cross_entropy(c.pack<T>(total, max, sum), loss.data<T>())); });
+      in_type_of(c.x, [&]<class T>() {
+        check_targets(kernels::cross_entropy(c.pack<T>(total, max, sum), loss.data<T>()));
+      });
       return {rounded(loss, a[0].dtype()), total, max, sum};
     }),
-    .grad = {wrt("input", "input target weight total_weight max sum", [](auto& s) -> Tensor {
-      if (grad_mode().enabled) return class_gradient(s.g(), softmax_kernel(s[0], s.shape(0).size() == 1 ? 0 : 1), s, true);
-      const ClassArgs c = class_args(s, 0, true);
-      const Dtype d = c.x.dtype();
-      const Tensor g = packed(s.g(), d), total = packed(s.y(1), d), max = packed(s.y(2), d), sum = packed(s.y(3), d);
-      const Tensor gx = gotorch::empty(s.shape(0), d);
-      in_type_of(c.x, [&]<class T>() { check_targets(kernels::cross_entropy_backward(c.pack<T>(total, max, sum), g.data<T>(), gx.data<T>())); });
-      return gx;
-    })},
+    .grad = {wrt("input", "input target weight total_weight max sum",
+                 [](auto& s) -> Tensor {
+                   if (grad_mode().enabled)
+                     return class_gradient(
+                         s.g(), softmax_kernel(s[0], s.shape(0).size() == 1 ? 0 : 1), s, true);
+                   const ClassArgs c = class_args(s, 0, true);
+                   const Dtype d = c.x.dtype();
+                   const Tensor g = packed(s.g(), d), total = packed(s.y(1), d),
+                                max = packed(s.y(2), d), sum = packed(s.y(3), d);
+                   const Tensor gx = gotorch::empty(s.shape(0), d);
+                   in_type_of(c.x, [&]<class T>() {
+                     check_targets(kernels::cross_entropy_backward(c.pack<T>(total, max, sum),
+                                                                   g.data<T>(), gx.data<T>()));
+                   });
+                   return gx;
+                 })},
     .samples = {{in(-2, 2, {3, 5}), indices(0, 5, {3}), none, -100, "mean", 0.0}},
 }};
 
 const Op cross_entropy{{
-    .sig = "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int ignore_index=-100, bool? reduce=None, str reduction='mean', float label_smoothing=0.0) -> Tensor",
-    .doc = "-log softmax(input)[target]: input [n, c, ...] of logits, target [n, ...] of class indices or [n, c, ...] of "
+    .sig = "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? "
+           "size_average=None, int ignore_index=-100, bool? reduce=None, str reduction='mean', "
+           "float label_smoothing=0.0) -> Tensor",
+    .doc = "-log softmax(input)[target]: input [n, c, ...] of logits, target [n, ...] of class "
+           "indices or [n, c, ...] of "
            "probabilities.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
@@ -191,8 +235,11 @@ const Op cross_entropy{{
       const double e = a.number(7);
       check(e >= 0 && e <= 1, "label_smoothing must be between 0.0 and 1.0. Got: ", e);
       if (!target.is_floating())
-        return std::move(cross_entropy_kernel.all(x, target, a.tensor_or(2), a.integer(4), a.str(6), e)[0]);
-      check(same(x.shape(), target.shape()), "cross_entropy with probabilities: expected target of shape ", x.shape(), ", got ", target.shape());
+        return std::move(
+            cross_entropy_kernel.all(x, target, a.tensor_or(2), a.integer(4), a.str(6), e)[0]);
+      check(same(x.shape(), target.shape()),
+            "cross_entropy with probabilities: expected target of shape ", x.shape(), ", got ",
+            target.shape());
       const int64_t dim = x.dim() == 1 ? 0 : 1;
       const double c = static_cast<double>(x.size(dim));
       const Tensor q = e > 0 ? target * (1 - e) + e / c : target;
@@ -207,7 +254,8 @@ const Op cross_entropy{{
       return reduced_loss(loss, a.str(6));
     }),
     .samples = {{in(-2, 2, {3, 5}), indices(0, 5, {3})},
-                {in(-2, 2, {3, 5}), indices(0, 5, {3}), in(0.5, 1, {5}), none, 2, none, "mean", 0.1},
+                {in(-2, 2, {3, 5}), indices(0, 5, {3}), in(0.5, 1, {5}), none, 2, none, "mean",
+                 0.1},
                 {in(-2, 2, {3, 5, 2}), indices(0, 5, {3, 2}), none, none, -100, none, "none"},
                 {in(-2, 2, {3, 5}), in(0, 1, {3, 5})},
                 {in(-2, 2, {5}), indices(0, 5, {}), none, none, -100, none, "sum"}},
@@ -216,15 +264,19 @@ const Op cross_entropy{{
 }};
 
 const Op mse_loss{{
-    .sig = "mse_loss(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
+    .sig = "mse_loss(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str "
+           "reduction='mean') -> Tensor",
     .doc = "(input - target)^2, reduced.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) { return reduced_loss(square(a[0] - a[1]), a.str(4)); }),
-    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), in(-1, 1), none, none, "sum"}, {in(-1, 1), in(-1, 1), none, none, "none"}},
+    .samples = {{in(-1, 1), in(-1, 1)},
+                {in(-1, 1), in(-1, 1), none, none, "sum"},
+                {in(-1, 1), in(-1, 1), none, none, "none"}},
 }};
 
 const Op l1_loss{{
-    .sig = "l1_loss(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
+    .sig = "l1_loss(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str "
+           "reduction='mean') -> Tensor",
     .doc = "|input - target|, reduced.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) { return reduced_loss(abs(a[0] - a[1]), a.str(4)); }),
@@ -232,7 +284,8 @@ const Op l1_loss{{
 }};
 
 const Op smooth_l1_loss{{
-    .sig = "smooth_l1_loss(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str reduction='mean', float beta=1.0) -> Tensor",
+    .sig = "smooth_l1_loss(Tensor input, Tensor target, bool? size_average=None, bool? "
+           "reduce=None, str reduction='mean', float beta=1.0) -> Tensor",
     .doc = "d^2 / (2 beta) where d = |input - target| < beta, d - beta / 2 elsewhere, reduced.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
@@ -246,21 +299,26 @@ const Op smooth_l1_loss{{
 }};
 
 const Op huber_loss{{
-    .sig = "huber_loss(Tensor input, Tensor target, str reduction='mean', float delta=1.0) -> Tensor",
-    .doc = "d^2 / 2 where d = |input - target| < delta, delta * (d - delta / 2) elsewhere, reduced.",
+    .sig =
+        "huber_loss(Tensor input, Tensor target, str reduction='mean', float delta=1.0) -> Tensor",
+    .doc =
+        "d^2 / 2 where d = |input - target| < delta, delta * (d - delta / 2) elsewhere, reduced.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
       const double delta = a.number(3);
       check(delta > 0, "huber_loss does not support non-positive values for delta, got ", delta);
       const Tensor d = abs(a[0] - a[1]);
-      return reduced_loss(where(lt(d, delta), square(d) * 0.5, (d - 0.5 * delta) * delta), a.str(2));
+      return reduced_loss(where(lt(d, delta), square(d) * 0.5, (d - 0.5 * delta) * delta),
+                          a.str(2));
     }),
     .samples = {{in(-2, 2), in(-2, 2)}, {in(-2, 2), in(-2, 2), "sum", 0.5}},
 }};
 
 const Op binary_cross_entropy{{
-    .sig = "binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
-    .doc = "-(target * log(input) + (1 - target) * log(1 - input)) * weight, reduced. Logarithms are cut off at -100.",
+    .sig = "binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? "
+           "size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
+    .doc = "-(target * log(input) + (1 - target) * log(1 - input)) * weight, reduced. Logarithms "
+           "are cut off at -100.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
       check_same_size(a[0], a[1]);
@@ -273,27 +331,36 @@ const Op binary_cross_entropy{{
 }};
 
 const Op binary_cross_entropy_with_logits{{
-    .sig = "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, bool? reduce=None, str reduction='mean', Tensor? pos_weight=None) -> Tensor",
-    .doc = "binary_cross_entropy(sigmoid(input), target), as (1 - target) * input + softplus(-input), which cannot overflow.",
+    .sig = "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, "
+           "bool? size_average=None, bool? reduce=None, str reduction='mean', Tensor? "
+           "pos_weight=None) -> Tensor",
+    .doc = "binary_cross_entropy(sigmoid(input), target), as (1 - target) * input + "
+           "softplus(-input), which cannot overflow.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
       const Tensor &x = a[0], &target = a[1];
-      check<ValueError>(same(x.shape(), target.shape()), "Target size (", target.shape(), ") must be the same as input size (", x.shape(), ")");
+      check<ValueError>(same(x.shape(), target.shape()), "Target size (", target.shape(),
+                        ") must be the same as input size (", x.shape(), ")");
       const Tensor log_no = neg(logsigmoid(x));
-      Tensor loss = a.given(6) ? (1 - target) * x + ((a[6] - 1) * target + 1) * log_no : (1 - target) * x + log_no;
+      Tensor loss = a.given(6) ? (1 - target) * x + ((a[6] - 1) * target + 1) * log_no
+                               : (1 - target) * x + log_no;
       return reduced_loss(a.given(2) ? loss * a[2] : loss, a.str(5));
     }),
-    .samples = {{in(-2, 2), in(0, 1)}, {in(-2, 2), in(0, 1), in(0.5, 1), none, none, "sum", in(0.5, 2, {5})}},
+    .samples = {{in(-2, 2), in(0, 1)},
+                {in(-2, 2), in(0, 1), in(0.5, 1), none, none, "sum", in(0.5, 2, {5})}},
     .errors = {{{in(-1, 1, {3}), in(0, 1, {4})}, "must be the same as input size"}},
 }};
 
 const Op kl_div{{
-    .sig = "kl_div(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str reduction='mean', bool log_target=False) -> Tensor",
-    .doc = "target * (log(target) - input), reduced; input is of log-probabilities. 'batchmean' divides the sum by the batch.",
+    .sig = "kl_div(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str "
+           "reduction='mean', bool log_target=False) -> Tensor",
+    .doc = "target * (log(target) - input), reduced; input is of log-probabilities. 'batchmean' "
+           "divides the sum by the batch.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
       const Tensor &x = a[0], &target = a[1];
-      const Tensor loss = a.flag(5) ? exp(target) * (target - x) : xlogy(target, target) - target * x;
+      const Tensor loss =
+          a.flag(5) ? exp(target) * (target - x) : xlogy(target, target) - target * x;
       if (a.str(4) == "batchmean") return sum(loss) / (x.dim() ? x.size(0) : 1);
       return reduced_loss(loss, a.str(4));
     }),
@@ -304,7 +371,8 @@ const Op xlogy{{
     .sig = "xlogy(Tensor input, Operand other) -> Tensor",
     .doc = "input * log(other), and 0 where input is 0.",
     .kernel = compose([](auto& a) -> Tensor {
-      const Tensor y = a.value(1).is_tensor() ? a[1] : gotorch::scalar_tensor(a.scalar(1), a[0].dtype());
+      const Tensor y =
+          a.value(1).is_tensor() ? a[1] : gotorch::scalar_tensor(a.scalar(1), a[0].dtype());
       const Tensor zero = logical_and(eq(a[0], 0), logical_not(isnan(y)));
       // log sees 1 where it does not count, so that no infinity meets the zero, in the gradient either.
       return where(zero, 0, a[0] * log(where(zero, 1, y)));
@@ -313,14 +381,18 @@ const Op xlogy{{
 }};
 
 const Op poisson_nll_loss{{
-    .sig = "poisson_nll_loss(Tensor input, Tensor target, bool log_input=True, bool full=False, bool? size_average=None, float eps=1e-08, bool? reduce=None, str reduction='mean') -> Tensor",
-    .doc = "exp(input) - target * input, or with log_input=False input - target * log(input + eps), reduced.",
+    .sig =
+        "poisson_nll_loss(Tensor input, Tensor target, bool log_input=True, bool full=False, bool? "
+        "size_average=None, float eps=1e-08, bool? reduce=None, str reduction='mean') -> Tensor",
+    .doc = "exp(input) - target * input, or with log_input=False input - target * log(input + "
+           "eps), reduced.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
       const Tensor &x = a[0], &target = a[1];
       Tensor loss = a.flag(2) ? exp(x) - target * x : x - target * log(x + a.number(5));
       if (a.flag(3)) {
-        const Tensor stirling = target * log(target) - target + log(target * 6.283185307179586) * 0.5;
+        const Tensor stirling =
+            target * log(target) - target + log(target * 6.283185307179586) * 0.5;
         loss = loss + where(gt(target, 1), stirling, 0);
       }
       return reduced_loss(loss, a.str(7));
@@ -329,7 +401,8 @@ const Op poisson_nll_loss{{
 }};
 
 const Op hinge_embedding_loss{{
-    .sig = "hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, bool? size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
+    .sig = "hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, bool? "
+           "size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
     .doc = "input where target is 1, max(0, margin - input) where it is -1, reduced.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
@@ -340,7 +413,8 @@ const Op hinge_embedding_loss{{
 }};
 
 const Op margin_ranking_loss{{
-    .sig = "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, bool? size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
+    .sig = "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, bool? "
+           "size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
     .doc = "max(0, -target * (input1 - input2) + margin), reduced.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {

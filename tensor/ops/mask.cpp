@@ -10,14 +10,17 @@ namespace {
 
 const uint8_t* bytes_of(const Tensor& mask) { return static_cast<const uint8_t*>(mask.raw()); }
 
-void check_mask(const Tensor& mask) { check(mask.dtype() == Dtype::Bool, "expected BoolTensor for mask, got ", mask.dtype()); }
+void check_mask(const Tensor& mask) {
+  check(mask.dtype() == Dtype::Bool, "expected BoolTensor for mask, got ", mask.dtype());
+}
 
 Tensor places(const Tensor& x) {
   const Tensor mask = packed(x, Dtype::Bool);
   const auto offsets = kernels::mask_offsets(bytes_of(mask), mask.numel());
   const Tensor y = gotorch::empty(DimVector{offsets.total(), x.dim()}, Dtype::Int64);
   if (y.numel() > 0)
-    kernels::nonzero(bytes_of(mask), x.shape().data(), static_cast<int>(x.dim()), offsets, y.data<int64_t>());
+    kernels::nonzero(bytes_of(mask), x.shape().data(), static_cast<int>(x.dim()), offsets,
+                     y.data<int64_t>());
   return y;
 }
 
@@ -25,7 +28,8 @@ Tensor places(const Tensor& x) {
 
 const Op masked_select{{
     .sig = "masked_select(Tensor input, Tensor mask) -> Tensor",
-    .doc = "The elements of input where mask is true, in row-major order; the two are broadcast to each other.",
+    .doc = "The elements of input where mask is true, in row-major order; the two are broadcast to "
+           "each other.",
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       check_mask(a[1]);
@@ -33,15 +37,20 @@ const Op masked_select{{
       const Tensor x = packed(expanded(a[0], shape)), mask = packed(expanded(a[1], shape));
       const auto offsets = kernels::mask_offsets(bytes_of(mask), mask.numel());
       const Tensor y = gotorch::empty({offsets.total()}, x.dtype());
-      kernels::masked_select(x.raw(), bytes_of(mask), mask.numel(), offsets, y.raw(), x.item_size());
+      kernels::masked_select(x.raw(), bytes_of(mask), mask.numel(), offsets, y.raw(),
+                             x.item_size());
       return y;
     }),
-    .grad = {wrt("input", "mask", [](auto& s) {
-      const DimVector shape = broadcast_shapes(s.shape(0), s.shape(1));
-      return masked_scatter.inplace(zeros(shape, s.g().dtype()), s[1], s.g());
-    })},
-    .samples = {{in(-1, 1), bools({3, 5})}, {in(-1, 1), bools({5})}, {in(-1, 1, {3, 1}), bools({4})}},
-    .errors = {{{in(-1, 1), in(-1, 1)}, "expected BoolTensor for mask"}, {{in(-1, 1), bools({4})}, "shapes"}},
+    .grad = {wrt("input", "mask",
+                 [](auto& s) {
+                   const DimVector shape = broadcast_shapes(s.shape(0), s.shape(1));
+                   return masked_scatter.inplace(zeros(shape, s.g().dtype()), s[1], s.g());
+                 })},
+    .samples = {{in(-1, 1), bools({3, 5})},
+                {in(-1, 1), bools({5})},
+                {in(-1, 1, {3, 1}), bools({4})}},
+    .errors = {{{in(-1, 1), in(-1, 1)}, "expected BoolTensor for mask"},
+               {{in(-1, 1), bools({4})}, "shapes"}},
 }};
 
 const Op masked_scatter{{
@@ -50,25 +59,34 @@ const Op masked_scatter{{
     .dtypes = kAll,
     .kernel = modify([](auto& a, auto& y) {
       check_mask(a[1]);
-      check(a[2].dtype() == y.dtype(), "expected self and source to have same dtypes but got ", y.dtype(), " and ", a[2].dtype());
+      check(a[2].dtype() == y.dtype(), "expected self and source to have same dtypes but got ",
+            y.dtype(), " and ", a[2].dtype());
       const Tensor mask = packed(expanded(a[1], y.shape())), source = packed(a[2]);
       const auto offsets = kernels::mask_offsets(bytes_of(mask), mask.numel());
-      check(offsets.total() <= source.numel(), "Number of elements of source < number of ones in mask: ", source.numel(), " < ",
+      check(offsets.total() <= source.numel(),
+            "Number of elements of source < number of ones in mask: ", source.numel(), " < ",
             offsets.total());
       const Tensor whole = packed(y);
-      kernels::masked_scatter(whole.raw(), bytes_of(mask), mask.numel(), offsets, source.raw(), y.item_size());
+      kernels::masked_scatter(whole.raw(), bytes_of(mask), mask.numel(), offsets, source.raw(),
+                              y.item_size());
       if (!whole.is(y)) copy_elements(y, whole);
     }),
     .grad = {wrt("input", "mask", [](auto& s) { return masked_fill(s.g(), s[1], 0); }),
-             wrt("source", "mask", [](auto& s) {
-               const Tensor used = masked_select(s.g(), s[1]);
-               return reshape(constant_pad_nd(used, DimVector{0, numel_of(s.shape(2)) - used.numel()}), s.shape(2));
-             })},
-    .validate = [](const Args& a) {
-      const DimVector shape = broadcast_shapes(a[0].shape(), a[1].shape());
-      check(same(shape, a[0].shape()), "mask of shape ", a[1].shape(), " does not broadcast to shape ", a[0].shape());
-    },
-    .samples = {{in(-1, 1), bools({3, 5}), in(-1, 1, {4, 4})}, {in(-1, 1), bools({5}), in(-1, 1, {15})}},
+             wrt("source", "mask",
+                 [](auto& s) {
+                   const Tensor used = masked_select(s.g(), s[1]);
+                   return reshape(
+                       constant_pad_nd(used, DimVector{0, numel_of(s.shape(2)) - used.numel()}),
+                       s.shape(2));
+                 })},
+    .validate =
+        [](const Args& a) {
+          const DimVector shape = broadcast_shapes(a[0].shape(), a[1].shape());
+          check(same(shape, a[0].shape()), "mask of shape ", a[1].shape(),
+                " does not broadcast to shape ", a[0].shape());
+        },
+    .samples = {{in(-1, 1), bools({3, 5}), in(-1, 1, {4, 4})},
+                {in(-1, 1), bools({5}), in(-1, 1, {15})}},
     .errors = {{{in(-1, 1), in(-1, 1), in(-1, 1)}, "expected BoolTensor for mask"}},
 }};
 

@@ -32,7 +32,8 @@ Tensor in_compute_type(const Tensor& x) {
 
 // a [batch, m, k] times b [batch, k, n], any strides; the batch may be left out of both. bias: n values.
 Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
-  check(a.dtype() == b.dtype(), "expected both matrices to have the same dtype, but got ", a.dtype(), " and ", b.dtype());
+  check(a.dtype() == b.dtype(), "expected both matrices to have the same dtype, but got ",
+        a.dtype(), " and ", b.dtype());
   const bool batched = a.dim() == 3;
   const Tensor x = in_compute_type(a), y = in_compute_type(b);
   const Tensor z = bias.defined() ? packed(in_compute_type(bias)) : Tensor();
@@ -75,7 +76,9 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
 }
 
 // All leading dimensions of x as one.
-int64_t row_count(const Tensor& x) { return x.size(-1) == 0 ? numel_of(x.shape().first(x.dim() - 1)) : x.numel() / x.size(-1); }
+int64_t row_count(const Tensor& x) {
+  return x.size(-1) == 0 ? numel_of(x.shape().first(x.dim() - 1)) : x.numel() / x.size(-1);
+}
 
 Tensor flat_rows(const Tensor& x) {
   return x.dim() == 2 ? x : reshape(x, DimVector{row_count(x), x.size(-1)});
@@ -100,8 +103,8 @@ Tensor batched_product(const Tensor& a, const Tensor& b) {
 }
 
 void check_inner(const Tensor& a, const Tensor& b) {
-  check(a.size(-1) == b.size(-2), "mat1 and mat2 shapes cannot be multiplied (", a.size(-2), "x", a.size(-1), " and ",
-        b.size(-2), "x", b.size(-1), ")");
+  check(a.size(-1) == b.size(-2), "mat1 and mat2 shapes cannot be multiplied (", a.size(-2), "x",
+        a.size(-1), " and ", b.size(-2), "x", b.size(-1), ")");
 }
 
 }  // namespace
@@ -111,14 +114,16 @@ const Op mm{{
     .doc = "Product of two matrices, [n, k] and [k, m]. No broadcasting.",
     .dtypes = kNumbers,
     .kernel = function([](auto& a) {
-      check(a[0].dim() == 2 && a[1].dim() == 2, "both arguments must be matrices, got shapes ", a[0].shape(), " and ", a[1].shape());
+      check(a[0].dim() == 2 && a[1].dim() == 2, "both arguments must be matrices, got shapes ",
+            a[0].shape(), " and ", a[1].shape());
       check_inner(a[0], a[1]);
       return product(a[0], a[1]);
     }),
     .grad = {wrt("input", "mat2", [](auto& s) { return mm(s.g(), t(s[1])); }),
              wrt("mat2", "input", [](auto& s) { return mm(t(s[0]), s.g()); })},
     .samples = {{in(-1, 1, {3, 4}), in(-1, 1, {4, 5})}, {in(-1, 1, {1, 7}), in(-1, 1, {7, 1})}},
-    .errors = {{{in(-1, 1, {3, 4}), in(-1, 1, {5, 6})}, "mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"}},
+    .errors = {{{in(-1, 1, {3, 4}), in(-1, 1, {5, 6})},
+                "mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"}},
     .ulp = 16,
 }};
 
@@ -127,26 +132,31 @@ const Op bmm{{
     .doc = "Products of pairs of matrices, [b, n, k] and [b, k, m].",
     .dtypes = kNumbers,
     .kernel = function([](auto& a) {
-      check(a[0].dim() == 3 && a[1].dim() == 3, "batch1 and batch2 must be 3D tensors, got shapes ", a[0].shape(), " and ", a[1].shape());
+      check(a[0].dim() == 3 && a[1].dim() == 3, "batch1 and batch2 must be 3D tensors, got shapes ",
+            a[0].shape(), " and ", a[1].shape());
       check(a[0].size(0) == a[1].size(0) && a[0].size(2) == a[1].size(1),
-            "Expected size for first two dimensions of batch2 tensor to be: [", a[0].size(0), ", ", a[0].size(2),
-            "] but got: [", a[1].size(0), ", ", a[1].size(1), "].");
+            "Expected size for first two dimensions of batch2 tensor to be: [", a[0].size(0), ", ",
+            a[0].size(2), "] but got: [", a[1].size(0), ", ", a[1].size(1), "].");
       return product(a[0], a[1]);
     }),
     .grad = {wrt("input", "mat2", [](auto& s) { return bmm(s.g(), transpose(s[1], 1, 2)); }),
              wrt("mat2", "input", [](auto& s) { return bmm(transpose(s[0], 1, 2), s.g()); })},
     .samples = {{in(-1, 1, {2, 3, 4}), in(-1, 1, {2, 4, 5})}},
-    .errors = {{{in(-1, 1, {2, 3, 4}), in(-1, 1, {2, 5, 6})}, "Expected size for first two dimensions"}},
+    .errors = {{{in(-1, 1, {2, 3, 4}), in(-1, 1, {2, 5, 6})},
+                "Expected size for first two dimensions"}},
     .ulp = 16,
 }};
 
 const Op matmul{{
     .sig = "matmul(Tensor input, Tensor other) -> Tensor",
-    .doc = "Matrix product of the last two dimensions, broadcast over the others; vectors count as a row or a column.",
+    .doc = "Matrix product of the last two dimensions, broadcast over the others; vectors count as "
+           "a row or a column.",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
       const Tensor &x = a[0], &y = a[1];
-      check(x.dim() > 0 && y.dim() > 0, "both arguments to matmul need to be at least 1D, but they are ", x.dim(), "D and ", y.dim(), "D");
+      check(x.dim() > 0 && y.dim() > 0,
+            "both arguments to matmul need to be at least 1D, but they are ", x.dim(), "D and ",
+            y.dim(), "D");
       if (x.dim() == 1 && y.dim() == 1) return dot(x, y);
       if (x.dim() == 1) {
         const Tensor row = unsqueeze(x, 0);
@@ -154,12 +164,14 @@ const Op matmul{{
         return squeeze(matmul(row, y), -2);
       }
       if (y.dim() == 1) {
-        check(x.size(-1) == y.size(0), "size mismatch, got input (", x.size(-2), "x", x.size(-1), "), vec (", y.size(0), ")");
+        check(x.size(-1) == y.size(0), "size mismatch, got input (", x.size(-2), "x", x.size(-1),
+              "), vec (", y.size(0), ")");
         return squeeze(matmul(x, unsqueeze(y, 1)), -1);
       }
       check_inner(x, y);
       if (x.dim() == 2 && y.dim() == 2) return mm(x, y);
-      if (y.dim() == 2) return reshape(mm(flat_rows(x), y), joined(x.shape().first(x.dim() - 1), {y.size(1)}));
+      if (y.dim() == 2)
+        return reshape(mm(flat_rows(x), y), joined(x.shape().first(x.dim() - 1), {y.size(1)}));
       return batched_product(x, y);
     }),
     .samples = {{in(-1, 1, {3, 4}), in(-1, 1, {4, 5})},
@@ -168,7 +180,8 @@ const Op matmul{{
                 {in(-1, 1, {4}), in(-1, 1, {2, 4, 3})},
                 {in(-1, 1, {2, 1, 3, 4}), in(-1, 1, {5, 4, 2})},
                 {in(-1, 1, {2, 3, 4}), in(-1, 1, {4, 2})}},
-    .errors = {{{in(-1, 1, {3, 4}), in(-1, 1, {5, 6})}, "mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"}},
+    .errors = {{{in(-1, 1, {3, 4}), in(-1, 1, {5, 6})},
+                "mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"}},
     .ulp = 16,
 }};
 
@@ -177,9 +190,12 @@ const Op dot{{
     .doc = "Sum of the products of two vectors.",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
-      check(a[0].dim() == 1 && a[1].dim() == 1, "1D tensors expected, but got ", a[0].dim(), "D and ", a[1].dim(), "D tensors");
-      check(a[0].numel() == a[1].numel(), "inconsistent tensor size, expected tensor [", a[0].numel(), "] and src [", a[1].numel(),
-            "] to have the same number of elements, but got ", a[0].numel(), " and ", a[1].numel(), " elements respectively");
+      check(a[0].dim() == 1 && a[1].dim() == 1, "1D tensors expected, but got ", a[0].dim(),
+            "D and ", a[1].dim(), "D tensors");
+      check(a[0].numel() == a[1].numel(), "inconsistent tensor size, expected tensor [",
+            a[0].numel(), "] and src [", a[1].numel(),
+            "] to have the same number of elements, but got ", a[0].numel(), " and ", a[1].numel(),
+            " elements respectively");
       return reshape(mm(unsqueeze(a[0], 0), unsqueeze(a[1], 1)), DimVector{});
     }),
     .aliases = "vdot",
@@ -192,7 +208,8 @@ const Op mv{{
     .doc = "Product of a matrix and a vector.",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
-      check(a[0].dim() == 2 && a[1].dim() == 1, "vector + matrix @ vector expected, got ", a[1].dim(), ", ", a[0].dim(), ", ", a[1].dim());
+      check(a[0].dim() == 2 && a[1].dim() == 1, "vector + matrix @ vector expected, got ",
+            a[1].dim(), ", ", a[0].dim(), ", ", a[1].dim());
       return matmul(a[0], a[1]);
     }),
     .samples = {{in(-1, 1, {3, 4}), in(-1, 1, {4})}},
@@ -204,7 +221,8 @@ const Op outer{{
     .doc = "All products of an element of input with one of vec2.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
-      check(a[0].dim() == 1 && a[1].dim() == 1, "outer: Expected 1-D arguments, but got ", a[0].dim(), "-D and ", a[1].dim(), "-D");
+      check(a[0].dim() == 1 && a[1].dim() == 1, "outer: Expected 1-D arguments, but got ",
+            a[0].dim(), "-D and ", a[1].dim(), "-D");
       return unsqueeze(a[0], 1) * a[1];
     }),
     .aliases = "ger",
@@ -212,7 +230,8 @@ const Op outer{{
 }};
 
 const Op addmm{{
-    .sig = "addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    .sig =
+        "addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * input + alpha * (mat1 @ mat2).",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
@@ -228,7 +247,8 @@ const Op addmm{{
 }};
 
 const Op addmv{{
-    .sig = "addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    .sig =
+        "addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * input + alpha * (mat @ vec).",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
@@ -241,7 +261,8 @@ const Op addmv{{
 }};
 
 const Op baddbmm{{
-    .sig = "baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    .sig = "baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) "
+           "-> Tensor",
     .doc = "beta * input + alpha * (batch1 @ batch2), matrix by matrix.",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
@@ -261,12 +282,20 @@ const Op linear{{
       const Tensor &x = a[0], &w = a[1];
       check(w.dim() == 2, "the weight must be a matrix, got shape ", w.shape());
       check(x.dim() >= 1 && x.size(-1) == w.size(1), "mat1 and mat2 shapes cannot be multiplied (",
-            x.dim() ? row_count(x) : 1, "x", x.dim() ? x.size(-1) : 1, " and ", w.size(1), "x", w.size(0), ")");
+            x.dim() ? row_count(x) : 1, "x", x.dim() ? x.size(-1) : 1, " and ", w.size(1), "x",
+            w.size(0), ")");
       const Tensor bias = a.tensor_or(2);
-      check(!bias.defined() || (bias.dim() == 1 && bias.size(0) == w.size(0)), "the bias must have shape [", w.size(0),
-            "], got ", bias.defined() ? bias.shape() : Dims());
-      const Tensor flat = x.dim() == 2 ? x : alias(packed(x), DimVector{row_count(x), x.size(-1)}, DimVector{x.size(-1), 1}, x.is_contiguous() ? x.offset() : 0);
-      const Tensor y = product(flat, alias(w, DimVector{w.size(1), w.size(0)}, DimVector{w.strides()[1], w.strides()[0]}, w.offset()), bias);
+      check(!bias.defined() || (bias.dim() == 1 && bias.size(0) == w.size(0)),
+            "the bias must have shape [", w.size(0), "], got ",
+            bias.defined() ? bias.shape() : Dims());
+      const Tensor flat = x.dim() == 2
+                              ? x
+                              : alias(packed(x), DimVector{row_count(x), x.size(-1)},
+                                      DimVector{x.size(-1), 1}, x.is_contiguous() ? x.offset() : 0);
+      const Tensor y = product(flat,
+                               alias(w, DimVector{w.size(1), w.size(0)},
+                                     DimVector{w.strides()[1], w.strides()[0]}, w.offset()),
+                               bias);
       if (x.dim() == 2) return y;
       const DimVector shape = joined(x.shape().first(x.dim() - 1), {w.size(0)});
       y->strides = contiguous_strides(shape);
@@ -274,12 +303,14 @@ const Op linear{{
       return y;
     }),
     .grad = {wrt("input", "weight", [](auto& s) { return matmul(s.g(), s[1]); }),
-             wrt("weight", "input", [](auto& s) { return mm(t(flat_rows(s.g())), flat_rows(s[0])); }),
+             wrt("weight", "input",
+                 [](auto& s) { return mm(t(flat_rows(s.g())), flat_rows(s[0])); }),
              wrt("bias", "", [](auto& s) { return s.g(); })},
     .samples = {{in(-1, 1, {3, 4}), in(-1, 1, {5, 4}), in(-1, 1, {5})},
                 {in(-1, 1, {2, 3, 4}), in(-1, 1, {5, 4}), in(-1, 1, {5})},
                 {in(-1, 1, {4}), in(-1, 1, {5, 4})}},
-    .errors = {{{in(-1, 1, {3, 4}), in(-1, 1, {5, 6})}, "mat1 and mat2 shapes cannot be multiplied (3x4 and 6x5)"}},
+    .errors = {{{in(-1, 1, {3, 4}), in(-1, 1, {5, 6})},
+                "mat1 and mat2 shapes cannot be multiplied (3x4 and 6x5)"}},
     .ulp = 16,
 }};
 

@@ -17,7 +17,8 @@ Spatial spatial_of(Dims shape, size_t dims) {
 }
 
 Spatial spread(Dims list, size_t dims, int64_t otherwise, const char* name) {
-  check(list.size() == dims || list.size() == 1, name, " must either be a single int, or a tuple of ", dims, " ints, got ", list);
+  check(list.size() == dims || list.size() == 1, name,
+        " must either be a single int, or a tuple of ", dims, " ints, got ", list);
   Spatial out{otherwise, otherwise, otherwise};
   for (size_t i = 0; i < dims; i++) out[3 - dims + i] = list.size() == 1 ? list[0] : list[i];
   return out;
@@ -37,7 +38,8 @@ kernels::PoolShape pool_shape(Dims x, const Args& a, size_t at, bool dilated, bo
     check(s.stride[i] > 0, "stride should not be zero, but got ", a.ints(at + 1));
     check(s.dilation[i] > 0, "dilation should be greater than zero");
     check(s.padding[i] >= 0 && s.padding[i] <= s.kernel[i] / 2,
-          "pad should be at most half of effective kernel size, but got pad=", s.padding[i], ", kernel_size=", s.kernel[i]);
+          "pad should be at most half of effective kernel size, but got pad=", s.padding[i],
+          ", kernel_size=", s.kernel[i]);
   }
   s.set_out(ceil_mode);
   for (int i = 0; i < 3; i++)
@@ -64,11 +66,13 @@ Tensor in_compute_type(Dtype dtype, const DimVector& shape, F&& f) {
 
 // Sums or averages of windows and their gradient, for both kinds of windows.
 Tensor average(const Tensor& x, const PoolWindows& w, size_t dims, int64_t divisor) {
-  return in_compute_type(x.dtype(), with_spatial(x.shape(), w.out, dims), [&]<class T>(T* y, Dtype d) {
-    kernels::average_pool(planes_of(x.shape(), dims), w, divisor, packed(x, d).data<T>(), y);
-  });
+  return in_compute_type(
+      x.dtype(), with_spatial(x.shape(), w.out, dims), [&]<class T>(T* y, Dtype d) {
+        kernels::average_pool(planes_of(x.shape(), dims), w, divisor, packed(x, d).data<T>(), y);
+      });
 }
-Tensor average_backward(const Tensor& g, Dims x, const PoolWindows& w, size_t dims, int64_t divisor) {
+Tensor average_backward(const Tensor& g, Dims x, const PoolWindows& w, size_t dims,
+                        int64_t divisor) {
   return in_compute_type(g.dtype(), DimVector(x), [&]<class T>(T* dx, Dtype d) {
     kernels::average_pool_backward(planes_of(x, dims), w, divisor, packed(g, d).data<T>(), dx);
   });
@@ -78,16 +82,20 @@ Tensors largest(const Tensor& x, const PoolWindows& w, size_t dims) {
   const DimVector shape = with_spatial(x.shape(), w.out, dims);
   const Tensor index = gotorch::empty(shape, Dtype::Int64);
   const Tensor y = in_compute_type(x.dtype(), shape, [&]<class T>(T* out, Dtype d) {
-    kernels::max_pool(planes_of(x.shape(), dims), w, packed(x, d).data<T>(), out, index.data<int64_t>());
+    kernels::max_pool(planes_of(x.shape(), dims), w, packed(x, d).data<T>(), out,
+                      index.data<int64_t>());
   });
   return {y, index};
 }
 
 void check_dims(const Tensor& x, size_t dims) {
   const auto n = static_cast<int64_t>(dims);
-  check(x.dim() == n + 1 || x.dim() == n + 2, "Expected ", n + 1, "D or ", n + 2, "D input, but got shape ", x.shape());
+  check(x.dim() == n + 1 || x.dim() == n + 2, "Expected ", n + 1, "D or ", n + 2,
+        "D input, but got shape ", x.shape());
   for (int64_t i = x.dim() - n; i < x.dim(); i++)
-    check(x.size(i) > 0, "Expected input to have non-zero size for non-batch dimensions, but got shape ", x.shape());
+    check(x.size(i) > 0,
+          "Expected input to have non-zero size for non-batch dimensions, but got shape ",
+          x.shape());
 }
 
 DimVector full_list(Dims list, size_t dims) {
@@ -99,7 +107,8 @@ Tensors max_pool(const Args& a, size_t dims) {
   check_dims(a[0], dims);
   const DimVector kernel = full_list(a.ints(1), dims);
   const bool own_stride = a.given(2) && !a.ints(2).empty();
-  return max_pool_kernel.all(a[0], kernel, own_stride ? full_list(a.ints(2), dims) : kernel, a.ints(3), a.ints(4), a.flag(5));
+  return max_pool_kernel.all(a[0], kernel, own_stride ? full_list(a.ints(2), dims) : kernel,
+                             a.ints(3), a.ints(4), a.flag(5));
 }
 
 Tensor avg_pool(const Args& a, size_t dims, const Value& divisor) {
@@ -107,8 +116,8 @@ Tensor avg_pool(const Args& a, size_t dims, const Value& divisor) {
   const DimVector kernel = full_list(a.ints(1), dims);
   const bool own_stride = a.given(2) && !a.ints(2).empty();
   check(divisor.is_none() || divisor.scalar().to<int64_t>() != 0, "divisor must be not zero");
-  return avg_pool_kernel(a[0], kernel, own_stride ? full_list(a.ints(2), dims) : kernel, a.ints(3), a.flag(4), a.flag(5),
-                         divisor.is_none() ? Value(0) : divisor);
+  return avg_pool_kernel(a[0], kernel, own_stride ? full_list(a.ints(2), dims) : kernel, a.ints(3),
+                         a.flag(4), a.flag(5), divisor.is_none() ? Value(0) : divisor);
 }
 
 }  // namespace
@@ -126,10 +135,14 @@ const Op max_pool_backward{{
       const int64_t in = numel_of(a.ints(2)), planes = planes_of(g.shape(), dims);
       return in_compute_type(g.dtype(), shape, [&]<class T>(T* dx, Dtype d) {
         std::fill_n(dx, planes * in, T(0));
-        kernels::max_pool_backward(planes, in, planes ? g.numel() / planes : 0, packed(g, d).data<T>(), index.data<int64_t>(), dx);
+        kernels::max_pool_backward(planes, in, planes ? g.numel() / planes : 0,
+                                   packed(g, d).data<T>(), index.data<int64_t>(), dx);
       });
     }),
-    .grad = {wrt("grad", "indices", [](auto& s) { return take_in_planes(s.g(), s[1], static_cast<int64_t>(s.ints(2).size())); })},
+    .grad = {wrt("grad", "indices",
+                 [](auto& s) {
+                   return take_in_planes(s.g(), s[1], static_cast<int64_t>(s.ints(2).size()));
+                 })},
     .samples = {{in(-1, 1, {2, 3}), indices(0, 7, {2, 3}), dims({7})}},
 }};
 
@@ -143,54 +156,71 @@ const Op take_in_planes{{
       const int64_t planes = planes_of(a[0].shape(), dims);
       return in_compute_type(a[0].dtype(), DimVector(index.shape()), [&]<class T>(T* y, Dtype d) {
         const Tensor x = packed(a[0], d);
-        const int64_t in = planes ? x.numel() / planes : 0, out = planes ? index.numel() / planes : 0;
+        const int64_t in = planes ? x.numel() / planes : 0,
+                      out = planes ? index.numel() / planes : 0;
         for (int64_t p = 0; p < planes; p++)
           for (int64_t i = 0; i < out; i++) {
             const int64_t at = index.data<int64_t>()[p * out + i];
-            check<IndexError>(at >= 0 && at < in, "index ", at, " is out of bounds for a plane of ", in, " elements");
+            check<IndexError>(at >= 0 && at < in, "index ", at, " is out of bounds for a plane of ",
+                              in, " elements");
             y[p * out + i] = x.data<T>()[p * in + at];
           }
       });
     }),
-    .grad = {wrt("input", "indices", [](auto& s) {
-      return max_pool_backward(s.g(), s[1], DimVector(s.shape(0).last(static_cast<size_t>(s.integer(2)))));
-    })},
+    .grad = {wrt("input", "indices",
+                 [](auto& s) {
+                   return max_pool_backward(
+                       s.g(), s[1], DimVector(s.shape(0).last(static_cast<size_t>(s.integer(2)))));
+                 })},
     .samples = {{in(-1, 1, {2, 7}), indices(0, 7, {2, 3}), 1}},
 }};
 
 const Op max_pool_kernel{{
-    .sig = "_max_pool(Tensor input, int[] kernel, int[] stride, int[] padding, int[] dilation, bool ceil_mode) -> (Tensor result, Tensor indices)",
+    .sig = "_max_pool(Tensor input, int[] kernel, int[] stride, int[] padding, int[] dilation, "
+           "bool ceil_mode) -> (Tensor result, Tensor indices)",
     .doc = "The largest element of each window over the last dims, and its position in the plane.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) -> Tensors {
       const size_t dims = a.ints(1).size();
-      return largest(a[0], kernels::max_windows(pool_shape(a[0].shape(), a, 1, true, a.flag(5))), dims);
+      return largest(a[0], kernels::max_windows(pool_shape(a[0].shape(), a, 1, true, a.flag(5))),
+                     dims);
     }),
-    .grad = {wrt("input", "indices", [](auto& s) {
-      return max_pool_backward(s.g(), s.y(1), DimVector(s.shape(0).last(s.ints(1).size())));
-    })},
+    .grad = {wrt("input", "indices",
+                 [](auto& s) {
+                   return max_pool_backward(s.g(), s.y(1),
+                                            DimVector(s.shape(0).last(s.ints(1).size())));
+                 })},
     .samples = {{in(-1, 1, {2, 3, 7}), dims({3}), dims({2}), dims({1}), dims({1}), false}},
 }};
 
 const Op max_pool1d{{
-    .sig = "max_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> Tensor",
-    .doc = "The largest element of each window of [n, c, l]. NaN wins. stride is kernel_size unless given.",
+    .sig = "max_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, "
+           "int[1] dilation=1, bool ceil_mode=False) -> Tensor",
+    .doc = "The largest element of each window of [n, c, l]. NaN wins. stride is kernel_size "
+           "unless given.",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return std::move(max_pool(a, 1)[0]); }),
-    .samples = {{in(-1, 1, {2, 3, 7}), dims({2})}, {in(-1, 1, {2, 3, 7}), dims({3}), dims({2}), dims({1}), dims({2}), true}},
+    .samples = {{in(-1, 1, {2, 3, 7}), dims({2})},
+                {in(-1, 1, {2, 3, 7}), dims({3}), dims({2}), dims({1}), dims({2}), true}},
 }};
 
 const Op max_pool2d{{
-    .sig = "max_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor",
-    .doc = "The largest element of each window of [n, c, h, w]. NaN wins. stride is kernel_size unless given.",
+    .sig = "max_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, "
+           "int[2] dilation=1, bool ceil_mode=False) -> Tensor",
+    .doc = "The largest element of each window of [n, c, h, w]. NaN wins. stride is kernel_size "
+           "unless given.",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return std::move(max_pool(a, 2)[0]); }),
-    .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({2})}, {in(-1, 1, {2, 3, 6, 7}), dims({3, 2}), dims({2, 1}), dims({1, 1}), dims({1, 2}), true}},
-    .errors = {{{in(-1, 1, {2, 3, 6, 7}), dims({2, 2}), none, dims({2, 2})}, "pad should be at most half of"}},
+    .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({2})},
+                {in(-1, 1, {2, 3, 6, 7}), dims({3, 2}), dims({2, 1}), dims({1, 1}), dims({1, 2}),
+                 true}},
+    .errors = {{{in(-1, 1, {2, 3, 6, 7}), dims({2, 2}), none, dims({2, 2})},
+                "pad should be at most half of"}},
 }};
 
 const Op max_pool2d_with_indices{{
-    .sig = "max_pool2d_with_indices(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor result, Tensor indices)",
+    .sig = "max_pool2d_with_indices(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] "
+           "padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor result, Tensor indices)",
     .doc = "max_pool2d, and the position of each result in its plane.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) { return max_pool(a, 2); }),
@@ -198,7 +228,8 @@ const Op max_pool2d_with_indices{{
 }};
 
 const Op avg_pool_backward{{
-    .sig = "_avg_pool_backward(Tensor grad, int[] size, int[] kernel, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, int divisor) -> Tensor",
+    .sig = "_avg_pool_backward(Tensor grad, int[] size, int[] kernel, int[] stride, int[] padding, "
+           "bool ceil_mode, bool count_include_pad, int divisor) -> Tensor",
     .doc = "The gradient of _avg_pool by its input of spatial size `size`.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
@@ -208,40 +239,55 @@ const Op avg_pool_backward{{
       const auto w = kernels::average_windows(pool_shape(x, a, 2, false, a.flag(5)), a.flag(6));
       return average_backward(a[0], x, w, dims, a.integer(7));
     }),
-    .grad = {wrt("grad", "", [](auto& s) {
-      return avg_pool_kernel(s.g(), s.ints(2), s.ints(3), s.ints(4), s.flag(5), s.flag(6), s.integer(7));
-    })},
+    .grad = {wrt("grad", "",
+                 [](auto& s) {
+                   return avg_pool_kernel(s.g(), s.ints(2), s.ints(3), s.ints(4), s.flag(5),
+                                          s.flag(6), s.integer(7));
+                 })},
     .samples = {{in(-1, 1, {2, 3, 3}), dims({7}), dims({2}), dims({2}), dims({0}), false, true, 0}},
 }};
 
 const Op avg_pool_kernel{{
-    .sig = "_avg_pool(Tensor input, int[] kernel, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, int divisor) -> Tensor",
-    .doc = "The mean of each window over the last dims, or its sum over `divisor` if that is not 0.",
+    .sig = "_avg_pool(Tensor input, int[] kernel, int[] stride, int[] padding, bool ceil_mode, "
+           "bool count_include_pad, int divisor) -> Tensor",
+    .doc =
+        "The mean of each window over the last dims, or its sum over `divisor` if that is not 0.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
-      const auto w = kernels::average_windows(pool_shape(a[0].shape(), a, 1, false, a.flag(4)), a.flag(5));
+      const auto w =
+          kernels::average_windows(pool_shape(a[0].shape(), a, 1, false, a.flag(4)), a.flag(5));
       return average(a[0], w, a.ints(1).size(), a.integer(6));
     }),
-    .grad = {wrt("input", "", [](auto& s) {
-      return avg_pool_backward(s.g(), DimVector(s.shape(0).last(s.ints(1).size())), s.ints(1), s.ints(2), s.ints(3), s.flag(4), s.flag(5), s.integer(6));
-    })},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   return avg_pool_backward(s.g(), DimVector(s.shape(0).last(s.ints(1).size())),
+                                            s.ints(1), s.ints(2), s.ints(3), s.flag(4), s.flag(5),
+                                            s.integer(6));
+                 })},
     .samples = {{in(-1, 1, {2, 3, 7}), dims({2}), dims({2}), dims({0}), false, true, 0}},
 }};
 
 const Op avg_pool1d{{
-    .sig = "avg_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True) -> Tensor",
+    .sig = "avg_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, "
+           "bool ceil_mode=False, bool count_include_pad=True) -> Tensor",
     .doc = "The mean of each window of [n, c, l]. stride is kernel_size unless given.",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return avg_pool(a, 1, Value()); }),
-    .samples = {{in(-1, 1, {2, 3, 7}), dims({2})}, {in(-1, 1, {2, 3, 7}), dims({3}), dims({2}), dims({1}), true, false}},
+    .samples = {{in(-1, 1, {2, 3, 7}), dims({2})},
+                {in(-1, 1, {2, 3, 7}), dims({3}), dims({2}), dims({1}), true, false}},
 }};
 
 const Op avg_pool2d{{
-    .sig = "avg_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
-    .doc = "The mean of each window of [n, c, h, w], or its sum over divisor_override. stride is kernel_size unless given.",
+    .sig =
+        "avg_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, bool "
+        "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
+    .doc = "The mean of each window of [n, c, h, w], or its sum over divisor_override. stride is "
+           "kernel_size unless given.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) { return avg_pool(a, 2, a.value(6)); }),
-    .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({2})}, {in(-1, 1, {2, 3, 6, 7}), dims({3, 2}), dims({2, 1}), dims({1, 1}), true, false, 5}},
+    .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({2})},
+                {in(-1, 1, {2, 3, 6, 7}), dims({3, 2}), dims({2, 1}), dims({1, 1}), true, false,
+                 5}},
 }};
 
 const Op adaptive_avg_backward{{
@@ -252,9 +298,13 @@ const Op adaptive_avg_backward{{
       const size_t dims = a.ints(1).size();
       DimVector x(a[0].shape().first(a[0].shape().size() - dims));
       x.append(a.ints(1).begin(), a.ints(1).end());
-      return average_backward(a[0], x, kernels::adaptive_windows(spatial_of(x, dims), spatial_of(a[0].shape(), dims)), dims, 0);
+      return average_backward(
+          a[0], x, kernels::adaptive_windows(spatial_of(x, dims), spatial_of(a[0].shape(), dims)),
+          dims, 0);
     }),
-    .grad = {wrt("grad", "", [](auto& s) { return adaptive_avg(s.g(), DimVector(s.shape(0).last(s.ints(1).size()))); })},
+    .grad = {wrt(
+        "grad", "",
+        [](auto& s) { return adaptive_avg(s.g(), DimVector(s.shape(0).last(s.ints(1).size()))); })},
     .samples = {{in(-1, 1, {2, 3, 3}), dims({7})}},
 }};
 
@@ -264,10 +314,15 @@ const Op adaptive_avg{{
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
       const size_t dims = a.ints(1).size();
-      const auto w = kernels::adaptive_windows(spatial_of(a[0].shape(), dims), spatial_of(a.ints(1), dims));
+      const auto w =
+          kernels::adaptive_windows(spatial_of(a[0].shape(), dims), spatial_of(a.ints(1), dims));
       return average(a[0], w, dims, 0);
     }),
-    .grad = {wrt("input", "", [](auto& s) { return adaptive_avg_backward(s.g(), DimVector(s.shape(0).last(s.ints(1).size()))); })},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   return adaptive_avg_backward(s.g(),
+                                                DimVector(s.shape(0).last(s.ints(1).size())));
+                 })},
     .samples = {{in(-1, 1, {2, 3, 7}), dims({3})}},
 }};
 
@@ -299,11 +354,16 @@ const Op adaptive_max{{
     .scope = Scope::Internal,
     .kernel = function([](auto& a) -> Tensors {
       const size_t dims = a.ints(1).size();
-      return largest(a[0], kernels::adaptive_windows(spatial_of(a[0].shape(), dims), spatial_of(a.ints(1), dims)), dims);
+      return largest(
+          a[0],
+          kernels::adaptive_windows(spatial_of(a[0].shape(), dims), spatial_of(a.ints(1), dims)),
+          dims);
     }),
-    .grad = {wrt("input", "indices", [](auto& s) {
-      return max_pool_backward(s.g(), s.y(1), DimVector(s.shape(0).last(s.ints(1).size())));
-    })},
+    .grad = {wrt("input", "indices",
+                 [](auto& s) {
+                   return max_pool_backward(s.g(), s.y(1),
+                                            DimVector(s.shape(0).last(s.ints(1).size())));
+                 })},
     .samples = {{in(-1, 1, {2, 3, 7}), dims({3})}},
 }};
 

@@ -11,7 +11,8 @@ namespace gotorch::ops {
 namespace {
 
 Tensor flipped(const Tensor& x, Dims flipped_dims) {
-  StridedAccess from{static_cast<const std::byte*>(x.raw()), x.item_size(), DimVector(x.shape()), DimVector(x.strides())};
+  StridedAccess from{static_cast<const std::byte*>(x.raw()), x.item_size(), DimVector(x.shape()),
+                     DimVector(x.strides())};
   for (int64_t d : wrap_dims(flipped_dims, x.dim())) {
     if (x.dim() == 0 || from.shape[d] == 0) continue;
     from.base += (from.shape[d] - 1) * from.strides[d] * from.item;
@@ -38,13 +39,15 @@ void zero_triangle(const Tensor& y, int64_t diagonal, bool lower) {
     const Tensor whole = matrices.defined() ? matrices : gotorch::empty(y.shape(), y.dtype());
     if (!matrices.defined()) copy_elements(whole, y);
     T* p = whole.data<T>();
-    runtime::parallel_for(y.numel() / cols, std::max<int64_t>(1, 32768 / cols), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; r++) {
-        const int64_t edge = std::clamp<int64_t>(r % rows + diagonal + (lower ? 1 : 0), 0, cols);
-        if (lower) std::fill(p + r * cols + edge, p + (r + 1) * cols, T(0));
-        else std::fill(p + r * cols, p + r * cols + edge, T(0));
-      }
-    });
+    runtime::parallel_for(
+        y.numel() / cols, std::max<int64_t>(1, 32768 / cols), [&](int64_t begin, int64_t end) {
+          for (int64_t r = begin; r < end; r++) {
+            const int64_t edge =
+                std::clamp<int64_t>(r % rows + diagonal + (lower ? 1 : 0), 0, cols);
+            if (lower) std::fill(p + r * cols + edge, p + (r + 1) * cols, T(0));
+            else std::fill(p + r * cols, p + r * cols + edge, T(0));
+          }
+        });
     if (!matrices.defined()) copy_elements(y, whole);
   });
 }
@@ -55,7 +58,8 @@ void triangle(const Args& a, const Tensor& y, bool lower) {
 }
 
 // `before` and `after` elements of x around x along `dim`.
-Tensor padded_dim(const Tensor& x, std::string_view mode, int64_t dim, int64_t before, int64_t after) {
+Tensor padded_dim(const Tensor& x, std::string_view mode, int64_t dim, int64_t before,
+                  int64_t after) {
   const int64_t size = x.shape()[dim];
   const auto edge = [&](int64_t at, int64_t n) {
     DimVector shape(x.shape());
@@ -65,8 +69,10 @@ Tensor padded_dim(const Tensor& x, std::string_view mode, int64_t dim, int64_t b
   const auto mirrored = [&](int64_t at, int64_t n) { return flip(narrow(x, dim, at, n), dim); };
   Tensors parts;
   if (mode == "reflect") {
-    check(before < size && after < size, "Argument #4: Padding size should be less than the corresponding input dimension, "
-          "but got: padding (", before, ", ", after, ") at dimension ", dim, " of input ", x.shape());
+    check(before < size && after < size,
+          "Argument #4: Padding size should be less than the corresponding input dimension, "
+          "but got: padding (",
+          before, ", ", after, ") at dimension ", dim, " of input ", x.shape());
     if (before > 0) parts.push_back(mirrored(1, before));
     parts.push_back(x);
     if (after > 0) parts.push_back(mirrored(size - 1 - after, after));
@@ -76,8 +82,9 @@ Tensor padded_dim(const Tensor& x, std::string_view mode, int64_t dim, int64_t b
     parts.push_back(x);
     if (after > 0) parts.push_back(edge(size - 1, after));
   } else {
-    check(before <= size && after <= size, "Padding value causes wrapping around more than once: padding (", before, ", ",
-          after, ") at dimension ", dim, " of input ", x.shape());
+    check(before <= size && after <= size,
+          "Padding value causes wrapping around more than once: padding (", before, ", ", after,
+          ") at dimension ", dim, " of input ", x.shape());
     if (before > 0) parts.push_back(narrow(x, dim, size - before, before));
     parts.push_back(x);
     if (after > 0) parts.push_back(narrow(x, dim, 0, after));
@@ -97,8 +104,8 @@ Tensor cropped(const Tensor& x, int64_t dim, int64_t& before, int64_t& after) {
 
 Tensor padded_around(const Tensor& x, Dims pad, std::string_view mode) {
   const auto dims = static_cast<int64_t>(pad.size() / 2);
-  check<NotImplementedError>(x.dim() == dims + 1 || x.dim() == dims + 2, "Padding size ", pad.size(),
-                             " is not supported for ", x.dim(), "D input tensor.");
+  check<NotImplementedError>(x.dim() == dims + 1 || x.dim() == dims + 2, "Padding size ",
+                             pad.size(), " is not supported for ", x.dim(), "D input tensor.");
   Tensor y = x;
   for (int64_t i = 0; i < dims; i++) {
     int64_t before = pad[2 * i], after = pad[2 * i + 1];
@@ -116,7 +123,10 @@ const Op flip{{
     .dtypes = kAll,
     .kernel = function([](auto& a) { return flipped(a[0], a.ints(1)); }),
     .grad = {wrt("input", "", [](auto& s) { return flip(s.g(), s.ints(1)); })},
-    .samples = {{in(-1, 1), dims({0})}, {in(-1, 1), dims({0, 1})}, {in(-1, 1, {2, 3, 4}), dims({-1, 0})}, {in(-1, 1), dims({})}},
+    .samples = {{in(-1, 1), dims({0})},
+                {in(-1, 1), dims({0, 1})},
+                {in(-1, 1, {2, 3, 4}), dims({-1, 0})},
+                {in(-1, 1), dims({})}},
     .errors = {{{in(-1, 1), dims({0, 0})}, "dim 0 appears multiple times in the list of dims"},
                {{in(-1, 1), dims({2})}, "Dimension out of range"}},
 }};
@@ -145,35 +155,45 @@ const Op flipud{{
 
 const Op roll{{
     .sig = "roll(Tensor input, int[1] shifts, int[1] dims=()) -> Tensor",
-    .doc = "Elements moved by `shifts` along `dims`, those that leave come in again; without dims, of the flattened tensor.",
+    .doc = "Elements moved by `shifts` along `dims`, those that leave come in again; without dims, "
+           "of the flattened tensor.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
       const Dims shifts = a.ints(1), dims = a.ints(2);
-      if (dims.empty() && shifts.size() == 1) return reshape(roll(flatten(a[0]), shifts[0], 0), a[0].shape());
-      check(shifts.size() == dims.size() && !dims.empty(), "shifts and dimensions must align. shifts: ", shifts.size(),
-            ", dims:", dims.size());
+      if (dims.empty() && shifts.size() == 1)
+        return reshape(roll(flatten(a[0]), shifts[0], 0), a[0].shape());
+      check(shifts.size() == dims.size() && !dims.empty(),
+            "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
       Tensor x = a[0];
       for (size_t i = 0; i < dims.size(); i++) {
-        const int64_t size = x.size(dims[i]), shift = size > 0 ? ((shifts[i] % size) + size) % size : 0;
-        const Tensors parts{narrow(x, dims[i], size - shift, shift), narrow(x, dims[i], 0, size - shift)};
+        const int64_t size = x.size(dims[i]),
+                      shift = size > 0 ? ((shifts[i] % size) + size) % size : 0;
+        const Tensors parts{narrow(x, dims[i], size - shift, shift),
+                            narrow(x, dims[i], 0, size - shift)};
         x = cat(parts, dims[i]);
       }
       return x;
     }),
-    .samples = {{in(-1, 1), 4}, {in(-1, 1), 1, 0}, {in(-1, 1), dims({-2, 7}), dims({0, 1})}, {in(-1, 1), 0, 1}},
-    .errors = {{{in(-1, 1), dims({1, 2}), dims({0})}, "shifts and dimensions must align"}, {{in(-1, 1), 1, 2}, "Dimension out of range"}},
+    .samples = {{in(-1, 1), 4},
+                {in(-1, 1), 1, 0},
+                {in(-1, 1), dims({-2, 7}), dims({0, 1})},
+                {in(-1, 1), 0, 1}},
+    .errors = {{{in(-1, 1), dims({1, 2}), dims({0})}, "shifts and dimensions must align"},
+               {{in(-1, 1), 1, 2}, "Dimension out of range"}},
 }};
 
 const Op rot90{{
     .sig = "rot90(Tensor input, int k=1, int[] dims=[0, 1]) -> Tensor",
-    .doc = "Turned by 90 degrees k times in the plane of `dims`, from the first towards the second.",
+    .doc =
+        "Turned by 90 degrees k times in the plane of `dims`, from the first towards the second.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
       const Dims dims = a.ints(2);
       check(dims.size() == 2, "expected total rotation dims == 2, but got dims = ", dims.size());
       check(a[0].dim() >= 2, "expected total dims >= 2, but got total dims = ", a[0].dim());
       const int64_t d0 = wrap_dim(dims[0], a[0].dim()), d1 = wrap_dim(dims[1], a[0].dim());
-      check(d0 != d1, "expected rotation dims to be different, but got dim0 = ", dims[0], " and dim1 = ", dims[1]);
+      check(d0 != d1, "expected rotation dims to be different, but got dim0 = ", dims[0],
+            " and dim1 = ", dims[1]);
       switch (((a.integer(1) % 4) + 4) % 4) {
         case 1: return transpose(flip(a[0], d1), d0, d1);
         case 2: return flip(a[0], DimVector{d0, d1});
@@ -181,56 +201,69 @@ const Op rot90{{
         default: return clone(a[0]);
       }
     }),
-    .samples = {{in(-1, 1)}, {in(-1, 1), 2}, {in(-1, 1, {2, 3, 4}), -1, dims({1, 2})}, {in(-1, 1), 4}},
+    .samples =
+        {{in(-1, 1)}, {in(-1, 1), 2}, {in(-1, 1, {2, 3, 4}), -1, dims({1, 2})}, {in(-1, 1), 4}},
     .errors = {{{in(-1, 1), 1, dims({0, 0})}, "expected rotation dims to be different"},
                {{in(-1, 1), 1, dims({0})}, "expected total rotation dims == 2, but got dims = 1"}},
 }};
 
 const Op constant_pad_nd{{
     .sig = "constant_pad_nd(Tensor input, int[] pad, Scalar value=0) -> Tensor",
-    .doc = "`value` around input: pad is (before, after) of the last dimension, then of the one before, ...; negative crops.",
+    .doc = "`value` around input: pad is (before, after) of the last dimension, then of the one "
+           "before, ...; negative crops.",
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       const Dims pad = a.ints(1);
       const int64_t n = a[0].dim();
       check(pad.size() % 2 == 0, "Length of pad must be even but instead it equals ", pad.size());
-      check(static_cast<int64_t>(pad.size()) <= 2 * n, "Length of pad should be no more than twice the number of dimensions "
-            "of the input. Pad length is ", pad.size(), " while the input has ", n, " dimensions.");
+      check(static_cast<int64_t>(pad.size()) <= 2 * n,
+            "Length of pad should be no more than twice the number of dimensions "
+            "of the input. Pad length is ",
+            pad.size(), " while the input has ", n, " dimensions.");
       DimVector shape(a[0].shape());
       for (size_t i = 0; i < pad.size() / 2; i++) {
         int64_t& size = shape[n - 1 - i];
         const int64_t was = size;
-        check(!__builtin_add_overflow(size, pad[2 * i], &size) && !__builtin_add_overflow(size, pad[2 * i + 1], &size) &&
-              size >= 0, "The input size ", was, ", plus negative padding ", pad[2 * i], " and ", pad[2 * i + 1],
-              " resulted in a negative output size, which is invalid. Check dimension ", n - 1 - i, " of your input.");
+        check(!__builtin_add_overflow(size, pad[2 * i], &size) &&
+                  !__builtin_add_overflow(size, pad[2 * i + 1], &size) && size >= 0,
+              "The input size ", was, ", plus negative padding ", pad[2 * i], " and ",
+              pad[2 * i + 1],
+              " resulted in a negative output size, which is invalid. Check dimension ", n - 1 - i,
+              " of your input.");
       }
       Tensor out = gotorch::empty(shape, a[0].dtype());
       fill_elements(out, a.scalar(2));
       Tensor from = a[0], to = out;
       for (size_t i = 0; i < pad.size() / 2; i++) {
-        const int64_t d = n - 1 - static_cast<int64_t>(i), before = pad[2 * i], after = pad[2 * i + 1];
+        const int64_t d = n - 1 - static_cast<int64_t>(i), before = pad[2 * i],
+                      after = pad[2 * i + 1];
         if (before == 0 && after == 0) continue;
         const int64_t cut = std::max<int64_t>(0, -before);
-        const int64_t kept = std::max<int64_t>(0, a[0].shape()[d] - cut - std::max<int64_t>(0, -after));
+        const int64_t kept =
+            std::max<int64_t>(0, a[0].shape()[d] - cut - std::max<int64_t>(0, -after));
         from = sliced(from, d, cut, kept);
         to = sliced(to, d, std::max<int64_t>(0, before), kept);
       }
       copy_elements(to, from);
       return out;
     }),
-    .grad = {wrt("input", "", [](auto& s) {
-      DimVector back(s.ints(1));
-      for (int64_t& p : back) p = -p;
-      return constant_pad_nd(s.g(), back, 0);
-    })},
-    .samples = {{in(-1, 1), dims({1, 2}), 0.5}, {in(-1, 1), dims({1, -1, 2, 0})}, {in(-1, 1), dims({-2, -1})}},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   DimVector back(s.ints(1));
+                   for (int64_t& p : back) p = -p;
+                   return constant_pad_nd(s.g(), back, 0);
+                 })},
+    .samples = {{in(-1, 1), dims({1, 2}), 0.5},
+                {in(-1, 1), dims({1, -1, 2, 0})},
+                {in(-1, 1), dims({-2, -1})}},
     .errors = {{{in(-1, 1), dims({-3, -3})}, "resulted in a negative output size"}},
 }};
 
 const Op pad{{
     .sig = "pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor",
-    .doc = "A frame around input: 'constant' value, or 'reflect', 'replicate', 'circular' of input. pad is (before, after) of "
+    .doc = "A frame around input: 'constant' value, or 'reflect', 'replicate', 'circular' of "
+           "input. pad is (before, after) of "
            "the last dimension, then of the one before, ...",
     .scope = Scope::Nn,
     .dtypes = kAll,
@@ -238,20 +271,30 @@ const Op pad{{
       const Dims pad = a.ints(1);
       const auto mode = a.str(2);
       check(pad.size() % 2 == 0, "Padding length must be divisible by 2, got ", pad.size());
-      check(static_cast<int64_t>(pad.size()) <= 2 * a[0].dim(), "Padding length should be less than or equal to two times the "
-            "input dimension but got padding length ", pad.size(), " and input of dimension ", a[0].dim());
-      if (mode == "constant") return constant_pad_nd(a[0], pad, a.given(3) ? a.scalar(3) : Scalar(0));
-      check<NotImplementedError>(mode == "reflect" || mode == "replicate" || mode == "circular", "Unrecognised padding mode ", mode);
+      check(static_cast<int64_t>(pad.size()) <= 2 * a[0].dim(),
+            "Padding length should be less than or equal to two times the "
+            "input dimension but got padding length ",
+            pad.size(), " and input of dimension ", a[0].dim());
+      if (mode == "constant")
+        return constant_pad_nd(a[0], pad, a.given(3) ? a.scalar(3) : Scalar(0));
+      check<NotImplementedError>(mode == "reflect" || mode == "replicate" || mode == "circular",
+                                 "Unrecognised padding mode ", mode);
       check(!a.given(3), "Padding mode \"", mode, "\" doesn't take in value argument");
       return padded_around(a[0], pad, mode);
     }),
-    .samples = {{in(-1, 1), dims({1, 2})}, {in(-1, 1), dims({1, 2, 0, 1}), "constant", 0.5}, {in(-1, 1), dims({2, 3}), "reflect"},
-                {in(-1, 1, {2, 3, 4, 5}), dims({1, 2, 2, 1}), "reflect"}, {in(-1, 1, {2, 3, 4}), dims({3, 0}), "replicate"},
+    .samples = {{in(-1, 1), dims({1, 2})},
+                {in(-1, 1), dims({1, 2, 0, 1}), "constant", 0.5},
+                {in(-1, 1), dims({2, 3}), "reflect"},
+                {in(-1, 1, {2, 3, 4, 5}), dims({1, 2, 2, 1}), "reflect"},
+                {in(-1, 1, {2, 3, 4}), dims({3, 0}), "replicate"},
                 {in(-1, 1, {2, 3, 4}), dims({1, 2}), "circular"}},
     .errors = {{{in(-1, 1), dims({1})}, "Padding length must be divisible by 2"},
-               {{in(-1, 1), dims({1, 1, 1, 1, 1, 1})}, "Padding length should be less than or equal to two times"},
-               {{in(-1, 1), dims({5, 5}), "reflect"}, "Padding size should be less than the corresponding input dimension"},
-               {{in(-1, 1), dims({6, 6}), "circular"}, "Padding value causes wrapping around more than once"},
+               {{in(-1, 1), dims({1, 1, 1, 1, 1, 1})},
+                "Padding length should be less than or equal to two times"},
+               {{in(-1, 1), dims({5, 5}), "reflect"},
+                "Padding size should be less than the corresponding input dimension"},
+               {{in(-1, 1), dims({6, 6}), "circular"},
+                "Padding value causes wrapping around more than once"},
                {{in(-1, 1), dims({1, 1}), "foo"}, "Unrecognised padding mode foo"},
                {{in(-1, 1), dims({1, 1}), "replicate", 2.0}, "doesn't take in value argument"}},
 }};
@@ -282,11 +325,14 @@ const Op diag_embed{{
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
       check(a[0].dim() > 0, "needs at least one dimension");
-      const int64_t n = a[0].dim() + 1, dim1 = wrap_dim(a.integer(2), n), dim2 = wrap_dim(a.integer(3), n);
-      check(dim1 != dim2, "diagonal dimensions cannot be identical ", a.integer(2), ", ", a.integer(3));
+      const int64_t n = a[0].dim() + 1, dim1 = wrap_dim(a.integer(2), n),
+                    dim2 = wrap_dim(a.integer(3), n);
+      check(dim1 != dim2, "diagonal dimensions cannot be identical ", a.integer(2), ", ",
+            a.integer(3));
       const int64_t far = a.integer(1) == INT64_MIN ? INT64_MAX : std::abs(a.integer(1));
       int64_t size;
-      check(!__builtin_add_overflow(a[0].size(-1), far, &size), "offset ", a.integer(1), " is too large");
+      check(!__builtin_add_overflow(a[0].size(-1), far, &size), "offset ", a.integer(1),
+            " is too large");
       DimVector shape(a[0].shape());
       shape.pop_back();
       shape.insert(std::min(dim1, dim2), size);

@@ -29,7 +29,9 @@ Tensor everywhere(const GradArgs& s, const Tensor& g) {
 }
 
 Tensor truth(const Args& a, bool all) {
-  const Tensor y = reduced(a[0], a.value(1), a.flag(2), all ? kernels::min_kernel(Dtype::Bool) : kernels::max_kernel(Dtype::Bool));
+  const Tensor y =
+      reduced(a[0], a.value(1), a.flag(2),
+              all ? kernels::min_kernel(Dtype::Bool) : kernels::max_kernel(Dtype::Bool));
   return as_dtype(y, a[0].dtype() == Dtype::UInt8 ? Dtype::UInt8 : Dtype::Bool);
 }
 
@@ -46,49 +48,75 @@ Tensor prod_backward(const Tensor& g, const Tensor& x, const Value& dim) {
 }  // namespace
 
 const Op sum{{
-    .sig = "sum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    .sig =
+        "sum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     .doc = "The sum over `dim`, or of all elements. Integers and bool add up to int64.",
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       const Dtype dtype = sum_result(a, 3);
-      return as_dtype(reduced(a[0], a.value(1), a.flag(2), kernels::sum_kernel(sum_dtype(dtype))), dtype);
+      return as_dtype(reduced(a[0], a.value(1), a.flag(2), kernels::sum_kernel(sum_dtype(dtype))),
+                      dtype);
     }),
     .grad = {wrt("input", "", [](auto& s) { return everywhere(s, s.g()); })},
-    .samples = {{in(-1, 1)}, {in(-1, 1), 0}, {in(-1, 1), -1, true}, {in(-1, 1, {2, 3, 4, 5}), dims({0, 2})},
-                {in(-1, 1, {2, 3, 4, 5}), dims({1, 3}), true}, {in(-1, 1, {0, 3}), 0}, {in(-1, 1, {})},
-                {indices(-5, 5, {3, 4}), 1}, {bools({3, 4}), 0}, {in(-1, 1), none, false, Dtype::Double}},
+    .samples = {{in(-1, 1)},
+                {in(-1, 1), 0},
+                {in(-1, 1), -1, true},
+                {in(-1, 1, {2, 3, 4, 5}), dims({0, 2})},
+                {in(-1, 1, {2, 3, 4, 5}), dims({1, 3}), true},
+                {in(-1, 1, {0, 3}), 0},
+                {in(-1, 1, {})},
+                {indices(-5, 5, {3, 4}), 1},
+                {bools({3, 4}), 0},
+                {in(-1, 1), none, false, Dtype::Double}},
     .errors = {{{in(-1, 1), dims({0, 0})}, "dim 0 appears multiple times in the list of dims"},
-               {{in(-1, 1), 2}, "Dimension out of range (expected to be in range of [-2, 1], but got 2)"}},
+               {{in(-1, 1), 2},
+                "Dimension out of range (expected to be in range of [-2, 1], but got 2)"}},
 }};
 
 const Op mean{{
-    .sig = "mean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    .sig =
+        "mean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     .doc = "The mean over `dim`, or of all elements. NaN if there are none.",
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       const Dtype dtype = mean_result(a, 3);
-      return as_dtype(reduced(a[0], a.value(1), a.flag(2), kernels::mean_kernel(compute_dtype(dtype))), dtype);
+      return as_dtype(
+          reduced(a[0], a.value(1), a.flag(2), kernels::mean_kernel(compute_dtype(dtype))), dtype);
     }),
-    .grad = {wrt("input", "", [](auto& s) {
-      return everywhere(s, mul(s.g(), 1.0 / reduced_count(s.shape(0), s.value(1))));
-    })},
-    .samples = {{in(-1, 1)}, {in(-1, 1), 0}, {in(-1, 1), -1, true}, {in(-1, 1, {2, 3, 4, 5}), dims({0, 2})},
-                {in(-1, 1, {0, 3}), 0}, {indices(-5, 5, {3, 4}), 1, false, Dtype::Double}},
-    .errors = {{{indices(0, 5, {3})}, "could not infer output dtype. Input dtype must be either a floating point"}},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   return everywhere(s, mul(s.g(), 1.0 / reduced_count(s.shape(0), s.value(1))));
+                 })},
+    .samples = {{in(-1, 1)},
+                {in(-1, 1), 0},
+                {in(-1, 1), -1, true},
+                {in(-1, 1, {2, 3, 4, 5}), dims({0, 2})},
+                {in(-1, 1, {0, 3}), 0},
+                {indices(-5, 5, {3, 4}), 1, false, Dtype::Double}},
+    .errors = {{{indices(0, 5, {3})},
+                "could not infer output dtype. Input dtype must be either a floating point"}},
 }};
 
 const Op prod{{
-    .sig = "prod(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    .sig =
+        "prod(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     .doc = "The product over `dim`, or of all elements. Integers and bool multiply to int64.",
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       const Dtype dtype = sum_result(a, 3);
-      return as_dtype(reduced(a[0], a.value(1), a.flag(2), kernels::prod_kernel(sum_dtype(dtype))), dtype);
+      return as_dtype(reduced(a[0], a.value(1), a.flag(2), kernels::prod_kernel(sum_dtype(dtype))),
+                      dtype);
     }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      return prod_backward(spread(s.g(), s.shape(0), s.value(1), s.flag(2)), s[0], s.value(1));
-    })},
-    .samples = {{in(0.5, 2)}, {in(0.5, 2), 0}, {in(-2, 2, {3, 4}), -1, true}, {in(-1, 1, {0, 3}), 0}, {indices(-3, 3, {3, 4}), 1}},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   return prod_backward(spread(s.g(), s.shape(0), s.value(1), s.flag(2)), s[0],
+                                        s.value(1));
+                 })},
+    .samples = {{in(0.5, 2)},
+                {in(0.5, 2), 0},
+                {in(-2, 2, {3, 4}), -1, true},
+                {in(-1, 1, {0, 3}), 0},
+                {indices(-3, 3, {3, 4}), 1}},
     .errors = {{{in(-1, 1), 2}, "Dimension out of range"}},
 }};
 
@@ -97,7 +125,11 @@ const Op any{{
     .doc = "Whether any element over `dim` is not zero; NaN is not. uint8 stays uint8.",
     .dtypes = kAll,
     .kernel = function([](auto& a) { return truth(a, false); }),
-    .samples = {{bools({3, 4})}, {bools({3, 4}), 0}, {in(-1, 1), 1, true}, {bools({2, 3, 4}), dims({0, 2})}, {bools({0, 3}), 0}},
+    .samples = {{bools({3, 4})},
+                {bools({3, 4}), 0},
+                {in(-1, 1), 1, true},
+                {bools({2, 3, 4}), dims({0, 2})},
+                {bools({0, 3}), 0}},
     .errors = {{{in(-1, 1), 2}, "Dimension out of range"}},
 }};
 
@@ -106,7 +138,11 @@ const Op all{{
     .doc = "Whether every element over `dim` is not zero; true of none. uint8 stays uint8.",
     .dtypes = kAll,
     .kernel = function([](auto& a) { return truth(a, true); }),
-    .samples = {{bools({3, 4})}, {bools({3, 4}), 0}, {in(-1, 1), 1, true}, {bools({2, 3, 4}), dims({0, 2})}, {bools({0, 3}), 0}},
+    .samples = {{bools({3, 4})},
+                {bools({3, 4}), 0},
+                {in(-1, 1), 1, true},
+                {bools({2, 3, 4}), dims({0, 2})},
+                {bools({0, 3}), 0}},
     .errors = {{{in(-1, 1), 2}, "Dimension out of range"}},
 }};
 
@@ -115,11 +151,14 @@ const Op count_nonzero{{
     .doc = "How many elements over `dim` are not zero, in int64.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) { return sum(ne(a[0], 0), a.value(1)); }),
-    .samples = {{indices(0, 2, {3, 4})}, {indices(0, 2, {3, 4}), 0}, {bools({2, 3, 4}), dims({0, 2})}},
+    .samples = {{indices(0, 2, {3, 4})},
+                {indices(0, 2, {3, 4}), 0},
+                {bools({2, 3, 4}), dims({0, 2})}},
 }};
 
 const Op nansum{{
-    .sig = "nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    .sig = "nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> "
+           "Tensor",
     .doc = "The sum with NaN taken as zero.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
@@ -130,7 +169,8 @@ const Op nansum{{
 }};
 
 const Op nanmean{{
-    .sig = "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    .sig = "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> "
+           "Tensor",
     .doc = "The mean of the elements that are not NaN.",
     .dtypes = kFloats,
     .kernel = compose([](auto& a) {
@@ -159,7 +199,9 @@ const Op sum_to_size{{
       check(fits, "size ", want, " is not expandable to size ", have, ".");
       return reshape(sum(a[0], over, true, a[0].dtype()), want);
     }),
-    .samples = {{in(-1, 1), dims({1, 5})}, {in(-1, 1, {2, 3, 4}), dims({3, 1})}, {in(-1, 1), dims({})}},
+    .samples = {{in(-1, 1), dims({1, 5})},
+                {in(-1, 1, {2, 3, 4}), dims({3, 1})},
+                {in(-1, 1), dims({})}},
     .errors = {{{in(-1, 1), dims({2})}, "size [2] is not expandable to size [3, 5]."}},
 }};
 
@@ -178,11 +220,16 @@ const Op logsumexp{{
       const auto mask = reduced_dims(x, a.value(1));
       return a.flag(2) ? y : viewed(y, reduced_shape(x.shape(), mask, false));
     }),
-    .grad = {wrt("input", "input result", [](auto& s) {
-      const auto as_input = [&](const Tensor& t) { return spread(t, s.shape(0), s.value(1), s.flag(2)); };
-      return mul(as_input(s.g()), exp(sub(s[0], as_input(s.y()))));
-    })},
-    .samples = {{in(-1, 1), 0}, {in(-90, 90), dims({0, 1})}, {in(-1, 1, {2, 3, 4}), dims({0, 2}), true}},
+    .grad = {wrt("input", "input result",
+                 [](auto& s) {
+                   const auto as_input = [&](const Tensor& t) {
+                     return spread(t, s.shape(0), s.value(1), s.flag(2));
+                   };
+                   return mul(as_input(s.g()), exp(sub(s[0], as_input(s.y()))));
+                 })},
+    .samples = {{in(-1, 1), 0},
+                {in(-90, 90), dims({0, 1})},
+                {in(-1, 1, {2, 3, 4}), dims({0, 2}), true}},
     .errors = {{{in(-1, 1), 2}, "Dimension out of range"}},
     .ulp = 8,
 }};

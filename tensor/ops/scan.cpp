@@ -28,7 +28,8 @@ Tensor running(const Tensor& x, int64_t d, Dtype dtype, F f) {
   const Tensor from = packed(x, compute), y = gotorch::empty(x.shape(), compute);
   if (y.numel() > 0)
     dispatch(compute, [&]<class T>() {
-      if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, int64_t>)
+      if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double> ||
+                    std::is_same_v<T, int64_t>)
         f(from.data<T>(), y.data<T>(), axis_of(x.shape(), dim));
     });
   return as_dtype(y, dtype);
@@ -46,7 +47,8 @@ Tensors running_extreme(const Args& a, F f) {
     dispatch(compute, [&]<class S>() {
       if constexpr (std::is_same_v<S, Compute<S>>) {
         using T = std::conditional_t<std::is_same_v<S, bool>, uint8_t, S>;
-        f(static_cast<const T*>(from.raw()), static_cast<T*>(y.raw()), places.data<int64_t>(), axis_of(x.shape(), dim));
+        f(static_cast<const T*>(from.raw()), static_cast<T*>(y.raw()), places.data<int64_t>(),
+          axis_of(x.shape(), dim));
       }
     });
   return {as_dtype(y, dtype), places};
@@ -68,7 +70,8 @@ Tensor cumprod_backward(const Tensor& g, const Tensor& x, const Tensor& y, int64
   const Tensor zero = eq(x, 0), zeros_so_far = cumsum(zero, dim);
   const Tensor first = logical_and(zero, eq(zeros_so_far, 1));
   const Tensor before = true_divide(sums_from_the_end(mul(g, y), dim), masked_fill(x, zero, 1));
-  const Tensor at = sums_from_the_end(mul(g, masked_fill(cumprod(masked_fill(x, first, 1), dim), eq(zeros_so_far, 0), 0)), dim);
+  const Tensor at = sums_from_the_end(
+      mul(g, masked_fill(cumprod(masked_fill(x, first, 1), dim), eq(zeros_so_far, 0), 0)), dim);
   return where(eq(zeros_so_far, 0), before, mul(at, first));
 }
 
@@ -91,22 +94,32 @@ const Op cumsum{{
     .doc = "Sums of the elements along `dim` up to each place. Integers and bool add up to int64.",
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      return running(a[0], a.integer(1), running_dtype(a, 2), [](auto* x, auto* y, Axis axis) { kernels::cumsum(x, y, axis); });
+      return running(a[0], a.integer(1), running_dtype(a, 2),
+                     [](auto* x, auto* y, Axis axis) { kernels::cumsum(x, y, axis); });
     }),
     .grad = {wrt("input", "", [](auto& s) { return sums_from_the_end(s.g(), s.integer(1)); })},
-    .samples = {{in(-1, 1), 0}, {in(-1, 1), -1}, {in(-1, 1, {2, 3, 4}), 1}, {indices(-5, 5, {3, 4}), 1}, {bools({3, 4}), 0}, {in(-1, 1, {}), 0}},
+    .samples = {{in(-1, 1), 0},
+                {in(-1, 1), -1},
+                {in(-1, 1, {2, 3, 4}), 1},
+                {indices(-5, 5, {3, 4}), 1},
+                {bools({3, 4}), 0},
+                {in(-1, 1, {}), 0}},
     .errors = {{{in(-1, 1), 2}, "Dimension out of range"}},
 }};
 
 const Op cumprod{{
     .sig = "cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor",
-    .doc = "Products of the elements along `dim` up to each place. Integers and bool multiply to int64.",
+    .doc = "Products of the elements along `dim` up to each place. Integers and bool multiply to "
+           "int64.",
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      return running(a[0], a.integer(1), running_dtype(a, 2), [](auto* x, auto* y, Axis axis) { kernels::cumprod(x, y, axis); });
+      return running(a[0], a.integer(1), running_dtype(a, 2),
+                     [](auto* x, auto* y, Axis axis) { kernels::cumprod(x, y, axis); });
     }),
-    .grad = {wrt("input", "input result", [](auto& s) { return cumprod_backward(s.g(), s[0], s.y(), s.integer(1)); })},
-    .samples = {{in(0.5, 2), 0}, {in(-2, 2), -1}, {in(0.5, 2, {2, 3, 4}), 1}, {indices(-3, 3, {3, 4}), 1}},
+    .grad = {wrt("input", "input result",
+                 [](auto& s) { return cumprod_backward(s.g(), s[0], s.y(), s.integer(1)); })},
+    .samples =
+        {{in(0.5, 2), 0}, {in(-2, 2), -1}, {in(0.5, 2, {2, 3, 4}), 1}, {indices(-3, 3, {3, 4}), 1}},
     .errors = {{{in(-1, 1), 2}, "Dimension out of range"}},
 }};
 
@@ -119,18 +132,23 @@ const Op logcumsumexp{{
         if constexpr (std::is_floating_point_v<T>) kernels::logcumsumexp(x, y, axis);
       });
     }),
-    .grad = {wrt("input", "input result", [](auto& s) { return logcumsumexp_backward(s.g(), s[0], s.y(), s.integer(1)); })},
+    .grad = {wrt("input", "input result",
+                 [](auto& s) { return logcumsumexp_backward(s.g(), s[0], s.y(), s.integer(1)); })},
     .samples = {{in(-1, 1), 0}, {in(-90, 90), -1}, {in(-1, 1, {2, 3, 4}), 1}},
-    .errors = {{{in(-1, 1), 2}, "Dimension out of range"}, {{indices(0, 3, {3}), 0}, "not implemented for int64"}},
+    .errors = {{{in(-1, 1), 2}, "Dimension out of range"},
+               {{indices(0, 3, {3}), 0}, "not implemented for int64"}},
     .ulp = 8,
 }};
 
 const Op cummax{{
     .sig = "cummax(Tensor input, int dim) -> (Tensor values, Tensor indices)",
-    .doc = "The largest element along `dim` up to each place, and where it was last met. NaN is larger than anything.",
+    .doc = "The largest element along `dim` up to each place, and where it was last met. NaN is "
+           "larger than anything.",
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      return running_extreme(a, [](auto* x, auto* y, int64_t* places, Axis axis) { kernels::cummax(x, y, places, axis); });
+      return running_extreme(a, [](auto* x, auto* y, int64_t* places, Axis axis) {
+        kernels::cummax(x, y, places, axis);
+      });
     }),
     .grad = {wrt("input", "indices", [](auto& s) { return put_back(s); })},
     .samples = {{in(-1, 1), 0}, {in(-1, 1), -1}, {indices(-5, 5, {3, 4}), 1}, {bools({3, 4}), 0}},
@@ -139,10 +157,13 @@ const Op cummax{{
 
 const Op cummin{{
     .sig = "cummin(Tensor input, int dim) -> (Tensor values, Tensor indices)",
-    .doc = "The smallest element along `dim` up to each place, and where it was last met. NaN is smaller than anything.",
+    .doc = "The smallest element along `dim` up to each place, and where it was last met. NaN is "
+           "smaller than anything.",
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      return running_extreme(a, [](auto* x, auto* y, int64_t* places, Axis axis) { kernels::cummin(x, y, places, axis); });
+      return running_extreme(a, [](auto* x, auto* y, int64_t* places, Axis axis) {
+        kernels::cummin(x, y, places, axis);
+      });
     }),
     .grad = {wrt("input", "indices", [](auto& s) { return put_back(s); })},
     .samples = {{in(-1, 1), 0}, {in(-1, 1), -1}, {indices(-5, 5, {3, 4}), 1}, {bools({3, 4}), 0}},
@@ -150,7 +171,8 @@ const Op cummin{{
 }};
 
 const Op diff{{
-    .sig = "diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor",
+    .sig = "diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> "
+           "Tensor",
     .doc = "Differences of neighbours along `dim`, n times over.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {

@@ -8,7 +8,9 @@
 namespace gotorch::ops {
 namespace {
 
-int64_t clamp_place(int64_t i, int64_t size) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); }
+int64_t clamp_place(int64_t i, int64_t size) {
+  return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size);
+}
 
 // Zeros of `shape` with g written to the part of it that `part` views.
 template <class Part>
@@ -28,7 +30,8 @@ void add_overlapping(const Tensor& part, const Tensor& g) {
     DimVector at(part.shape().size(), 0);
     int64_t offset = 0;
     for (int64_t i = 0; i < from.numel(); i++) {
-      base[offset] = static_cast<T>(static_cast<Compute<T>>(base[offset]) + static_cast<Compute<T>>(x[i]));
+      base[offset] =
+          static_cast<T>(static_cast<Compute<T>>(base[offset]) + static_cast<Compute<T>>(x[i]));
       for (size_t d = at.size(); d-- > 0;) {
         offset += part.strides()[d];
         if (++at[d] < part.shape()[d]) break;
@@ -69,31 +72,41 @@ const Op slice{{
     .dtypes = kAll,
     .kernel = view([](auto& a) {
       check(a[0].dim() > 0, "slice() cannot be applied to a 0-dim tensor.");
-      const int64_t dim = wrap_dim(a.integer(1), a[0].dim()), size = a[0].shape()[dim], step = a.integer(4);
+      const int64_t dim = wrap_dim(a.integer(1), a[0].dim()), size = a[0].shape()[dim],
+                    step = a.integer(4);
       check<ValueError>(step > 0, "slice step must be positive, got ", step);
       const int64_t start = a.given(2) ? clamp_place(a.integer(2), size) : 0;
       const int64_t end = a.given(3) ? clamp_place(a.integer(3), size) : size;
       const int64_t length = end > start ? (end - start - 1) / step + 1 : 0;
       return sliced(a[0], dim, start, length, step);
     }),
-    .grad = {wrt("input", "", [](auto& s) {
-      return slice_backward(s.g(), s.shape(0), s.value(1), s.value(2), s.value(3), s.value(4));
-    })},
-    .samples = {{in(-1, 1), 1, 1, 4}, {in(-1, 1), 0, none, none, 2}, {in(-1, 1), -1, -3, 100}, {in(-1, 1), 0, 2, 1}},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   return slice_backward(s.g(), s.shape(0), s.value(1), s.value(2), s.value(3),
+                                         s.value(4));
+                 })},
+    .samples = {{in(-1, 1), 1, 1, 4},
+                {in(-1, 1), 0, none, none, 2},
+                {in(-1, 1), -1, -3, 100},
+                {in(-1, 1), 0, 2, 1}},
     .errors = {{{in(-1, 1), 0, 0, 1, 0}, "slice step must be positive"}},
 }};
 
 const Op slice_backward{{
-    .sig = "slice_backward(Tensor grad, int[] input_sizes, int dim, int? start, int? end, int step) -> Tensor",
+    .sig = "slice_backward(Tensor grad, int[] input_sizes, int dim, int? start, int? end, int "
+           "step) -> Tensor",
     .doc = "Zeros of input_sizes with grad at input[start:end:step].",
     .scope = Scope::Internal,
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       return placed(a[0], a.ints(1), [&](const Tensor& y) {
-        return slice.def().kernel.function(Args(std::array<Value, 5>{y, a.value(2), a.value(3), a.value(4), a.value(5)}))[0];
+        return slice.def().kernel.function(
+            Args(std::array<Value, 5>{y, a.value(2), a.value(3), a.value(4), a.value(5)}))[0];
       });
     }),
-    .grad = {wrt("grad", "", [](auto& s) { return slice(s.g(), s.value(2), s.value(3), s.value(4), s.value(5)); })},
+    .grad = {wrt(
+        "grad", "",
+        [](auto& s) { return slice(s.g(), s.value(2), s.value(3), s.value(4), s.value(5)); })},
     .samples = {{in(-1, 1, {3, 2}), dims({3, 5}), 1, 1, 5, 2}},
 }};
 
@@ -106,15 +119,18 @@ const Op narrow{{
       int64_t start = a.integer(2);
       const int64_t size = a[0].size(a.integer(1)), length = a.integer(3);
       check(length >= 0, "narrow(): length must be non-negative, got ", length);
-      check<IndexError>(start >= -size && start <= size, "start out of range (expected to be in range of [", -size, ", ",
-                        size, "], but got ", start, ")");
+      check<IndexError>(start >= -size && start <= size,
+                        "start out of range (expected to be in range of [", -size, ", ", size,
+                        "], but got ", start, ")");
       if (start < 0) start += size;
-      check(length <= size - start, "start (", start, ") + length (", length, ") exceeds dimension size (", size, ").");
+      check(length <= size - start, "start (", start, ") + length (", length,
+            ") exceeds dimension size (", size, ").");
       return slice(a[0], a.integer(1), start, start + length, 1);
     }),
     .samples = {{in(-1, 1), 1, 1, 3}, {in(-1, 1), 0, -1, 1}, {in(-1, 1), 0, 3, 0}},
     .errors = {{{in(-1, 1), 0, 2, 2}, "start (2) + length (2) exceeds dimension size (3)."},
-               {{in(-1, 1), 0, 4, 0}, "start out of range (expected to be in range of [-3, 3], but got 4)"},
+               {{in(-1, 1), 0, 4, 0},
+                "start out of range (expected to be in range of [-3, 3], but got 4)"},
                {{in(-1, 1), 0, 0, -1}, "length must be non-negative"}},
 }};
 
@@ -124,12 +140,15 @@ const Op select{{
     .dtypes = kAll,
     .kernel = view([](auto& a) {
       check<IndexError>(a[0].dim() > 0, "select() cannot be applied to a 0-dim tensor.");
-      const int64_t dim = wrap_dim(a.integer(1), a[0].dim()), size = a[0].shape()[dim], index = a.integer(2);
-      check<IndexError>(index >= -size && index < size, "select(): index ", index, " out of range for tensor of size ",
-                        a[0].shape(), " at dimension ", dim);
+      const int64_t dim = wrap_dim(a.integer(1), a[0].dim()), size = a[0].shape()[dim],
+                    index = a.integer(2);
+      check<IndexError>(index >= -size && index < size, "select(): index ", index,
+                        " out of range for tensor of size ", a[0].shape(), " at dimension ", dim);
       return selected(a[0], dim, index < 0 ? index + size : index);
     }),
-    .grad = {wrt("input", "", [](auto& s) { return select_backward(s.g(), s.shape(0), s.integer(1), s.integer(2)); })},
+    .grad = {wrt(
+        "input", "",
+        [](auto& s) { return select_backward(s.g(), s.shape(0), s.integer(1), s.integer(2)); })},
     .samples = {{in(-1, 1), 0, 1}, {in(-1, 1), -1, -2}},
     .errors = {{{in(-1, 1), 0, 3}, "index 3 out of range for tensor of size [3, 5] at dimension 0"},
                {{in(-1, 1, {}), 0, 0}, "cannot be applied to a 0-dim tensor"}},
@@ -158,7 +177,10 @@ const Op split_with_sizes{{
       const int64_t dim = dim_of_parts(a, 2, "split"), size = a[0].shape()[dim];
       int64_t total = 0;
       for (int64_t s : a.ints(1)) {
-        check(s >= 0, "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", a.ints(1));
+        check(s >= 0,
+              "split_with_sizes expects split_sizes have only non-negative entries, but got "
+              "split_sizes=",
+              a.ints(1));
         total += std::min(s, size + 1);  // no overflow, and still too much
       }
       check(total == size, "split_with_sizes expects split_sizes to sum exactly to ", size,
@@ -171,13 +193,15 @@ const Op split_with_sizes{{
       }
       return out;
     }),
-    .grad = {wrt("input", "", [](auto& s) {
-      Tensors parts;
-      for (size_t i = 0; i < s.ints(1).size(); i++) parts.push_back(s.g(i));
-      return cat(parts, s.integer(2));
-    })},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   Tensors parts;
+                   for (size_t i = 0; i < s.ints(1).size(); i++) parts.push_back(s.g(i));
+                   return cat(parts, s.integer(2));
+                 })},
     .samples = {{in(-1, 1), dims({1, 2})}, {in(-1, 1), dims({2, 0, 3}), -1}},
-    .errors = {{{in(-1, 1), dims({1, 1})}, "to sum exactly to 3"}, {{in(-1, 1), dims({4, -1})}, "non-negative entries"}},
+    .errors = {{{in(-1, 1), dims({1, 1})}, "to sum exactly to 3"},
+               {{in(-1, 1), dims({4, -1})}, "non-negative entries"}},
 }};
 
 const Op split{{
@@ -187,11 +211,13 @@ const Op split{{
     .kernel = compose([](auto& a) {
       const int64_t size = a[0].shape()[dim_of_parts(a, 2, "split")], each = a.integer(1);
       check(each >= 0, "split expects split_size be non-negative, but got split_size=", each);
-      check(each > 0 || size == 0, "split_size can only be 0 if dimension size is 0, but got dimension size of ", size);
+      check(each > 0 || size == 0,
+            "split_size can only be 0 if dimension size is 0, but got dimension size of ", size);
       return split_with_sizes.all(a[0], equal_parts(size, each), a.integer(2));
     }),
     .samples = {{in(-1, 1), 2}, {in(-1, 1), 2, 1}, {in(-1, 1), 10}},
-    .errors = {{{in(-1, 1), -1}, "split_size=-1"}, {{in(-1, 1), 0}, "split_size can only be 0 if dimension size is 0"},
+    .errors = {{{in(-1, 1), -1}, "split_size=-1"},
+               {{in(-1, 1), 0}, "split_size can only be 0 if dimension size is 0"},
                {{in(-1, 1, {}), 1}, "at least a 1-dimensional tensor"}},
 }};
 
@@ -224,20 +250,23 @@ const Op unbind{{
     .doc = "Views of input[0], input[1], ... along `dim`.",
     .dtypes = kAll,
     .kernel = view([](auto& a) {
-      check<IndexError>(a[0].dim() > 0, "Dimension specified as ", a.integer(1), " but tensor has no dimensions");
+      check<IndexError>(a[0].dim() > 0, "Dimension specified as ", a.integer(1),
+                        " but tensor has no dimensions");
       const int64_t dim = wrap_dim(a.integer(1), a[0].dim());
       Tensors out;
       for (int64_t i = 0; i < a[0].shape()[dim]; i++) out.push_back(selected(a[0], dim, i));
       return out;
     }),
-    .grad = {wrt("input", "", [](auto& s) {
-      const Dims shape = s.shape(0);
-      const int64_t n = shape[wrap_dim(s.integer(1), static_cast<int64_t>(shape.size()))];
-      if (n == 0) return zeros(shape);
-      Tensors parts;
-      for (int64_t i = 0; i < n; i++) parts.push_back(s.g(i));
-      return stack(parts, s.integer(1));
-    })},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   const Dims shape = s.shape(0);
+                   const int64_t n =
+                       shape[wrap_dim(s.integer(1), static_cast<int64_t>(shape.size()))];
+                   if (n == 0) return zeros(shape);
+                   Tensors parts;
+                   for (int64_t i = 0; i < n; i++) parts.push_back(s.g(i));
+                   return stack(parts, s.integer(1));
+                 })},
     .samples = {{in(-1, 1)}, {in(-1, 1), -1}},
     .errors = {{{in(-1, 1, {})}, "but tensor has no dimensions"}},
 }};
@@ -247,47 +276,64 @@ const Op diagonal{{
     .doc = "A view of the diagonals of the matrices in (dim1, dim2), as the last dimension.",
     .dtypes = kAll,
     .kernel = view([](auto& a) {
-      const int64_t dim1 = wrap_dim(a.integer(2), a[0].dim()), dim2 = wrap_dim(a.integer(3), a[0].dim());
-      check(dim1 != dim2, "diagonal dimensions cannot be identical ", a.integer(2), ", ", a.integer(3));
+      const int64_t dim1 = wrap_dim(a.integer(2), a[0].dim()),
+                    dim2 = wrap_dim(a.integer(3), a[0].dim());
+      check(dim1 != dim2, "diagonal dimensions cannot be identical ", a.integer(2), ", ",
+            a.integer(3));
       return diagonal_of(a[0], a.integer(1), dim1, dim2);
     }),
-    .grad = {wrt("input", "", [](auto& s) {
-      return diagonal_backward(s.g(), s.shape(0), s.integer(1), s.integer(2), s.integer(3));
-    })},
-    .samples = {{in(-1, 1)}, {in(-1, 1), 2}, {in(-1, 1), -2}, {in(-1, 1, {2, 3, 4}), 1, -1, 0}, {in(-1, 1), 9}},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   return diagonal_backward(s.g(), s.shape(0), s.integer(1), s.integer(2),
+                                            s.integer(3));
+                 })},
+    .samples = {{in(-1, 1)},
+                {in(-1, 1), 2},
+                {in(-1, 1), -2},
+                {in(-1, 1, {2, 3, 4}), 1, -1, 0},
+                {in(-1, 1), 9}},
     .errors = {{{in(-1, 1), 0, 1, 1}, "diagonal dimensions cannot be identical 1, 1"}},
 }};
 
 const Op diagonal_backward{{
-    .sig = "diagonal_backward(Tensor grad, int[] input_sizes, int offset, int dim1, int dim2) -> Tensor",
+    .sig = "diagonal_backward(Tensor grad, int[] input_sizes, int offset, int dim1, int dim2) -> "
+           "Tensor",
     .doc = "Zeros of input_sizes with grad on the diagonals.",
     .scope = Scope::Internal,
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       return placed(a[0], a.ints(1), [&](const Tensor& y) {
-        return diagonal_of(y, a.integer(2), wrap_dim(a.integer(3), y.dim()), wrap_dim(a.integer(4), y.dim()));
+        return diagonal_of(y, a.integer(2), wrap_dim(a.integer(3), y.dim()),
+                           wrap_dim(a.integer(4), y.dim()));
       });
     }),
-    .grad = {wrt("grad", "", [](auto& s) { return diagonal(s.g(), s.integer(2), s.integer(3), s.integer(4)); })},
+    .grad = {wrt(
+        "grad", "",
+        [](auto& s) { return diagonal(s.g(), s.integer(2), s.integer(3), s.integer(4)); })},
     .samples = {{in(-1, 1, {3}), dims({3, 5}), 1, 0, 1}},
 }};
 
 const Op unfold{{
     .sig = "unfold(Tensor input, int dimension, int size, int step) -> Tensor",
-    .doc = "A view of all windows of `size` along `dimension`, `step` apart; the last dimension runs within a window.",
+    .doc = "A view of all windows of `size` along `dimension`, `step` apart; the last dimension "
+           "runs within a window.",
     .scope = Scope::Method,
     .dtypes = kAll,
     .kernel = view([](auto& a) {
-      const int64_t dim = wrap_dim(a.integer(1), a[0].dim()), size = a.integer(2), step = a.integer(3);
+      const int64_t dim = wrap_dim(a.integer(1), a[0].dim()), size = a.integer(2),
+                    step = a.integer(3);
       const int64_t have = a[0].dim() > 0 ? a[0].shape()[dim] : 1;
       check(size >= 0, "size is ", size, " but must be >= 0");
-      check(size <= have, "maximum size for tensor at dimension ", dim, " is ", have, " but size is ", size);
+      check(size <= have, "maximum size for tensor at dimension ", dim, " is ", have,
+            " but size is ", size);
       check(step > 0, "step is ", step, " but must be > 0");
       return windows(a[0], dim, size, step);
     }),
-    .grad = {wrt("input", "", [](auto& s) {
-      return unfold_backward(s.g(), s.shape(0), s.integer(1), s.integer(2), s.integer(3));
-    })},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   return unfold_backward(s.g(), s.shape(0), s.integer(1), s.integer(2),
+                                          s.integer(3));
+                 })},
     .samples = {{in(-1, 1), 1, 3, 1}, {in(-1, 1), 0, 2, 2}, {in(-1, 1), -1, 2, 3}},
     .errors = {{{in(-1, 1), 1, 6, 1}, "maximum size for tensor at dimension 1 is 5 but size is 6"},
                {{in(-1, 1), 1, 2, 0}, "step is 0 but must be > 0"}},
@@ -303,24 +349,31 @@ const Op unfold_backward{{
         return windows(y, wrap_dim(a.integer(2), y.dim()), a.integer(3), a.integer(4));
       });
     }),
-    .grad = {wrt("grad", "", [](auto& s) { return unfold(s.g(), s.integer(2), s.integer(3), s.integer(4)); })},
+    .grad = {wrt("grad", "",
+                 [](auto& s) { return unfold(s.g(), s.integer(2), s.integer(3), s.integer(4)); })},
     .samples = {{in(-1, 1, {3, 3, 3}), dims({3, 5}), 1, 3, 1}},
 }};
 
 const Op as_strided{{
     .sig = "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-    .doc = "A view of input's storage with these sizes and strides. The gradient needs a contiguous input.",
+    .doc = "A view of input's storage with these sizes and strides. The gradient needs a "
+           "contiguous input.",
     .dtypes = kAll,
     .kernel = view([](auto& a) {
-      check(a.ints(1).size() == a.ints(2).size(), "mismatch in length of strides and shape: ", a.ints(1), " and ", a.ints(2));
+      check(a.ints(1).size() == a.ints(2).size(),
+            "mismatch in length of strides and shape: ", a.ints(1), " and ", a.ints(2));
       return alias(a[0], a.ints(1), a.ints(2), a.given(3) ? a.integer(3) : a[0].offset());
     }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      check(s[0].is_contiguous(), "as_strided has no gradient for a non-contiguous input of shape ", s.shape(0));
-      const int64_t from = s.given(3) ? s.integer(3) - s[0].offset() : 0;
-      return as_strided_backward(s.g(), s.shape(0), s.ints(1), s.ints(2), from);
-    })},
-    .samples = {{in(-1, 1), dims({2, 2}), dims({1, 2})}, {in(-1, 1), dims({3, 3}), dims({1, 1}), 2}},
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   check(s[0].is_contiguous(),
+                         "as_strided has no gradient for a non-contiguous input of shape ",
+                         s.shape(0));
+                   const int64_t from = s.given(3) ? s.integer(3) - s[0].offset() : 0;
+                   return as_strided_backward(s.g(), s.shape(0), s.ints(1), s.ints(2), from);
+                 })},
+    .samples = {{in(-1, 1), dims({2, 2}), dims({1, 2})},
+                {in(-1, 1), dims({3, 3}), dims({1, 1}), 2}},
     .errors = {{{in(-1, 1), dims({2, 3}), dims({24, 1})}, "are out of bounds for storage of size"},
                {{in(-1, 1), dims({2}), dims({-1})}, "negative strides are not supported"},
                {{in(-1, 1), dims({2}), dims({1, 2})}, "mismatch in length of strides and shape"}},
@@ -328,16 +381,22 @@ const Op as_strided{{
 }};
 
 const Op as_strided_backward{{
-    .sig = "as_strided_backward(Tensor grad, int[] input_sizes, int[] size, int[] stride, int offset) -> Tensor",
-    .doc = "Zeros of input_sizes with grad added where as_strided read; offset is relative to input's first element.",
+    .sig = "as_strided_backward(Tensor grad, int[] input_sizes, int[] size, int[] stride, int "
+           "offset) -> Tensor",
+    .doc = "Zeros of input_sizes with grad added where as_strided read; offset is relative to "
+           "input's first element.",
     .scope = Scope::Internal,
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      return added(a[0], a.ints(1), [&](const Tensor& y) { return alias(y, a.ints(2), a.ints(3), a.integer(4)); });
+      return added(a[0], a.ints(1),
+                   [&](const Tensor& y) { return alias(y, a.ints(2), a.ints(3), a.integer(4)); });
     }),
-    .grad = {wrt("grad", "", [](auto& s) {
-      return as_strided(contiguous(s.g()), s.ints(2), s.ints(3), s.g().is_contiguous() ? s.g().offset() + s.integer(4) : s.integer(4));
-    })},
+    .grad = {wrt("grad", "",
+                 [](auto& s) {
+                   return as_strided(
+                       contiguous(s.g()), s.ints(2), s.ints(3),
+                       s.g().is_contiguous() ? s.g().offset() + s.integer(4) : s.integer(4));
+                 })},
     .samples = {{in(-1, 1, {3, 3}), dims({3, 5}), dims({3, 3}), dims({1, 1}), 2}},
 }};
 

@@ -32,7 +32,8 @@ Tensor along(const Tensor& a, const Tensor& b, int64_t dim, F&& kernel) {
 
 // `dtype`: convert first.
 Tensor as_given(const Args& a, size_t i) {
-  return a.given(i) && a.value(i).dtype() != a[0].dtype() ? _to_dtype(a[0], a.value(i).dtype()) : a[0];
+  return a.given(i) && a.value(i).dtype() != a[0].dtype() ? _to_dtype(a[0], a.value(i).dtype())
+                                                          : a[0];
 }
 
 int64_t given_dim(const Args& a, size_t i) {
@@ -48,16 +49,19 @@ const Op softmax_backward{{
     .doc = "result * (grad - sum(grad * result)).",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
-      return along(a[0], a[1], a.integer(2), [](const auto* g, const auto* y, auto* gx, kernels::Axis axis) {
-        kernels::softmax_backward(g, y, gx, axis);
-      });
+      return along(a[0], a[1], a.integer(2),
+                   [](const auto* g, const auto* y, auto* gx, kernels::Axis axis) {
+                     kernels::softmax_backward(g, y, gx, axis);
+                   });
     }),
-    .grad = {wrt("grad", "result", [](auto& s) { return softmax_backward(s.g(), s[1], s.integer(2)); }),
-             wrt("result", "grad result", [](auto& s) {
-               const int64_t dim = s.integer(2);
-               const Tensor inner = s[0] - sum(s[0] * s[1], IntList(dim), true);
-               return s.g() * inner - s[0] * sum(s.g() * s[1], IntList(dim), true);
-             })},
+    .grad = {wrt("grad", "result",
+                 [](auto& s) { return softmax_backward(s.g(), s[1], s.integer(2)); }),
+             wrt("result", "grad result",
+                 [](auto& s) {
+                   const int64_t dim = s.integer(2);
+                   const Tensor inner = s[0] - sum(s[0] * s[1], IntList(dim), true);
+                   return s.g() * inner - s[0] * sum(s.g() * s[1], IntList(dim), true);
+                 })},
     .samples = {{in(-1, 1), in(0, 1), 1}},
 }};
 
@@ -66,11 +70,13 @@ const Op softmax_kernel{{
     .doc = "exp(input) / sum(exp(input)) along dim.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
-      return along(a[0], {}, a.integer(1), [](const auto* x, const auto*, auto* y, kernels::Axis axis) {
-        kernels::softmax(x, y, axis);
-      });
+      return along(a[0], {}, a.integer(1),
+                   [](const auto* x, const auto*, auto* y, kernels::Axis axis) {
+                     kernels::softmax(x, y, axis);
+                   });
     }),
-    .grad = {wrt("input", "result", [](auto& s) { return softmax_backward(s.g(), s.y(), s.integer(1)); })},
+    .grad = {wrt("input", "result",
+                 [](auto& s) { return softmax_backward(s.g(), s.y(), s.integer(1)); })},
     .samples = {{in(-4, 4), 1}, {in(-4, 4), 0}},
 }};
 
@@ -88,16 +94,19 @@ const Op log_softmax_backward{{
     .doc = "grad - exp(result) * sum(grad).",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
-      return along(a[0], a[1], a.integer(2), [](const auto* g, const auto* y, auto* gx, kernels::Axis axis) {
-        kernels::log_softmax_backward(g, y, gx, axis);
-      });
+      return along(a[0], a[1], a.integer(2),
+                   [](const auto* g, const auto* y, auto* gx, kernels::Axis axis) {
+                     kernels::log_softmax_backward(g, y, gx, axis);
+                   });
     }),
-    .grad = {wrt("grad", "result", [](auto& s) {
-               return s.g() - sum(s.g() * exp(s[1]), IntList(s.integer(2)), true);
-             }),
-             wrt("result", "grad result", [](auto& s) {
-               return neg(s.g() * exp(s[1]) * sum(s[0], IntList(s.integer(2)), true));
-             })},
+    .grad = {wrt("grad", "result",
+                 [](auto& s) {
+                   return s.g() - sum(s.g() * exp(s[1]), IntList(s.integer(2)), true);
+                 }),
+             wrt("result", "grad result",
+                 [](auto& s) {
+                   return neg(s.g() * exp(s[1]) * sum(s[0], IntList(s.integer(2)), true));
+                 })},
     .samples = {{in(-1, 1), in(-2, 0), 1}},
 }};
 
@@ -106,11 +115,13 @@ const Op log_softmax_kernel{{
     .doc = "log(softmax(input)) along dim.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
-      return along(a[0], {}, a.integer(1), [](const auto* x, const auto*, auto* y, kernels::Axis axis) {
-        kernels::log_softmax(x, y, axis);
-      });
+      return along(a[0], {}, a.integer(1),
+                   [](const auto* x, const auto*, auto* y, kernels::Axis axis) {
+                     kernels::log_softmax(x, y, axis);
+                   });
     }),
-    .grad = {wrt("input", "result", [](auto& s) { return log_softmax_backward(s.g(), s.y(), s.integer(1)); })},
+    .grad = {wrt("input", "result",
+                 [](auto& s) { return log_softmax_backward(s.g(), s.y(), s.integer(1)); })},
     .samples = {{in(-4, 4), 1}, {in(-4, 4), 0}},
 }};
 

@@ -21,15 +21,19 @@ double freedom_of(const GradArgs& s) {
 
 Tensors variance(const Args& a, const kernels::ReduceKernel& (*kernel)(Dtype), bool with_mean) {
   const Dtype dtype = a[0].dtype();
-  check(is_floating(dtype), "std and var only support floating point and complex dtypes, got ", dtype);
+  check(is_floating(dtype), "std and var only support floating point and complex dtypes, got ",
+        dtype);
   const Dtype compute = compute_dtype(dtype);
   Tensor mean;
-  const Tensor y = reduced(a[0], a.value(1), a.flag(3), kernel(compute), correction_of(a), with_mean ? &mean : nullptr, compute);
+  const Tensor y = reduced(a[0], a.value(1), a.flag(3), kernel(compute), correction_of(a),
+                           with_mean ? &mean : nullptr, compute);
   if (!with_mean) return Tensors{as_dtype(y, dtype)};
   return Tensors{as_dtype(y, dtype), as_dtype(mean, dtype)};
 }
 
-Tensor as_input(const GradArgs& s, const Tensor& t) { return spread(t, s.shape(0), s.value(1), s.flag(3)); }
+Tensor as_input(const GradArgs& s, const Tensor& t) {
+  return spread(t, s.shape(0), s.value(1), s.flag(3));
+}
 
 Tensor deviation(const GradArgs& s) { return sub(s[0], mean(s[0], s.value(1), true)); }
 
@@ -50,7 +54,8 @@ Tensor mean_backward(const GradArgs& s, const Tensor& g) {
 // (x, ord, dim, keepdim, dtype)
 Tensor norm_of(const Args& a) {
   const Dtype dtype = a.dtype_or(4, a[0].dtype());
-  check(is_floating(a[0].dtype()), "Expected a floating point or complex tensor as input. Got ", a[0].dtype());
+  check(is_floating(a[0].dtype()), "Expected a floating point or complex tensor as input. Got ",
+        a[0].dtype());
   check(is_floating(dtype), "dtype should be floating point, but got ", dtype);
   const double ord = a.number(1);
   const Dtype compute = compute_dtype(dtype);
@@ -72,7 +77,9 @@ Tensor norm_of(const Args& a) {
 }
 
 Tensor norm_backward(const GradArgs& s) {
-  const auto as_input = [&](const Tensor& t) { return spread(t, s.shape(0), s.value(2), s.flag(3)); };
+  const auto as_input = [&](const Tensor& t) {
+    return spread(t, s.shape(0), s.value(2), s.flag(3));
+  };
   const double ord = s.number(1);
   if (ord == 0) return Tensor();
   const Tensor g = as_input(s.g()), y = as_input(s.y());
@@ -92,83 +99,108 @@ Tensor norm_backward(const GradArgs& s) {
 }  // namespace
 
 const Op var{{
-    .sig = "var(Tensor input, int[1]? dim=None, bool? unbiased=None, bool keepdim=False, *, Scalar? correction=None) -> Tensor",
-    .doc = "The sum of squared deviations from the mean, divided by n - correction; the correction is 1, or 0 with "
+    .sig = "var(Tensor input, int[1]? dim=None, bool? unbiased=None, bool keepdim=False, *, "
+           "Scalar? correction=None) -> Tensor",
+    .doc = "The sum of squared deviations from the mean, divided by n - correction; the correction "
+           "is 1, or 0 with "
            "unbiased=False.",
     .dtypes = kAll,
     .kernel = function([](auto& a) { return variance(a, kernels::var_kernel, false); }),
     .grad = {wrt("input", "input", [](auto& s) { return var_backward(s, s.g()); })},
-    .samples = {{in(-1, 1)}, {in(-1, 1), 0}, {in(-1, 1), -1, false, true}, {in(-1, 1, {2, 3, 4, 5}), dims({0, 2})},
-                {in(-1, 1), 1, none, false, 2}, {in(-1, 1, {1}), 0, false}},
-    .errors = {{{indices(0, 5, {3})}, "std and var only support floating point"}, {{in(-1, 1), 2}, "Dimension out of range"}},
+    .samples = {{in(-1, 1)},
+                {in(-1, 1), 0},
+                {in(-1, 1), -1, false, true},
+                {in(-1, 1, {2, 3, 4, 5}), dims({0, 2})},
+                {in(-1, 1), 1, none, false, 2},
+                {in(-1, 1, {1}), 0, false}},
+    .errors = {{{indices(0, 5, {3})}, "std and var only support floating point"},
+               {{in(-1, 1), 2}, "Dimension out of range"}},
 }};
 
 const Op std_{{
-    .sig = "std(Tensor input, int[1]? dim=None, bool? unbiased=None, bool keepdim=False, *, Scalar? correction=None) -> Tensor",
+    .sig = "std(Tensor input, int[1]? dim=None, bool? unbiased=None, bool keepdim=False, *, "
+           "Scalar? correction=None) -> Tensor",
     .doc = "The square root of var.",
     .dtypes = kAll,
     .kernel = function([](auto& a) { return variance(a, kernels::std_kernel, false); }),
     .grad = {wrt("input", "input result", [](auto& s) { return std_backward(s, s.g(), s.y()); })},
-    .samples = {{in(-1, 1)}, {in(-1, 1), 0}, {in(-1, 1), -1, false, true}, {in(-1, 1, {2, 3, 4, 5}), dims({0, 2})},
+    .samples = {{in(-1, 1)},
+                {in(-1, 1), 0},
+                {in(-1, 1), -1, false, true},
+                {in(-1, 1, {2, 3, 4, 5}), dims({0, 2})},
                 {in(-1, 1), 1, none, false, 2}},
     .errors = {{{indices(0, 5, {3})}, "std and var only support floating point"}},
 }};
 
 const Op var_mean{{
-    .sig = "var_mean(Tensor input, int[1]? dim=None, bool? unbiased=None, bool keepdim=False, *, Scalar? correction=None) -> "
+    .sig = "var_mean(Tensor input, int[1]? dim=None, bool? unbiased=None, bool keepdim=False, *, "
+           "Scalar? correction=None) -> "
            "(Tensor var, Tensor mean)",
     .doc = "var and mean in one pass.",
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = function([](auto& a) { return variance(a, kernels::var_kernel, true); }),
-    .grad = {wrt("input", "input", [](auto& s) {
-      return add(var_backward(s, s.g(0)), mean_backward(s, s.g(1)));
-    })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) { return add(var_backward(s, s.g(0)), mean_backward(s, s.g(1))); })},
     .samples = {{in(-1, 1)}, {in(-1, 1), 0}, {in(-1, 1, {2, 3, 4}), dims({0, 2}), none, true, 0}},
     .errors = {{{indices(0, 5, {3})}, "std and var only support floating point"}},
 }};
 
 const Op std_mean{{
-    .sig = "std_mean(Tensor input, int[1]? dim=None, bool? unbiased=None, bool keepdim=False, *, Scalar? correction=None) -> "
+    .sig = "std_mean(Tensor input, int[1]? dim=None, bool? unbiased=None, bool keepdim=False, *, "
+           "Scalar? correction=None) -> "
            "(Tensor std, Tensor mean)",
     .doc = "std and mean in one pass.",
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = function([](auto& a) { return variance(a, kernels::std_kernel, true); }),
-    .grad = {wrt("input", "input std", [](auto& s) {
-      return add(std_backward(s, s.g(0), s.y(0)), mean_backward(s, s.g(1)));
-    })},
+    .grad = {wrt(
+        "input", "input std",
+        [](auto& s) { return add(std_backward(s, s.g(0), s.y(0)), mean_backward(s, s.g(1))); })},
     .samples = {{in(-1, 1)}, {in(-1, 1), 0}, {in(-1, 1, {2, 3, 4}), dims({0, 2}), none, true, 0}},
     .errors = {{{indices(0, 5, {3})}, "std and var only support floating point"}},
 }};
 
 const Op linalg_vector_norm{{
-    .sig = "linalg_vector_norm(Tensor x, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-    .doc = "sum(|x|^ord)^(1/ord) over `dim`; for ord inf the largest, -inf the smallest |x|, 0 how many are not zero.",
+    .sig = "linalg_vector_norm(Tensor x, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
+           "dtype? dtype=None) -> Tensor",
+    .doc = "sum(|x|^ord)^(1/ord) over `dim`; for ord inf the largest, -inf the smallest |x|, 0 how "
+           "many are not zero.",
     .scope = Scope::Function,
     .dtypes = kAll,
     .kernel = function([](auto& a) { return norm_of(a); }),
     .grad = {wrt("x", "x result", [](auto& s) { return norm_backward(s); })},
-    .samples = {{in(-1, 1)}, {in(-1, 1), 1, 0}, {in(-1, 1), __builtin_inf(), -1, true}, {in(-1, 1), -__builtin_inf(), 0},
-                {in(0.1, 1), 3.5, dims({0, 1})}, {in(-1, 1), 0, 1}, {in(-1, 1, {0, 3})}, {in(-1, 1), 2, 0, false, Dtype::Double}},
-    .errors = {{{indices(0, 5, {3})}, "Expected a floating point or complex tensor as input. Got int64"},
-               {{in(-1, 1, {0}), __builtin_inf()}, "norm on an empty tensor because the operation does not have an identity"}},
+    .samples = {{in(-1, 1)},
+                {in(-1, 1), 1, 0},
+                {in(-1, 1), __builtin_inf(), -1, true},
+                {in(-1, 1), -__builtin_inf(), 0},
+                {in(0.1, 1), 3.5, dims({0, 1})},
+                {in(-1, 1), 0, 1},
+                {in(-1, 1, {0, 3})},
+                {in(-1, 1), 2, 0, false, Dtype::Double}},
+    .errors = {{{indices(0, 5, {3})},
+                "Expected a floating point or complex tensor as input. Got int64"},
+               {{in(-1, 1, {0}), __builtin_inf()},
+                "norm on an empty tensor because the operation does not have an identity"}},
     .ulp = 8,
 }};
 
 const Op norm{{
-    .sig = "norm(Tensor input, Scalar? p=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    .sig = "norm(Tensor input, Scalar? p=2, int[1]? dim=None, bool keepdim=False, *, dtype? "
+           "dtype=None) -> Tensor",
     .doc = "linalg.vector_norm under its older name.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
-      return linalg_vector_norm(a[0], a.given(1) ? a.scalar(1) : Scalar(2), a.value(2), a.flag(3), a.value(4));
+      return linalg_vector_norm(a[0], a.given(1) ? a.scalar(1) : Scalar(2), a.value(2), a.flag(3),
+                                a.value(4));
     }),
     .samples = {{in(-1, 1)}, {in(-1, 1), 1}, {in(-1, 1), 2, 0, true}},
     .ulp = 8,
 }};
 
 const Op norm_fro{{
-    .sig = "norm.fro(Tensor input, str p, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    .sig = "norm.fro(Tensor input, str p, int[1]? dim=None, bool keepdim=False, *, dtype? "
+           "dtype=None) -> Tensor",
     .doc = "The Frobenius norm, 'fro': of matrices the 2-norm of all elements.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {

@@ -123,7 +123,8 @@ const Op atan2{{
     .sig = "atan2(Tensor input, Tensor other) -> Tensor",
     .doc = "The angle of the point (other, input), in [-pi, pi].",
     .dtypes = kAll,
-    .kernel = pointwise<kFloats, ResultType::Float>([](auto y, auto x) { return math::atan2(y, x); }),
+    .kernel =
+        pointwise<kFloats, ResultType::Float>([](auto y, auto x) { return math::atan2(y, x); }),
     .grad = {wrt("input", "input other",
                  [](auto& s) { return s.g() * (s[1] / (square(s[0]) + square(s[1]))); }),
              wrt("other", "input other",

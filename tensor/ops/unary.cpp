@@ -96,7 +96,8 @@ const Op rsqrt{{
     .doc = "1 / sqrt(input).",
     .dtypes = kAll,
     .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::rsqrt(x); }),
-    .grad = {wrt("input", "result", [](auto& s) { return s.g() * (s.y() * s.y() * s.y() * -0.5); })},
+    .grad = {wrt("input", "result",
+                 [](auto& s) { return s.g() * (s.y() * s.y() * s.y() * -0.5); })},
     .samples = {{in(0.1, 4)}},
 }};
 
@@ -178,7 +179,8 @@ const Op erfc{{
     .doc = "1 - erf(input), accurate for large input.",
     .dtypes = kAll,
     .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::erfc(x); }),
-    .grad = {wrt("input", "input", [](auto& s) { return s.g() * (exp(neg(square(s[0]))) * -1.1283791670955126); })},
+    .grad = {wrt("input", "input",
+                 [](auto& s) { return s.g() * (exp(neg(square(s[0]))) * -1.1283791670955126); })},
     .samples = {{in(-2, 2)}},
 }};
 
@@ -187,7 +189,8 @@ const Op erfinv{{
     .doc = "The inverse of erf; infinite at -1 and 1.",
     .dtypes = kAll,
     .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::erfinv(x); }),
-    .grad = {wrt("input", "result", [](auto& s) { return s.g() * (exp(square(s.y())) * 0.8862269254527580); })},
+    .grad = {wrt("input", "result",
+                 [](auto& s) { return s.g() * (exp(square(s.y())) * 0.8862269254527580); })},
     .samples = {{in(-0.9, 0.9)}},
 }};
 
@@ -256,12 +259,14 @@ const Op round_even{{
 
 const Op round{{
     .sig = "round(Tensor input, *, int decimals=0) -> Tensor",
-    .doc = "The nearest number with `decimals` digits behind the point, ties to even. The gradient is 0.",
+    .doc = "The nearest number with `decimals` digits behind the point, ties to even. The gradient "
+           "is 0.",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
       const int64_t decimals = a.integer(1);
       if (decimals == 0) return round_even(a[0]);
-      const double scale = __builtin_pow(10.0, static_cast<double>(decimals < 0 ? -decimals : decimals));
+      const double scale =
+          __builtin_pow(10.0, static_cast<double>(decimals < 0 ? -decimals : decimals));
       return decimals > 0 ? round_even(a[0] * scale) / scale : round_even(a[0] / scale) * scale;
     }),
     .inplace = true,
@@ -329,8 +334,10 @@ const Op bitwise_not{{
 }};
 
 const Op nan_to_num{{
-    .sig = "nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
-    .doc = "NaN and infinities replaced: by 0 and the largest finite numbers of the dtype unless given.",
+    .sig = "nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> "
+           "Tensor",
+    .doc = "NaN and infinities replaced: by 0 and the largest finite numbers of the dtype unless "
+           "given.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
       if (!a[0].is_floating()) return a[0] + 0;
@@ -339,7 +346,8 @@ const Op nan_to_num{{
                              : a[0].dtype() == Dtype::BFloat16 ? 0x1.fep127
                                                                : 65504.0;
       const Tensor numbers = where(isnan(a[0]), a.given(1) ? a.number(1) : 0.0, a[0]);
-      const Tensor below = where(eq(numbers, __builtin_inf()), a.given(2) ? a.number(2) : largest, numbers);
+      const Tensor below =
+          where(eq(numbers, __builtin_inf()), a.given(2) ? a.number(2) : largest, numbers);
       return where(eq(below, -__builtin_inf()), a.given(3) ? a.number(3) : -largest, below);
     }),
     .inplace = true,
@@ -350,7 +358,8 @@ const Op deg2rad{{
     .sig = "deg2rad(Tensor input) -> Tensor",
     .doc = "input * pi / 180.",
     .dtypes = kAll,
-    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return x * decltype(x)(0.017453292519943295); }),
+    .kernel = pointwise<kFloats, ResultType::Float>(
+        [](auto x) { return x * decltype(x)(0.017453292519943295); }),
     .grad = {wrt("input", "", [](auto& s) { return deg2rad(s.g()); })},
     .samples = {{in(-180, 180)}},
 }};
@@ -359,7 +368,8 @@ const Op rad2deg{{
     .sig = "rad2deg(Tensor input) -> Tensor",
     .doc = "input * 180 / pi.",
     .dtypes = kAll,
-    .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return x * decltype(x)(57.29577951308232); }),
+    .kernel = pointwise<kFloats, ResultType::Float>(
+        [](auto x) { return x * decltype(x)(57.29577951308232); }),
     .grad = {wrt("input", "", [](auto& s) { return rad2deg(s.g()); })},
     .samples = {{in(-4, 4)}},
 }};

@@ -21,8 +21,8 @@ DimVector expanded_shape(Dims have, Dims wanted) {
     const int64_t size = have[i - lead];
     if (out[i] == -1) out[i] = size;
     check(out[i] == size || (size == 1 && out[i] >= 0), "The expanded size of the tensor (", out[i],
-          ") must match the existing size (", size, ") at non-singleton dimension ", i, ".  Target sizes: ", wanted,
-          ".  Tensor sizes: ", have);
+          ") must match the existing size (", size, ") at non-singleton dimension ", i,
+          ".  Target sizes: ", wanted, ".  Tensor sizes: ", have);
   }
   return out;
 }
@@ -48,20 +48,23 @@ Tensor reinterpreted(const Tensor& x, Dtype dtype) {
   DimVector shape(x.shape()), strides(x.strides());
   int64_t offset = x.offset();
   if (from != to) {
-    check(!shape.empty(), "self.dim() cannot be 0 to view ", x.dtype(), " as ", dtype, " (different element sizes)");
+    check(!shape.empty(), "self.dim() cannot be 0 to view ", x.dtype(), " as ", dtype,
+          " (different element sizes)");
     const int64_t last = shape.size() - 1;
-    check(shape[last] * from % to == 0, "self.size(-1) must be divisible by ", to / from, " to view ", x.dtype(),
-          " as ", dtype, " (different element sizes), but got ", shape[last]);
-    check(strides[last] == 1 || shape[last] <= 1, "self.stride(-1) must be 1 to view ", x.dtype(), " as ", dtype,
-          " (different element sizes), but got ", strides[last]);
+    check(shape[last] * from % to == 0, "self.size(-1) must be divisible by ", to / from,
+          " to view ", x.dtype(), " as ", dtype, " (different element sizes), but got ",
+          shape[last]);
+    check(strides[last] == 1 || shape[last] <= 1, "self.stride(-1) must be 1 to view ", x.dtype(),
+          " as ", dtype, " (different element sizes), but got ", strides[last]);
     shape[last] = shape[last] * from / to;
     for (int64_t i = 0; i < last; i++) {
-      check(strides[i] * from % to == 0, "self.stride(", i, ") must be divisible by ", to / from, " to view ",
-            x.dtype(), " as ", dtype, " (different element sizes), but got ", strides[i]);
+      check(strides[i] * from % to == 0, "self.stride(", i, ") must be divisible by ", to / from,
+            " to view ", x.dtype(), " as ", dtype, " (different element sizes), but got ",
+            strides[i]);
       strides[i] = strides[i] * from / to;
     }
-    check(offset * from % to == 0, "self.storage_offset() must be divisible by ", to / from, " to view ", x.dtype(),
-          " as ", dtype, " (different element sizes), but got ", offset);
+    check(offset * from % to == 0, "self.storage_offset() must be divisible by ", to / from,
+          " to view ", x.dtype(), " as ", dtype, " (different element sizes), but got ", offset);
     offset = offset * from / to;
   }
   Tensor out = make_view(x.storage(), dtype, shape, strides, offset);
@@ -82,14 +85,19 @@ const Op view_{{
     .kernel = view([](auto& a) {
       const DimVector shape = infer_shape(a.ints(1), a[0].numel());
       Tensor out = viewed(a[0], shape);
-      check(out.defined(), "view size is not compatible with input tensor's size and stride (at least one dimension "
-            "spans across two contiguous subspaces). Use .reshape(...) instead. Got shape ", a[0].shape(), ", strides ",
-            a[0].strides(), ", wanted ", Dims(shape));
+      check(
+          out.defined(),
+          "view size is not compatible with input tensor's size and stride (at least one dimension "
+          "spans across two contiguous subspaces). Use .reshape(...) instead. Got shape ",
+          a[0].shape(), ", strides ", a[0].strides(), ", wanted ", Dims(shape));
       return out;
     }),
     .grad = {wrt("input", "", [](auto& s) { return reshape(s.g(), s.shape(0)); })},
-    .samples = {{in(-1, 1), dims({5, 3})}, {in(-1, 1, {2, 3, 4}), dims({-1})}, {in(-1, 1, {2, 6}), dims({2, -1, 3})},
-                {in(-1, 1, {}), dims({1, 1})}, {in(-1, 1, {0, 3}), dims({3, 0})}},
+    .samples = {{in(-1, 1), dims({5, 3})},
+                {in(-1, 1, {2, 3, 4}), dims({-1})},
+                {in(-1, 1, {2, 6}), dims({2, -1, 3})},
+                {in(-1, 1, {}), dims({1, 1})},
+                {in(-1, 1, {0, 3}), dims({3, 0})}},
     .errors = {{{in(-1, 1), dims({5, 5})}, "is invalid for input of size 15"},
                {{in(-1, 1), dims({-1, -1})}, "only one dimension can be inferred"},
                {{in(-1, 1), dims({-2, 15})}, "invalid shape dimension -2"}},
@@ -98,7 +106,8 @@ const Op view_{{
 
 const Op view_dtype{{
     .sig = "view.dtype(Tensor input, dtype dtype) -> Tensor",
-    .doc = "The same memory as another dtype. The last dimension grows or shrinks with the item size.",
+    .doc =
+        "The same memory as another dtype. The last dimension grows or shrinks with the item size.",
     .scope = Scope::Method,
     .dtypes = kAll,
     .kernel = view([](auto& a) { return reinterpreted(a[0], a.value(1).dtype()); }),
@@ -118,7 +127,8 @@ const Op view_as{{
 
 const Op reshape{{
     .sig = "reshape(Tensor input, int[] shape) -> Tensor",
-    .doc = "The same elements in row-major order as another shape: a view where strides allow it, else a copy.",
+    .doc = "The same elements in row-major order as another shape: a view where strides allow it, "
+           "else a copy.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
       const DimVector shape = infer_shape(a.ints(1), a[0].numel());
@@ -147,10 +157,12 @@ const Op transpose{{
       const int64_t n = a[0].dim();
       return transposed(a[0], wrap_dim(a.integer(1), n), wrap_dim(a.integer(2), n));
     }),
-    .grad = {wrt("input", "", [](auto& s) { return transpose(s.g(), s.integer(1), s.integer(2)); })},
+    .grad = {wrt("input", "",
+                 [](auto& s) { return transpose(s.g(), s.integer(1), s.integer(2)); })},
     .aliases = "swapdims",
     .samples = {{in(-1, 1), 0, 1}, {in(-1, 1, {2, 3, 4}), -1, 0}, {in(-1, 1, {}), 0, -1}},
-    .errors = {{{in(-1, 1), 0, 2}, "Dimension out of range (expected to be in range of [-2, 1], but got 2)"}},
+    .errors = {{{in(-1, 1), 0, 2},
+                "Dimension out of range (expected to be in range of [-2, 1], but got 2)"}},
 }};
 
 const Op swapaxes{{
@@ -166,12 +178,14 @@ const Op t{{
     .doc = "The transposed matrix; tensors of fewer than two dimensions as they are.",
     .dtypes = kAll,
     .kernel = view([](auto& a) {
-      check(a[0].dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", a[0].dim(), "D");
+      check(a[0].dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", a[0].dim(),
+            "D");
       return transposed(a[0], 0, a[0].dim() == 2 ? 1 : 0);
     }),
     .grad = {wrt("input", "", [](auto& s) { return t(s.g()); })},
     .samples = {{in(-1, 1)}, {in(-1, 1, {4})}, {in(-1, 1, {})}},
-    .errors = {{{in(-1, 1, {2, 3, 4})}, "t() expects a tensor with <= 2 dimensions, but self is 3D"}},
+    .errors = {{{in(-1, 1, {2, 3, 4})},
+                "t() expects a tensor with <= 2 dimensions, but self is 3D"}},
 }};
 
 const Op numpy_T{{
@@ -193,12 +207,13 @@ const Op mT{{
     .scope = Scope::Internal,
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
-      check(a[0].dim() >= 2, "tensor.mT is only supported on matrices or batches of matrices. Got ", a[0].dim(),
-            "-D tensor.");
+      check(a[0].dim() >= 2, "tensor.mT is only supported on matrices or batches of matrices. Got ",
+            a[0].dim(), "-D tensor.");
       return transpose(a[0], -2, -1);
     }),
     .samples = {{in(-1, 1, {2, 3, 4})}},
-    .errors = {{{in(-1, 1, {3})}, "only supported on matrices or batches of matrices. Got 1-D tensor."}},
+    .errors = {{{in(-1, 1, {3})},
+                "only supported on matrices or batches of matrices. Got 1-D tensor."}},
 }};
 
 const Op adjoint{{
@@ -215,23 +230,26 @@ const Op permute{{
     .dtypes = kAll,
     .kernel = view([](auto& a) {
       const Dims dims = a.ints(1);
-      check(static_cast<int64_t>(dims.size()) == a[0].dim(), "number of dimensions in the tensor input does not match "
-            "the length of the desired ordering of dimensions i.e. input.dim() = ", a[0].dim(),
-            " is not equal to len(dims) = ", dims.size());
+      check(static_cast<int64_t>(dims.size()) == a[0].dim(),
+            "number of dimensions in the tensor input does not match "
+            "the length of the desired ordering of dimensions i.e. input.dim() = ",
+            a[0].dim(), " is not equal to len(dims) = ", dims.size());
       DimVector order;
       for (int64_t d : dims) {
         order.push_back(wrap_dim(d, a[0].dim()));
-        check(std::count(order.begin(), order.end(), order.back()) == 1, "duplicate dims are not allowed: ", dims);
+        check(std::count(order.begin(), order.end(), order.back()) == 1,
+              "duplicate dims are not allowed: ", dims);
       }
       return permuted(a[0], order);
     }),
-    .grad = {wrt("input", "", [](auto& s) {
-      const Dims dims = s.ints(1);
-      const auto n = static_cast<int64_t>(dims.size());
-      DimVector inverse(dims.size(), 0);
-      for (int64_t i = 0; i < n; i++) inverse[wrap_dim(dims[i], n)] = i;
-      return permute(s.g(), inverse);
-    })},
+    .grad = {wrt("input", "",
+                 [](auto& s) {
+                   const Dims dims = s.ints(1);
+                   const auto n = static_cast<int64_t>(dims.size());
+                   DimVector inverse(dims.size(), 0);
+                   for (int64_t i = 0; i < n; i++) inverse[wrap_dim(dims[i], n)] = i;
+                   return permute(s.g(), inverse);
+                 })},
     .samples = {{in(-1, 1), dims({1, 0})}, {in(-1, 1, {2, 3, 4}), dims({2, 0, -2})}},
     .errors = {{{in(-1, 1), dims({0})}, "input.dim() = 2 is not equal to len(dims) = 1"},
                {{in(-1, 1), dims({0, 0})}, "duplicate dims are not allowed"},
@@ -242,23 +260,31 @@ const Op movedim{{
     .sig = "movedim(Tensor input, int[1] source, int[1] destination) -> Tensor",
     .doc = "The dims of `source` moved to the places `destination`; the others keep their order.",
     .dtypes = kAll,
-    .kernel = compose([](auto& a) { return permute(a[0], moved_order(a[0].dim(), a.ints(1), a.ints(2))); }),
+    .kernel = compose(
+        [](auto& a) { return permute(a[0], moved_order(a[0].dim(), a.ints(1), a.ints(2))); }),
     .aliases = "moveaxis",
-    .samples = {{in(-1, 1, {2, 3, 4}), dims({0}), dims({2})}, {in(-1, 1, {2, 3, 4}), dims({0, 1}), dims({-1, 0})}},
+    .samples = {{in(-1, 1, {2, 3, 4}), dims({0}), dims({2})},
+                {in(-1, 1, {2, 3, 4}), dims({0, 1}), dims({-1, 0})}},
     .errors = {{{in(-1, 1), dims({0, 1}), dims({0})}, "should contain the same number of dims"}},
 }};
 
 const Op expand{{
     .sig = "expand(Tensor input, int[] size, *, bool implicit=False) -> Tensor",
-    .doc = "A view in which dimensions of size 1, and new leading ones, repeat without a copy. -1 keeps a size.",
+    .doc = "A view in which dimensions of size 1, and new leading ones, repeat without a copy. -1 "
+           "keeps a size.",
     .scope = Scope::Method,
     .dtypes = kAll,
     .kernel = view([](auto& a) { return expanded(a[0], expanded_shape(a[0].shape(), a.ints(1))); }),
     .grad = {wrt("input", "", [](auto& s) { return s.g(); })},
-    .samples = {{in(-1, 1, {3, 1}), dims({3, 4})}, {in(-1, 1, {3, 1}), dims({2, -1, 4})}, {in(-1, 1, {}), dims({2})}},
-    .errors = {{{in(-1, 1), dims({3})}, "the number of sizes provided (1) must be greater or equal"},
-               {{in(-1, 1), dims({3, 6})}, "The expanded size of the tensor (6) must match the existing size (5)"},
-               {{in(-1, 1), dims({-1, 3, 5})}, "isn't allowed in a leading, non-existing dimension 0"}},
+    .samples = {{in(-1, 1, {3, 1}), dims({3, 4})},
+                {in(-1, 1, {3, 1}), dims({2, -1, 4})},
+                {in(-1, 1, {}), dims({2})}},
+    .errors = {{{in(-1, 1), dims({3})},
+                "the number of sizes provided (1) must be greater or equal"},
+               {{in(-1, 1), dims({3, 6})},
+                "The expanded size of the tensor (6) must match the existing size (5)"},
+               {{in(-1, 1), dims({-1, 3, 5})},
+                "isn't allowed in a leading, non-existing dimension 0"}},
 }};
 
 const Op expand_as{{
@@ -295,7 +321,9 @@ const Op squeeze{{
       return alias(x, shape, strides, x.offset());
     }),
     .grad = {wrt("input", "", [](auto& s) { return reshape(s.g(), s.shape(0)); })},
-    .samples = {{in(-1, 1, {1, 3, 1})}, {in(-1, 1, {1, 3, 1}), 0}, {in(-1, 1, {1, 3, 1}), dims({-1, 1})},
+    .samples = {{in(-1, 1, {1, 3, 1})},
+                {in(-1, 1, {1, 3, 1}), 0},
+                {in(-1, 1, {1, 3, 1}), dims({-1, 1})},
                 {in(-1, 1, {}), 0}},
     .errors = {{{in(-1, 1), 2}, "Dimension out of range"},
                {{in(-1, 1), dims({0, -2})}, "dim 0 appears multiple times in the list of dims"}},
@@ -305,10 +333,12 @@ const Op unsqueeze{{
     .sig = "unsqueeze(Tensor input, int dim) -> Tensor",
     .doc = "A view with a new dimension of size 1 at `dim`.",
     .dtypes = kAll,
-    .kernel = view([](auto& a) { return unsqueezed(a[0], wrap_dim(a.integer(1), a[0].dim() + 1)); }),
+    .kernel =
+        view([](auto& a) { return unsqueezed(a[0], wrap_dim(a.integer(1), a[0].dim() + 1)); }),
     .grad = {wrt("input", "", [](auto& s) { return reshape(s.g(), s.shape(0)); })},
     .samples = {{in(-1, 1), 0}, {in(-1, 1), -1}, {in(-1, 1, {}), 0}},
-    .errors = {{{in(-1, 1), 3}, "Dimension out of range (expected to be in range of [-3, 2], but got 3)"}},
+    .errors = {{{in(-1, 1), 3},
+                "Dimension out of range (expected to be in range of [-3, 2], but got 3)"}},
 }};
 
 const Op flatten{{
@@ -318,8 +348,8 @@ const Op flatten{{
     .kernel = compose([](auto& a) {
       const int64_t n = a[0].dim();
       const int64_t first = wrap_dim(a.integer(1), n), last = wrap_dim(a.integer(2), n);
-      check(first <= last, "flatten() has invalid args: start_dim cannot come after end_dim, got ", a.integer(1), " and ",
-            a.integer(2));
+      check(first <= last, "flatten() has invalid args: start_dim cannot come after end_dim, got ",
+            a.integer(1), " and ", a.integer(2));
       if (first == last && n > 0) return a[0];
       const Dims shape = a[0].shape();
       DimVector joined(shape.first(first));
@@ -327,7 +357,10 @@ const Op flatten{{
       if (n > 0) joined.append(shape.begin() + last + 1, shape.end());
       return reshape(a[0], joined);
     }),
-    .samples = {{in(-1, 1, {2, 3, 4})}, {in(-1, 1, {2, 3, 4}), 1}, {in(-1, 1, {2, 3, 4}), 0, 1}, {in(-1, 1, {})}},
+    .samples = {{in(-1, 1, {2, 3, 4})},
+                {in(-1, 1, {2, 3, 4}), 1},
+                {in(-1, 1, {2, 3, 4}), 0, 1},
+                {in(-1, 1, {})}},
     .errors = {{{in(-1, 1), 1, 0}, "start_dim cannot come after end_dim"}},
 }};
 
@@ -353,15 +386,17 @@ const Op unflatten{{
         if (s == -1) inferred++;
         else check(!__builtin_mul_overflow(known, s, &known), "sizes ", a.ints(2), " overflow");
       }
-      check(inferred == 0 ? known == size : inferred == 1 && known != 0 && size % known == 0, "Provided sizes ",
-            a.ints(2), " don't multiply up to the size of dim ", dim, " (", size, ") in the input tensor");
+      check(inferred == 0 ? known == size : inferred == 1 && known != 0 && size % known == 0,
+            "Provided sizes ", a.ints(2), " don't multiply up to the size of dim ", dim, " (", size,
+            ") in the input tensor");
       DimVector shape(a[0].shape().first(dim));
       for (int64_t s : a.ints(2)) shape.push_back(s == -1 ? size / known : s);
       shape.append(a[0].shape().begin() + dim + 1, a[0].shape().end());
       return view_(a[0], shape);
     }),
     .samples = {{in(-1, 1, {2, 6}), 1, dims({2, 3})}, {in(-1, 1, {6, 2}), -2, dims({-1, 2})}},
-    .errors = {{{in(-1, 1), 0, dims({2, 2})}, "don't multiply up to the size of dim 0 (3) in the input tensor"},
+    .errors = {{{in(-1, 1), 0, dims({2, 2})},
+                "don't multiply up to the size of dim 0 (3) in the input tensor"},
                {{in(-1, 1), 0, dims({})}, "sizes must be non-empty"}},
 }};
 

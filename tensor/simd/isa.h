@@ -20,9 +20,9 @@ const char* name(Isa isa);
 
 #define GOTORCH_TARGET_V2 __attribute__((target("sse4.2,popcnt"), flatten))
 #define GOTORCH_TARGET_V3 __attribute__((target("avx2,fma,f16c,bmi,bmi2,lzcnt"), flatten))
-#define GOTORCH_TARGET_V4                                                             \
+#define GOTORCH_TARGET_V4                                                                     \
   __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2," \
-                        "lzcnt,prefer-vector-width=512"),                             \
+                        "lzcnt,prefer-vector-width=512"),                                     \
                  flatten))
 
 template <auto F>

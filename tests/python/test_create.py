@@ -45,9 +45,7 @@ def test_tensor_reads_data_as_pytorch_does(name):
     same(gotorch.tensor(DATA[name]), torch.tensor(DATA[name]))
 
 
-@pytest.mark.parametrize(
-    "dtype", ["uint8", "int8", "int32", "int64", "bool", "float16", "bfloat16", "float64"]
-)
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "int64", "bool", "float16", "bfloat16", "float64"])
 def test_tensor_converts_to_the_dtype_that_is_asked_for(dtype):
     data = [[0, 1, 2.75], [3, 100, 5]]
     same(
@@ -116,9 +114,7 @@ def test_tensor_copies_and_as_tensor_shares():
     assert gotorch.as_tensor(shared) is shared
 
 
-@pytest.mark.parametrize(
-    "dtype", ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
-)
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"])
 def test_numpy_arrays_go_both_ways_on_the_same_memory(dtype):
     array = np.zeros((2, 3), dtype)
     x = gotorch.from_numpy(array)

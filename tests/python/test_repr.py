@@ -48,8 +48,7 @@ CASES = [
 
 def check(data, dtype=None, requires_grad=False):
     ours, theirs = (
-        m.tensor(data, dtype=dtype and getattr(m, dtype), requires_grad=requires_grad)
-        for m in (gotorch, torch)
+        m.tensor(data, dtype=dtype and getattr(m, dtype), requires_grad=requires_grad) for m in (gotorch, torch)
     )
     assert repr(ours) == repr(theirs)
 
@@ -61,9 +60,7 @@ def test_text_is_that_of_pytorch(data):
         check(data, dtype)
 
 
-@pytest.mark.parametrize(
-    "shape", [(1001,), (1, 2000), (2000, 1), (8, 300), (7, 7, 30), (2, 10, 10, 10), (7, 8, 3, 9)]
-)
+@pytest.mark.parametrize("shape", [(1001,), (1, 2000), (2000, 1), (8, 300), (7, 7, 30), (2, 10, 10, 10), (7, 8, 3, 9)])
 def test_long_tensors_are_shortened(shape):
     count = math.prod(shape)
     for data in (torch.arange(count), torch.arange(count) / 7):

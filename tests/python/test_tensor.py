@@ -98,9 +98,7 @@ def test_operators_are_those_of_pytorch(expression, dtype):
     assert ours.tolist() == theirs.tolist()
 
 
-@pytest.mark.parametrize(
-    "expression", ["x + None", "x + 'a'", "'a' + x", "x < 'a'", "x - []", "x @ 2", "2 @ x"]
-)
+@pytest.mark.parametrize("expression", ["x + None", "x + 'a'", "'a' + x", "x < 'a'", "x - []", "x @ 2", "2 @ x"])
 def test_operators_refuse_other_types_with_a_type_error(expression):
     with pytest.raises(TypeError):
         eval(expression, {"x": gotorch.tensor([1.0])})

@@ -268,7 +268,7 @@ TEST_P(Chan, AnErrorComesAfterTheLastValue) {
   c.close(std::make_exception_ptr(std::out_of_range("source")));
   EXPECT_EQ(c.receive(), 1);
   EXPECT_THROW(c.receive(), std::out_of_range);
-  EXPECT_THROW(for (int v : c) (void)v, std::out_of_range);
+  EXPECT_THROW(for (int v : c)(void) v, std::out_of_range);
 }
 
 TEST_P(Chan, ADaisyChainPassesOneValue) {

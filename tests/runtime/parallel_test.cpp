@@ -129,9 +129,7 @@ TEST_P(Parallel, AReductionHasTheSameBitsAtAnyWorkerCount) {
   const auto sum = [&] {
     return parallel_reduce(
         static_cast<int64_t>(x.size()), 777,
-        [&](int64_t b, int64_t e) {
-          return std::accumulate(x.begin() + b, x.begin() + e, 0.0f);
-        },
+        [&](int64_t b, int64_t e) { return std::accumulate(x.begin() + b, x.begin() + e, 0.0f); },
         [](float a, float b) { return a + b; });
   };
   const float here = sum();

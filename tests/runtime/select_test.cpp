@@ -81,7 +81,8 @@ TEST_P(Select, ABlockedOneSeesTheClose) {
 TEST_P(Select, NeverTakesANilChannel) {
   chan<int> nil, c(1);
   for (int i = 0; i < 20; i++) {
-    EXPECT_EQ(select(on_receive(nil, nothing), on_send(nil, 1, nothing), on_send(c, i, nothing)), 2);
+    EXPECT_EQ(select(on_receive(nil, nothing), on_send(nil, 1, nothing), on_send(c, i, nothing)),
+              2);
     EXPECT_EQ(select(on_receive(nil, nothing), on_receive(c, nothing)), 1);
   }
   EXPECT_EQ(select(on_receive(nil, nothing), on_default(nothing)), 1);
@@ -107,10 +108,11 @@ TEST_P(Select, NeverMatchesItself) {
       s.go([&, who] {
         for (int i = 0; i < 500; i++) {
           if (who == 0 || i % 2 == 0) {
-            select(on_receive(c, [&](auto v) {
-                     EXPECT_TRUE(capacity > 0 || *v != who);
-                     sum++;
-                   }),
+            select(on_receive(c,
+                              [&](auto v) {
+                                EXPECT_TRUE(capacity > 0 || *v != who);
+                                sum++;
+                              }),
                    on_send(c, who, nothing));
           } else {
             select(on_send(c, who, nothing), on_receive(c, [&](auto v) {
@@ -239,9 +241,9 @@ TEST_P(Select, StressOverFourChannelsCountsExactly) {
     std::array<chan<int>, 4> from = c;
     std::array<int, 4> left{kEach, kEach, kEach, kEach};
     for (int n = 0; n < 4 * kEach; n++) {
-      const auto k = static_cast<size_t>(
-          select(on_receive(from[0], nothing), on_receive(from[1], nothing),
-                 on_receive(from[2], nothing), on_receive(from[3], nothing)));
+      const auto k =
+          static_cast<size_t>(select(on_receive(from[0], nothing), on_receive(from[1], nothing),
+                                     on_receive(from[2], nothing), on_receive(from[3], nothing)));
       received++;
       if (--left[k] == 0) from[k] = chan<int>();
     }
@@ -271,8 +273,9 @@ TEST_P(Select, AfterFiresDespiteBusyGoroutines) {
     while (!stopped) select(on_send(c, 1, nothing), on_default([] { yield(); }));
   });
   s.go([&] {
-    while (!stopped) select(on_receive(c, nothing), on_receive(stop, [&](auto) { stopped = true; }),
-                            on_default([] { yield(); }));
+    while (!stopped)
+      select(on_receive(c, nothing), on_receive(stop, [&](auto) { stopped = true; }),
+             on_default([] { yield(); }));
   });
   s.join();
 }
@@ -296,7 +299,8 @@ TEST_P(Select, ACancelledOneLeavesTheQueues) {
   chan<int> a(0);
   for (int round = 0; round < 20; round++) {
     scope s;
-    for (int i = 0; i < 5; i++) s.go([&] { select(on_receive(a, nothing), on_send(a, 1, nothing)); });
+    for (int i = 0; i < 5; i++)
+      s.go([&] { select(on_receive(a, nothing), on_send(a, 1, nothing)); });
     s.cancel();
     s.join();
   }

@@ -23,13 +23,12 @@ TEST_P(Stage, ResultsKeepTheirOrder) {
   for (int workers : {1, 2, 5}) {
     for (int capacity : {0, 3}) {
       scope s;
-      auto squares = stage(
-          s, source(s, count_to(100)),
-          [](int v) {
-            for (int i = 0; i < (v * 7) % 5; i++) yield();
-            return v * v;
-          },
-          {.workers = workers, .capacity = capacity});
+      auto squares = stage(s, source(s, count_to(100)),
+                           [](int v) {
+                             for (int i = 0; i < (v * 7) % 5; i++) yield();
+                             return v * v;
+                           },
+                           {.workers = workers, .capacity = capacity});
       int i = 0;
       for (int v : squares) {
         EXPECT_EQ(v, i * i);
@@ -44,9 +43,8 @@ TEST_P(Stage, ResultsKeepTheirOrder) {
 TEST_P(Stage, TheyChainAndChangeTypes) {
   scope s;
   auto texts = stage(s, source(s, count_to(50)), [](int v) { return std::to_string(v); });
-  auto boxes = stage(
-      s, texts, [](std::string t) { return std::make_unique<std::string>(t + "!"); },
-      {.workers = 3});
+  auto boxes = stage(s, texts, [](std::string t) { return std::make_unique<std::string>(t + "!"); },
+                     {.workers = 3});
   int i = 0;
   for (auto& box : boxes) EXPECT_EQ(*box, std::to_string(i++) + "!");
   EXPECT_EQ(i, 50);
@@ -56,17 +54,16 @@ TEST_P(Stage, TheyChainAndChangeTypes) {
 TEST_P(Stage, WorkersRunAtOnce) {
   scope s;
   std::atomic<int> inside{0}, most{0};
-  auto out = stage(
-      s, source(s, count_to(12)),
-      [&](int v) {
-        const int now = ++inside;
-        for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
-        }
-        sleep(2ms);
-        inside--;
-        return v;
-      },
-      {.workers = 3});
+  auto out = stage(s, source(s, count_to(12)),
+                   [&](int v) {
+                     const int now = ++inside;
+                     for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+                     }
+                     sleep(2ms);
+                     inside--;
+                     return v;
+                   },
+                   {.workers = 3});
   int n = 0;
   for (int v : out) EXPECT_EQ(v, n++);
   s.join();
@@ -77,13 +74,12 @@ TEST_P(Stage, WorkersRunAtOnce) {
 TEST_P(Stage, AnErrorComesAfterTheResultsBeforeIt) {
   for (int workers : {1, 3}) {
     scope s;
-    auto out = stage(
-        s, source(s, [i = 0]() mutable { return std::optional(i++); }),  // endless
-        [](int v) {
-          if (v == 10) throw std::out_of_range("ten");
-          return v;
-        },
-        {.workers = workers});
+    auto out = stage(s, source(s, [i = 0]() mutable { return std::optional(i++); }),  // endless
+                     [](int v) {
+                       if (v == 10) throw std::out_of_range("ten");
+                       return v;
+                     },
+                     {.workers = workers});
     int n = 0;
     EXPECT_THROW(for (int v : out) EXPECT_EQ(v, n++), std::out_of_range);
     EXPECT_EQ(n, 10);

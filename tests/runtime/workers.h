@@ -11,7 +11,6 @@ class OnWorkers : public testing::TestWithParam<int> {
   void SetUp() override { set_num_workers(GetParam()); }
 };
 
-#define RUN_ON_WORKERS(Suite) \
-  INSTANTIATE_TEST_SUITE_P(Workers, Suite, testing::Values(1, 2, 3, 8))
+#define RUN_ON_WORKERS(Suite) INSTANTIATE_TEST_SUITE_P(Workers, Suite, testing::Values(1, 2, 3, 8))
 
 }  // namespace gotorch::runtime

@@ -12,13 +12,15 @@ namespace {
 Tensor ramp(IntList shape, Dtype dtype = Dtype::Float) {
   Tensor t = empty(shape, dtype);
   dispatch(dtype, [&]<class T>() {
-    for (int64_t i = 0; i < t.numel(); i++) t.data<T>()[i] = static_cast<T>(static_cast<Compute<T>>(i));
+    for (int64_t i = 0; i < t.numel(); i++)
+      t.data<T>()[i] = static_cast<T>(static_cast<Compute<T>>(i));
   });
   return t;
 }
 
 Tensor transposed(const Tensor& x) {
-  return alias(x, DimVector{x.size(1), x.size(0)}, DimVector{x.strides()[1], x.strides()[0]}, x.offset());
+  return alias(x, DimVector{x.size(1), x.size(0)}, DimVector{x.strides()[1], x.strides()[0]},
+               x.offset());
 }
 
 // Small runs at once, large is deferred, and both broadcast.
@@ -28,7 +30,8 @@ TEST(Pointwise, BroadcastsRowsAndColumns) {
     const Tensor c = a + b * 2;
     ASSERT_EQ(c.is_pending(), n * 33 >= kDeferFrom);
     for (int64_t i = 0; i < n; i++)
-      for (int64_t j = 0; j < 33; j++) ASSERT_EQ(c.data<float>()[i * 33 + j], static_cast<float>(i + 2 * j));
+      for (int64_t j = 0; j < 33; j++)
+        ASSERT_EQ(c.data<float>()[i * 33 + j], static_cast<float>(i + 2 * j));
   }
 }
 

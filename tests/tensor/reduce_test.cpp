@@ -56,14 +56,18 @@ double var_of(const Numbers& v) {
 void expect_reductions(const Tensor& x, const std::vector<bool>& mask) {
   const auto all = parts(x, mask);
   const DimVector over = list_of(mask);
-  const Numbers s = values(sum(x, over)), hi = values(amax(x, over)), lo = values(amin(x, over)), v = values(var(x, over));
+  const Numbers s = values(sum(x, over)), hi = values(amax(x, over)), lo = values(amin(x, over)),
+                v = values(var(x, over));
   const Numbers norms = values(linalg_vector_norm(x, 2, over));
   ASSERT_EQ(s.size(), all.size());
   for (size_t i = 0; i < all.size(); i++) {
     const auto n = static_cast<double>(all[i].size());
-    ASSERT_NEAR(s[i], sum_of(all[i]), 3e-6 * std::sqrt(n)) << text(x.shape(), " over ", Dims(over), " at ", i);
-    ASSERT_EQ(hi[i], *std::max_element(all[i].begin(), all[i].end())) << text(x.shape(), " over ", Dims(over));
-    ASSERT_EQ(lo[i], *std::min_element(all[i].begin(), all[i].end())) << text(x.shape(), " over ", Dims(over));
+    ASSERT_NEAR(s[i], sum_of(all[i]), 3e-6 * std::sqrt(n))
+        << text(x.shape(), " over ", Dims(over), " at ", i);
+    ASSERT_EQ(hi[i], *std::max_element(all[i].begin(), all[i].end()))
+        << text(x.shape(), " over ", Dims(over));
+    ASSERT_EQ(lo[i], *std::min_element(all[i].begin(), all[i].end()))
+        << text(x.shape(), " over ", Dims(over));
     double squares = 0;
     for (double a : all[i]) squares += a * a;
     ASSERT_NEAR(norms[i], std::sqrt(squares), 2e-6 * std::sqrt(squares) + 1e-12);
@@ -76,7 +80,8 @@ void expect_reductions(const Tensor& x, const std::vector<bool>& mask) {
 TEST(Reduce, CoversEverySetOfDims) {
   const Tensor x = noise({3, 4, 5, 6});
   for (int bits = 1; bits < 16; bits++) {
-    const std::vector<bool> mask{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+    const std::vector<bool> mask{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0,
+                                 (bits & 8) != 0};
     expect_reductions(x, mask);
     expect_reductions(transpose(x, 0, 2), mask);
     expect_reductions(permute(x, {3, 2, 1, 0}), mask);
@@ -86,7 +91,8 @@ TEST(Reduce, CoversEverySetOfDims) {
 }
 
 TEST(Reduce, RowsOfSizesAroundVectorsAndBlocks) {
-  for (int64_t n : {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128, 257, 1023, 1024, 1025, 2049, 65535, 65537})
+  for (int64_t n : {1,  2,  7,   8,   9,   15,   16,   17,   31,   33,    63,
+                    64, 65, 127, 128, 257, 1023, 1024, 1025, 2049, 65535, 65537})
     for (int64_t rows : {1, 3}) {
       expect_reductions(noise({rows, n}), {false, true});
       expect_reductions(noise({rows, n}, Dtype::Double), {false, true});
@@ -95,7 +101,8 @@ TEST(Reduce, RowsOfSizesAroundVectorsAndBlocks) {
 
 TEST(Reduce, ColumnsOfSizesAroundVectorsAndPanels) {
   for (int64_t cols : {2, 3, 7, 8, 9, 15, 16, 17, 63, 64, 65, 511, 512, 513, 1300})
-    for (int64_t n : {1, 2, 15, 16, 17, 33, 150}) expect_reductions(noise({n, cols}), {true, false});
+    for (int64_t n : {1, 2, 15, 16, 17, 33, 150})
+      expect_reductions(noise({n, cols}), {true, false});
   expect_reductions(noise({9000, 17}), {true, false});
   expect_reductions(noise({3, 700, 200}, Dtype::Double), {false, true, false});
 }
@@ -120,7 +127,8 @@ TEST(Reduce, BitsDoNotDependOnWorkers) {
   for (int workers : {1, 2, 3}) {
     runtime::set_num_workers(workers);
     Numbers all;
-    for (const Tensor& t : {sum(x), sum(x, 0), sum(x, 1), var(x), var(tall, 0), sum(tall, 0), prod(tall), linalg_vector_norm(tall)})
+    for (const Tensor& t : {sum(x), sum(x, 0), sum(x, 1), var(x), var(tall, 0), sum(tall, 0),
+                            prod(tall), linalg_vector_norm(tall)})
       for (double v : values(t)) all.push_back(v);
     seen.push_back(all);
   }
@@ -161,7 +169,8 @@ TEST(Reduce, OfNothingGivesTheNeutralElementOrAnError) {
   EXPECT_TRUE(all(none).item<bool>());
   EXPECT_EQ(values(logsumexp(none, 0)), Numbers(3, -INFINITY));
   EXPECT_EQ(linalg_vector_norm(none).item<double>(), 0);
-  EXPECT_EQ(error_of<IndexError>([&] { amax(none, 0); }), "amax: Expected reduction dim 0 to have non-zero size.");
+  EXPECT_EQ(error_of<IndexError>([&] { amax(none, 0); }),
+            "amax: Expected reduction dim 0 to have non-zero size.");
   EXPECT_ERROR("Expected reduction dim to be specified", max(none));
   EXPECT_ERROR("Expected reduction dim to be specified", argmax(none));
   EXPECT_EQ(amax(none, 1).numel(), 0);
@@ -173,7 +182,8 @@ TEST(Max, NaNWinsAndTheFirstOfEqualsIsNamed) {
     for (int64_t n : {5, 40, 1100, 70000}) {
       Tensor x = zeros({n, 3}, d);
       const Tensor column = select(x, 1, 1);
-      for (int64_t at : {n - 1, n / 2, int64_t{2}}) store_scalar(static_cast<std::byte*>(x.raw()) + (at * 3 + 1) * x.item_size(), d, NAN);
+      for (int64_t at : {n - 1, n / 2, int64_t{2}})
+        store_scalar(static_cast<std::byte*>(x.raw()) + (at * 3 + 1) * x.item_size(), d, NAN);
       store_scalar(static_cast<std::byte*>(x.raw()) + (1 * 3 + 2) * x.item_size(), d, 7);
       store_scalar(static_cast<std::byte*>(x.raw()) + ((n - 1) * 3 + 2) * x.item_size(), d, 7);
       const auto [v, i] = max(x, 0);
@@ -188,7 +198,8 @@ TEST(Max, NaNWinsAndTheFirstOfEqualsIsNamed) {
 }
 
 TEST(Max, WorksOnEveryDtype) {
-  for (Dtype d : {Dtype::UInt8, Dtype::Int8, Dtype::Int16, Dtype::Int32, Dtype::Int64, Dtype::Float, Dtype::Double}) {
+  for (Dtype d : {Dtype::UInt8, Dtype::Int8, Dtype::Int16, Dtype::Int32, Dtype::Int64, Dtype::Float,
+                  Dtype::Double}) {
     const Tensor x = ramp({4, 30}, d);
     EXPECT_EQ(max(x).item<int64_t>(), 119);
     EXPECT_EQ(min(x).dtype(), d);

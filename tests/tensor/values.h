@@ -14,7 +14,8 @@ namespace gotorch {
 inline Tensor ramp(IntList shape, Dtype dtype = Dtype::Float) {
   Tensor t = empty(shape, dtype);
   dispatch(dtype, [&]<class T>() {
-    for (int64_t i = 0; i < t.numel(); i++) t.data<T>()[i] = static_cast<T>(static_cast<Compute<T>>(i));
+    for (int64_t i = 0; i < t.numel(); i++)
+      t.data<T>()[i] = static_cast<T>(static_cast<Compute<T>>(i));
   });
   return t;
 }
@@ -25,7 +26,9 @@ inline std::vector<double> values(const Tensor& x) {
   return {t.data<double>(), t.data<double>() + t.numel()};
 }
 
-inline std::vector<int64_t> shape_of(const Tensor& x) { return {x.shape().begin(), x.shape().end()}; }
+inline std::vector<int64_t> shape_of(const Tensor& x) {
+  return {x.shape().begin(), x.shape().end()};
+}
 
 using Shape = std::vector<int64_t>;
 using Numbers = std::vector<double>;
@@ -41,8 +44,9 @@ std::string error_of(F f) {
   return "";
 }
 
-#define EXPECT_ERROR(text, ...) \
-  EXPECT_PRED2([](const std::string& got, const std::string& part) { return got.find(part) != got.npos; }, \
-               error_of([&] { __VA_ARGS__; }), text)
+#define EXPECT_ERROR(text, ...)                                                                   \
+  EXPECT_PRED2(                                                                                   \
+      [](const std::string& got, const std::string& part) { return got.find(part) != got.npos; }, \
+      error_of([&] { __VA_ARGS__; }), text)
 
 }  // namespace gotorch

@@ -41,9 +41,7 @@ class Function:
 
     @staticmethod
     def backward(ctx, *grads):
-        raise NotImplementedError(
-            "a Function needs a static method backward (or vjp) to run backward"
-        )
+        raise NotImplementedError("a Function needs a static method backward (or vjp) to run backward")
 
     @classmethod
     def apply(cls, *args):
@@ -91,6 +89,4 @@ class _Forbidden(Function):
 
     @staticmethod
     def backward(ctx, *grads):
-        raise RuntimeError(
-            "trying to differentiate twice a function that was marked with @once_differentiable"
-        )
+        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")

@@ -64,9 +64,7 @@ def _check_inputs(inputs):
         raise ValueError("gradcheck: at least one input must be a tensor with requires_grad=True")
     for x in chosen:
         if x.numel() and any(s == 0 and n > 1 for s, n in zip(x.stride(), x.shape)):
-            raise RuntimeError(
-                "gradcheck: an input with stride 0 cannot be moved element by element"
-            )
+            raise RuntimeError("gradcheck: an input with stride 0 cannot be moved element by element")
     return chosen
 
 
@@ -80,9 +78,7 @@ def _basis(x):
 def _compare(analytic, numeric, where, atol, rtol):
     if abs(analytic - numeric) <= atol + rtol * abs(numeric):
         return
-    raise GradcheckError(
-        f"gradcheck: {where}: the gradient is {analytic:.8g}, the finite difference {numeric:.8g}"
-    )
+    raise GradcheckError(f"gradcheck: {where}: the gradient is {analytic:.8g}, the finite difference {numeric:.8g}")
 
 
 def _check_all(function, inputs, eps, atol, rtol):
@@ -94,9 +90,7 @@ def _check_all(function, inputs, eps, atol, rtol):
         for i, e in _basis(y):
             weights = [_C.zeros_like(o) for o in outputs]
             weights[k] = e
-            rows[k, i] = [
-                g.contiguous().view(-1).tolist() for g in _gradients(outputs, chosen, weights)
-            ]
+            rows[k, i] = [g.contiguous().view(-1).tolist() for g in _gradients(outputs, chosen, weights)]
     for n, x in enumerate(chosen):
         for j, direction in _basis(x):
             for k, d in enumerate(_difference(function, inputs, x, direction, eps)):
@@ -131,10 +125,7 @@ def _check_projection(function, inputs, eps, atol, rtol):
 
 
 def _dot(a, b):
-    return sum(
-        p * q
-        for p, q in zip(a.detach().contiguous().view(-1).tolist(), b.contiguous().view(-1).tolist())
-    )
+    return sum(p * q for p, q in zip(a.detach().contiguous().view(-1).tolist(), b.contiguous().view(-1).tolist()))
 
 
 def gradcheck(

@@ -12,11 +12,7 @@ class Sequential(Module):
 
     def __init__(self, *args):
         super().__init__()
-        items = (
-            args[0].items()
-            if len(args) == 1 and isinstance(args[0], OrderedDict)
-            else enumerate(args)
-        )
+        items = args[0].items() if len(args) == 1 and isinstance(args[0], OrderedDict) else enumerate(args)
         for name, module in items:
             self.add_module(str(name), module)
 

@@ -34,9 +34,7 @@ class _TableLayer(Module):
         values = []
         for name, kind, *_ in self._layer.params:
             value = getattr(self, name, None)
-            values.append(
-                value is not None if kind == "bool" and not isinstance(value, bool) else value
-            )
+            values.append(value is not None if kind == "bool" and not isinstance(value, bool) else value)
         return values
 
     def reset_parameters(self):
@@ -53,9 +51,7 @@ def _bind(layer, args, kwargs):
     params = layer.params
     positional = [p for p in params if not p[2]]
     if len(args) > len(positional):
-        raise TypeError(
-            f"{layer.signature} takes {len(positional)} positional arguments, got {len(args)}"
-        )
+        raise TypeError(f"{layer.signature} takes {len(positional)} positional arguments, got {len(args)}")
     given = dict(zip((p[0] for p in positional), args))
     for name, value in kwargs.items():
         if name in given:

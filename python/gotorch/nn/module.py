@@ -78,9 +78,7 @@ class Module:
         d["_modules"] = {}
 
     def forward(self, *inputs):
-        raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function'
-        )
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args, **kwargs):
         if not (self._forward_hooks or self._forward_pre_hooks):
@@ -156,9 +154,7 @@ class Module:
         object.__delattr__(self, name)
 
     def __dir__(self):
-        names = (
-            set(super().__dir__()) | set(self._parameters) | set(self._buffers) | set(self._modules)
-        )
+        names = set(super().__dir__()) | set(self._parameters) | set(self._buffers) | set(self._modules)
         return sorted(name for name in names if not name[0].isdigit())
 
     def _need_init(self, name, what):
@@ -220,11 +216,7 @@ class Module:
 
     def _named_members(self, members, prefix, recurse, remove_duplicate):
         seen = set()
-        modules = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-            if recurse
-            else [(prefix, self)]
-        )
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for module_prefix, module in modules:
             for name, value in members(module):
                 if value is None or id(value) in seen:
@@ -234,9 +226,7 @@ class Module:
                 yield (module_prefix + "." if module_prefix else "") + name, value
 
     def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
-        return self._named_members(
-            lambda m: m._parameters.items(), prefix, recurse, remove_duplicate
-        )
+        return self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse=True):
         return (p for _, p in self.named_parameters(recurse=recurse))
@@ -266,9 +256,7 @@ class Module:
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                yield from module.named_modules(
-                    memo, prefix + ("." if prefix else "") + name, remove_duplicate
-                )
+                yield from module.named_modules(memo, prefix + ("." if prefix else "") + name, remove_duplicate)
 
     def modules(self):
         return (m for _, m in self.named_modules())
@@ -392,9 +380,7 @@ class Module:
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
-                module.state_dict(
-                    destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars
-                )
+                module.state_dict(destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars)
         for hook in self._state_dict_hooks.values():
             result = hook(self, destination, prefix, local_metadata)
             if result is not None:
@@ -429,9 +415,7 @@ class Module:
             )
         assign = local_metadata.get("assign_to_params_buffers", False)
         own = dict(self._parameters)
-        own.update(
-            (k, v) for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set
-        )
+        own.update((k, v) for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set)
         for name, tensor in own.items():
             if tensor is None:
                 continue
@@ -452,9 +436,7 @@ class Module:
                 )
             elif assign:
                 is_parameter = name in self._parameters and not isinstance(given, Parameter)
-                setattr(
-                    self, name, Parameter(given, tensor.requires_grad) if is_parameter else given
-                )
+                setattr(self, name, Parameter(given, tensor.requires_grad) if is_parameter else given)
             else:
                 with gotorch.no_grad():
                     tensor.copy_(given)
@@ -482,9 +464,7 @@ class Module:
             local = dict(metadata.get(prefix[:-1], {}))
             if assign:
                 local["assign_to_params_buffers"] = True
-            module._load_from_state_dict(
-                state_dict, prefix, local, True, missing, unexpected, errors
-            )
+            module._load_from_state_dict(state_dict, prefix, local, True, missing, unexpected, errors)
             for name, child in module._modules.items():
                 if child is not None:
                     load(child, prefix + name + ".")
@@ -501,9 +481,7 @@ class Module:
                 errors.insert(0, f"Unexpected key(s) in state_dict: {quoted(unexpected)}. ")
         if errors:
             lines = "\n\t".join(errors)
-            raise RuntimeError(
-                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{lines}"
-            )
+            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{lines}")
         return IncompatibleKeys(missing, unexpected)
 
     # Hooks
@@ -528,9 +506,7 @@ class Module:
         return handle
 
     def register_full_backward_hook(self, hook, prepend=False):
-        raise NotImplementedError(
-            "register_full_backward_hook is not implemented; use Tensor.register_hook"
-        )
+        raise NotImplementedError("register_full_backward_hook is not implemented; use Tensor.register_hook")
 
     def register_state_dict_post_hook(self, hook):
         return self._register(self._state_dict_hooks, hook)
