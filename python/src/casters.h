@@ -59,25 +59,6 @@ struct type_caster<gotorch::Tensors> {
   }
 };
 
-// A list or tuple of tensors; returned as a tuple.
-template <>
-struct type_caster<gotorch::Tensors> {
-  PYBIND11_TYPE_CASTER(gotorch::Tensors, const_name("tuple of Tensors"));
-  bool load(handle src, bool) {
-    if (!isinstance<list>(src) && !isinstance<tuple>(src)) return false;
-    for (handle item : src) {
-      if (!gotorch::python::is_tensor(item.ptr())) return false;
-      value.push_back(gotorch::python::unwrap(item.ptr()));
-    }
-    return true;
-  }
-  static handle cast(const gotorch::Tensors& list, return_value_policy, handle) {
-    tuple out(list.size());
-    for (size_t i = 0; i < list.size(); i++) out[i] = pybind11::cast(list[i]);
-    return out.release();
-  }
-};
-
 // A list or tuple of integers, or one integer.
 template <>
 struct type_caster<gotorch::DimVector> {
