@@ -32,6 +32,9 @@ class Applier {
  public:
   Applier(const Tensor& x, std::span<const Index> indices) : all_(x) {
     for (const Index& i : indices) named_ += dims_of(i);
+    check<IndexError>(x.dim() > 0 || named_ == 0,
+                      "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                      "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
     check<IndexError>(named_ <= x.dim(), "too many indices for tensor of dimension ", x.dim());
     out_.view = x;
     for (const Index& i : indices) apply(i);

@@ -16,12 +16,12 @@ def _method(f):
 
 
 @_method
-def __repr__(self, *, tensor_contents=None):  # noqa: N807
+def __repr__(self, *, tensor_contents=None):
     return tensor_str(self)
 
 
 @_method
-def __format__(self, spec):  # noqa: N807
+def __format__(self, spec):
     if self.dim() == 0 and spec != "":
         return self.item().__format__(spec)
     return object.__format__(self, spec)
@@ -39,7 +39,7 @@ def numpy(self, *, force=False):
 
 
 @_method
-def __array__(self, dtype=None, copy=None):  # noqa: N807
+def __array__(self, dtype=None, copy=None):
     import numpy
 
     array = numpy.asarray(memoryview(self))
@@ -52,7 +52,7 @@ def __array__(self, dtype=None, copy=None):  # noqa: N807
 
 
 @_method
-def __array_wrap__(self, array, context=None, return_scalar=False):  # noqa: N807
+def __array_wrap__(self, array, context=None, return_scalar=False):
     if array.dtype == bool:
         array = array.astype("uint8")
         return _C.from_numpy(array).to(_C.bool)
@@ -72,7 +72,7 @@ def _rebuild(cls, content, dtype, shape, requires_grad, attributes):
 
 
 @_method
-def __reduce_ex__(self, protocol):  # noqa: N807
+def __reduce_ex__(self, protocol):
     if not self.is_leaf:
         raise RuntimeError("pickle: this tensor is a result with a history; pickle .detach() of it")
     content = _C._to_bytes(self)
@@ -88,7 +88,7 @@ def __reduce_ex__(self, protocol):  # noqa: N807
 
 
 @_method
-def __copy__(self):  # noqa: N807
+def __copy__(self):
     t = Tensor._make_subclass(type(self), self) if type(self) is not Tensor else self.detach()
     t.requires_grad = self.requires_grad
     t.__dict__.update(self.__dict__)
@@ -96,7 +96,7 @@ def __copy__(self):  # noqa: N807
 
 
 @_method
-def __deepcopy__(self, memo):  # noqa: N807
+def __deepcopy__(self, memo):
     if not self.is_leaf:
         raise RuntimeError(
             "deepcopy: only tensors that the user made (leaves of the graph) can be deep-copied; use .detach().clone()"
@@ -208,7 +208,7 @@ def new(self, *args, device=None):
 
 
 @_method
-def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):  # noqa: N807
+def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
     if self.requires_grad:
         raise BufferError("DLPack knows no gradients: export .detach() of this tensor")
     if stream not in (None, -1):
@@ -220,5 +220,5 @@ def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None
 
 
 @_method
-def __dlpack_device__(self):  # noqa: N807
+def __dlpack_device__(self):
     return (1, 0)
