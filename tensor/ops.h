@@ -558,8 +558,7 @@ inline Tensor fmod(const Tensor& input, const Operand& other) {
 }
 
 // input / other; rounding_mode 'trunc' or 'floor' rounds the quotient and keeps integers.
-inline Tensor div(const Tensor& input, const Operand& other,
-                  std::optional<std::string_view> rounding_mode = {}) {
+inline Tensor div(const Tensor& input, const Operand& other, std::optional<std::string_view> rounding_mode = {}) {
   const Value given[] = {Value(input), Value(other), Value(rounding_mode)};
   Tensors out = call(ops::div, given);
   return std::move(out[0]);
@@ -594,16 +593,14 @@ inline Tensor lerp(const Tensor& input, const Tensor& end, const Operand& weight
 }
 
 // input + value * tensor1 * tensor2.
-inline Tensor addcmul(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2,
-                      Scalar value = 1) {
+inline Tensor addcmul(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1) {
   const Value given[] = {Value(input), Value(tensor1), Value(tensor2), Value(value)};
   Tensors out = call(ops::addcmul, given);
   return std::move(out[0]);
 }
 
 // input + value * tensor1 / tensor2.
-inline Tensor addcdiv(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2,
-                      Scalar value = 1) {
+inline Tensor addcdiv(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2, Scalar value = 1) {
   const Value given[] = {Value(input), Value(tensor1), Value(tensor2), Value(value)};
   Tensors out = call(ops::addcdiv, given);
   return std::move(out[0]);
@@ -743,108 +740,78 @@ inline Tensor clamp_max(const Tensor& input, const Operand& max) {
 }
 
 // input limited to [min, max]; where min > max, the result is max.
-inline Tensor clamp(const Tensor& input, const std::optional<Operand>& min = {},
-                    const std::optional<Operand>& max = {}) {
+inline Tensor clamp(const Tensor& input, const std::optional<Operand>& min = {}, const std::optional<Operand>& max = {}) {
   const Value given[] = {Value(input), Value(min), Value(max)};
   Tensors out = call(ops::clamp, given);
   return std::move(out[0]);
 }
 
 // Convolution of [n, c, ...] with one to three spatial dims.
-inline Tensor _conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride,
-                    IntList padding, IntList dilation, int64_t groups) {
-  const Value given[] = {Value(input),   Value(weight),   Value(bias),  Value(stride),
-                         Value(padding), Value(dilation), Value(groups)};
+inline Tensor _conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding, IntList dilation, int64_t groups) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
   Tensors out = call(ops::conv_kernel, given);
   return std::move(out[0]);
 }
 
 // The gradient of _conv by its input of spatial size `size`; plus a bias per channel, a transposed convolution.
-inline Tensor _conv_data(const Tensor& grad, const Tensor& weight, const Tensor& bias, IntList size,
-                         IntList stride, IntList padding, IntList dilation, int64_t groups) {
-  const Value given[] = {Value(grad),   Value(weight),  Value(bias),     Value(size),
-                         Value(stride), Value(padding), Value(dilation), Value(groups)};
+inline Tensor _conv_data(const Tensor& grad, const Tensor& weight, const Tensor& bias, IntList size, IntList stride, IntList padding, IntList dilation, int64_t groups) {
+  const Value given[] = {Value(grad), Value(weight), Value(bias), Value(size), Value(stride), Value(padding), Value(dilation), Value(groups)};
   Tensors out = call(ops::conv_data, given);
   return std::move(out[0]);
 }
 
 // The gradient of _conv by its weight of spatial size `size`.
-inline Tensor _conv_weight(const Tensor& input, const Tensor& grad, IntList size, IntList stride,
-                           IntList padding, IntList dilation, int64_t groups) {
-  const Value given[] = {Value(input),   Value(grad),     Value(size),  Value(stride),
-                         Value(padding), Value(dilation), Value(groups)};
+inline Tensor _conv_weight(const Tensor& input, const Tensor& grad, IntList size, IntList stride, IntList padding, IntList dilation, int64_t groups) {
+  const Value given[] = {Value(input), Value(grad), Value(size), Value(stride), Value(padding), Value(dilation), Value(groups)};
   Tensors out = call(ops::conv_weight, given);
   return std::move(out[0]);
 }
 
 // Convolution of input [n, c, l] with weight [out, c / groups, k].
-inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
-                     IntList stride = {1}, IntList padding = {0}, IntList dilation = {1},
-                     int64_t groups = 1) {
-  const Value given[] = {Value(input),   Value(weight),   Value(bias),  Value(stride),
-                         Value(padding), Value(dilation), Value(groups)};
+inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
   Tensors out = call(ops::conv1d, given);
   return std::move(out[0]);
 }
 
 // Convolution with padding 'same' or 'valid'.
-inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
-                     IntList stride = {1}, std::string_view padding = "valid",
-                     IntList dilation = {1}, int64_t groups = 1) {
-  const Value given[] = {Value(input),   Value(weight),   Value(bias),  Value(stride),
-                         Value(padding), Value(dilation), Value(groups)};
+inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, std::string_view padding = "valid", IntList dilation = {1}, int64_t groups = 1) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
   Tensors out = call(ops::conv1d_named, given);
   return std::move(out[0]);
 }
 
 // Convolution of input [n, c, h, w] with weight [out, c / groups, kh, kw].
-inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
-                     IntList stride = {1}, IntList padding = {0}, IntList dilation = {1},
-                     int64_t groups = 1) {
-  const Value given[] = {Value(input),   Value(weight),   Value(bias),  Value(stride),
-                         Value(padding), Value(dilation), Value(groups)};
+inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
   Tensors out = call(ops::conv2d, given);
   return std::move(out[0]);
 }
 
 // Convolution with padding 'same' or 'valid'.
-inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
-                     IntList stride = {1}, std::string_view padding = "valid",
-                     IntList dilation = {1}, int64_t groups = 1) {
-  const Value given[] = {Value(input),   Value(weight),   Value(bias),  Value(stride),
-                         Value(padding), Value(dilation), Value(groups)};
+inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, std::string_view padding = "valid", IntList dilation = {1}, int64_t groups = 1) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
   Tensors out = call(ops::conv2d_named, given);
   return std::move(out[0]);
 }
 
 // Convolution of input [n, c, d, h, w] with weight [out, c / groups, kd, kh, kw].
-inline Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
-                     IntList stride = {1}, IntList padding = {0}, IntList dilation = {1},
-                     int64_t groups = 1) {
-  const Value given[] = {Value(input),   Value(weight),   Value(bias),  Value(stride),
-                         Value(padding), Value(dilation), Value(groups)};
+inline Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
   Tensors out = call(ops::conv3d, given);
   return std::move(out[0]);
 }
 
 // The transpose of conv1d; weight [c, out / groups, k].
-inline Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
-                               IntList stride = {1}, IntList padding = {0},
-                               IntList output_padding = {0}, int64_t groups = 1,
-                               IntList dilation = {1}) {
-  const Value given[] = {Value(input),   Value(weight),         Value(bias),   Value(stride),
-                         Value(padding), Value(output_padding), Value(groups), Value(dilation)};
+inline Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1}) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
   Tensors out = call(ops::conv_transpose1d, given);
   return std::move(out[0]);
 }
 
 // The transpose of conv2d; weight [c, out / groups, kh, kw].
-inline Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
-                               IntList stride = {1}, IntList padding = {0},
-                               IntList output_padding = {0}, int64_t groups = 1,
-                               IntList dilation = {1}) {
-  const Value given[] = {Value(input),   Value(weight),         Value(bias),   Value(stride),
-                         Value(padding), Value(output_padding), Value(groups), Value(dilation)};
+inline Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1}) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
   Tensors out = call(ops::conv_transpose2d, given);
   return std::move(out[0]);
 }
@@ -983,8 +950,7 @@ inline Tensor linspace(Scalar start, Scalar end, int64_t steps, std::optional<Dt
 }
 
 // base to the power of `steps` evenly spaced numbers from start to end.
-inline Tensor logspace(Scalar start, Scalar end, int64_t steps, double base = 10.0,
-                       std::optional<Dtype> dtype = {}) {
+inline Tensor logspace(Scalar start, Scalar end, int64_t steps, double base = 10.0, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(start), Value(end), Value(steps), Value(base), Value(dtype)};
   Tensors out = call(ops::logspace, given);
   return std::move(out[0]);
@@ -998,38 +964,29 @@ inline Tensor eye(int64_t n, std::optional<int64_t> m = {}, std::optional<Dtype>
 }
 
 // Rows and columns, as two rows, of the places on and below a diagonal, row by row.
-inline Tensor tril_indices(int64_t row, int64_t col, int64_t offset = 0,
-                           std::optional<Dtype> dtype = {}) {
+inline Tensor tril_indices(int64_t row, int64_t col, int64_t offset = 0, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(row), Value(col), Value(offset), Value(dtype)};
   Tensors out = call(ops::tril_indices, given);
   return std::move(out[0]);
 }
 
 // Rows and columns, as two rows, of the places on and above a diagonal, row by row.
-inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0,
-                           std::optional<Dtype> dtype = {}) {
+inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(row), Value(col), Value(offset), Value(dtype)};
   Tensors out = call(ops::triu_indices, given);
   return std::move(out[0]);
 }
 
 // The rows of weight that input names, in input's shape. The row padding_idx gets no gradient; rows longer than max_norm are scaled down in place first.
-inline Tensor embedding(const Tensor& input, const Tensor& weight,
-                        std::optional<int64_t> padding_idx = {},
-                        std::optional<double> max_norm = {}, double norm_type = 2.0,
-                        bool scale_grad_by_freq = false, bool sparse = false) {
-  const Value given[] = {Value(input),    Value(weight),    Value(padding_idx),
-                         Value(max_norm), Value(norm_type), Value(scale_grad_by_freq),
-                         Value(sparse)};
+inline Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx = {}, std::optional<double> max_norm = {}, double norm_type = 2.0, bool scale_grad_by_freq = false, bool sparse = false) {
+  const Value given[] = {Value(input), Value(weight), Value(padding_idx), Value(max_norm), Value(norm_type), Value(scale_grad_by_freq), Value(sparse)};
   Tensors out = call(ops::embedding, given);
   return std::move(out[0]);
 }
 
 // The table whose row r is the sum of grad where indices is r, or its mean if scaled by frequency.
-inline Tensor embedding_backward(const Tensor& grad, const Tensor& indices, int64_t num_weights,
-                                 int64_t padding_idx, bool scale_grad_by_freq) {
-  const Value given[] = {Value(grad), Value(indices), Value(num_weights), Value(padding_idx),
-                         Value(scale_grad_by_freq)};
+inline Tensor embedding_backward(const Tensor& grad, const Tensor& indices, int64_t num_weights, int64_t padding_idx, bool scale_grad_by_freq) {
+  const Value given[] = {Value(grad), Value(indices), Value(num_weights), Value(padding_idx), Value(scale_grad_by_freq)};
   Tensors out = call(ops::embedding_backward, given);
   return std::move(out[0]);
 }
@@ -1119,8 +1076,7 @@ inline Tensor argmin(const Tensor& input, std::optional<int64_t> dim = {}, bool 
 }
 
 // The smallest and the largest element along `dim`, or of all.
-inline std::array<Tensor, 2> aminmax(const Tensor& input, std::optional<int64_t> dim = {},
-                                     bool keepdim = false) {
+inline std::array<Tensor, 2> aminmax(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim)};
   Tensors out = call(ops::aminmax, given);
   return {std::move(out[0]), std::move(out[1])};
@@ -1134,16 +1090,14 @@ inline Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index
 }
 
 // In index's shape, the elements of input at index along `dim` and at the element's own place in the others.
-inline Tensor gather(const Tensor& input, int64_t dim, const Tensor& index,
-                     bool sparse_grad = false) {
+inline Tensor gather(const Tensor& input, int64_t dim, const Tensor& index, bool sparse_grad = false) {
   const Value given[] = {Value(input), Value(dim), Value(index), Value(sparse_grad)};
   Tensors out = call(ops::gather, given);
   return std::move(out[0]);
 }
 
 // gather with input and indices broadcast to each other but in `dim`; without dim, of the flattened tensors.
-inline Tensor take_along_dim(const Tensor& input, const Tensor& indices,
-                             std::optional<int64_t> dim = {}) {
+inline Tensor take_along_dim(const Tensor& input, const Tensor& indices, std::optional<int64_t> dim = {}) {
   const Value given[] = {Value(input), Value(indices), Value(dim)};
   Tensors out = call(ops::take_along_dim, given);
   return std::move(out[0]);
@@ -1171,57 +1125,49 @@ inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, Sca
 }
 
 // scatter that adds or multiplies ('add', 'multiply').
-inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
-                      std::string_view reduce) {
+inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce) {
   const Value given[] = {Value(input), Value(dim), Value(index), Value(src), Value(reduce)};
   Tensors out = call(ops::scatter_src_reduce, given);
   return std::move(out[0]);
 }
 
 // scatter of one value that adds or multiplies ('add', 'multiply').
-inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, Scalar value,
-                      std::string_view reduce) {
+inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, Scalar value, std::string_view reduce) {
   const Value given[] = {Value(input), Value(dim), Value(index), Value(value), Value(reduce)};
   Tensors out = call(ops::scatter_value_reduce, given);
   return std::move(out[0]);
 }
 
 // input with src added at index along `dim` and at its own place in the others, in src's order.
-inline Tensor scatter_add(const Tensor& input, int64_t dim, const Tensor& index,
-                          const Tensor& src) {
+inline Tensor scatter_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
   const Value given[] = {Value(input), Value(dim), Value(index), Value(src)};
   Tensors out = call(ops::scatter_add, given);
   return std::move(out[0]);
 }
 
 // scatter_add with 'sum', 'prod', 'mean', 'amax' or 'amin'; without include_self, elements that are met lose their former value.
-inline Tensor scatter_reduce(const Tensor& input, int64_t dim, const Tensor& index,
-                             const Tensor& src, std::string_view reduce, bool include_self = true) {
-  const Value given[] = {Value(input), Value(dim),    Value(index),
-                         Value(src),   Value(reduce), Value(include_self)};
+inline Tensor scatter_reduce(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self = true) {
+  const Value given[] = {Value(input), Value(dim), Value(index), Value(src), Value(reduce), Value(include_self)};
   Tensors out = call(ops::scatter_reduce, given);
   return std::move(out[0]);
 }
 
 // input with alpha times the slices of source added to the slices of `dim` that index names.
-inline Tensor index_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
-                        Scalar alpha = 1) {
+inline Tensor index_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = 1) {
   const Value given[] = {Value(input), Value(dim), Value(index), Value(source), Value(alpha)};
   Tensors out = call(ops::index_add, given);
   return std::move(out[0]);
 }
 
 // input with the slices of source in place of the slices of `dim` that index names; of equal ones the last wins.
-inline Tensor index_copy(const Tensor& input, int64_t dim, const Tensor& index,
-                         const Tensor& source) {
+inline Tensor index_copy(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source) {
   const Value given[] = {Value(input), Value(dim), Value(index), Value(source)};
   Tensors out = call(ops::index_copy, given);
   return std::move(out[0]);
 }
 
 // input with value, a number or a 0-d tensor, in the slices of `dim` that index names.
-inline Tensor index_fill(const Tensor& input, int64_t dim, const Tensor& index,
-                         const Operand& value) {
+inline Tensor index_fill(const Tensor& input, int64_t dim, const Tensor& index, const Operand& value) {
   const Value given[] = {Value(input), Value(dim), Value(index), Value(value)};
   Tensors out = call(ops::index_fill, given);
   return std::move(out[0]);
@@ -1235,8 +1181,7 @@ inline Tensor index(const Tensor& input, std::span<const Tensor> indices) {
 }
 
 // input with input[indices] replaced by values, or with values added. Of equal places the last value wins.
-inline Tensor index_put(const Tensor& input, std::span<const Tensor> indices, const Tensor& values,
-                        bool accumulate = false) {
+inline Tensor index_put(const Tensor& input, std::span<const Tensor> indices, const Tensor& values, bool accumulate = false) {
   const Value given[] = {Value(input), Value(indices), Value(values), Value(accumulate)};
   Tensors out = call(ops::index_put, given);
   return std::move(out[0]);
@@ -1299,123 +1244,85 @@ inline Tensor tile(const Tensor& input, IntList dims) {
 }
 
 // The coordinates of a grid: tensor i varies along dimension i ('ij'), or the first two exchanged ('xy').
-inline Tensors meshgrid(std::span<const Tensor> tensors,
-                        std::optional<std::string_view> indexing = {}) {
+inline Tensors meshgrid(std::span<const Tensor> tensors, std::optional<std::string_view> indexing = {}) {
   const Value given[] = {Value(tensors), Value(indexing)};
   Tensors out = call(ops::meshgrid, given);
   return out;
 }
 
 // nll_loss, and the sum of the weights of the targets.
-inline std::array<Tensor, 2> _nll_loss(const Tensor& input, const Tensor& target,
-                                       const Tensor& weight, int64_t ignore_index,
-                                       std::string_view reduction) {
-  const Value given[] = {Value(input), Value(target), Value(weight), Value(ignore_index),
-                         Value(reduction)};
+inline std::array<Tensor, 2> _nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignore_index, std::string_view reduction) {
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(ignore_index), Value(reduction)};
   Tensors out = call(ops::nll_loss_kernel, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // -weight[target] * input[target]: input [n, c, ...] of log-probabilities, target [n, ...] of class indices. 'mean' divides by the sum of the weights.
-inline Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {},
-                       std::optional<bool> size_average = {}, int64_t ignore_index = -100,
-                       std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value given[] = {Value(input),        Value(target), Value(weight),   Value(size_average),
-                         Value(ignore_index), Value(reduce), Value(reduction)};
+inline Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, int64_t ignore_index = -100, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(ignore_index), Value(reduce), Value(reduction)};
   Tensors out = call(ops::nll_loss, given);
   return std::move(out[0]);
 }
 
 // cross_entropy with class indices, and what its gradient needs.
-inline std::array<Tensor, 4> _cross_entropy(const Tensor& input, const Tensor& target,
-                                            const Tensor& weight, int64_t ignore_index,
-                                            std::string_view reduction, double label_smoothing) {
-  const Value given[] = {Value(input),        Value(target),    Value(weight),
-                         Value(ignore_index), Value(reduction), Value(label_smoothing)};
+inline std::array<Tensor, 4> _cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignore_index, std::string_view reduction, double label_smoothing) {
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(ignore_index), Value(reduction), Value(label_smoothing)};
   Tensors out = call(ops::cross_entropy_kernel, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2]), std::move(out[3])};
 }
 
 // -log softmax(input)[target]: input [n, c, ...] of logits, target [n, ...] of class indices or [n, c, ...] of probabilities.
-inline Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {},
-                            std::optional<bool> size_average = {}, int64_t ignore_index = -100,
-                            std::optional<bool> reduce = {}, std::string_view reduction = "mean",
-                            double label_smoothing = 0.0) {
-  const Value given[] = {Value(input),        Value(target),         Value(weight),
-                         Value(size_average), Value(ignore_index),   Value(reduce),
-                         Value(reduction),    Value(label_smoothing)};
+inline Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, int64_t ignore_index = -100, std::optional<bool> reduce = {}, std::string_view reduction = "mean", double label_smoothing = 0.0) {
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(ignore_index), Value(reduce), Value(reduction), Value(label_smoothing)};
   Tensors out = call(ops::cross_entropy, given);
   return std::move(out[0]);
 }
 
 // (input - target)^2, reduced.
-inline Tensor mse_loss(const Tensor& input, const Tensor& target,
-                       std::optional<bool> size_average = {}, std::optional<bool> reduce = {},
-                       std::string_view reduction = "mean") {
-  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce),
-                         Value(reduction)};
+inline Tensor mse_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
   Tensors out = call(ops::mse_loss, given);
   return std::move(out[0]);
 }
 
 // |input - target|, reduced.
-inline Tensor l1_loss(const Tensor& input, const Tensor& target,
-                      std::optional<bool> size_average = {}, std::optional<bool> reduce = {},
-                      std::string_view reduction = "mean") {
-  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce),
-                         Value(reduction)};
+inline Tensor l1_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
   Tensors out = call(ops::l1_loss, given);
   return std::move(out[0]);
 }
 
 // d^2 / (2 beta) where d = |input - target| < beta, d - beta / 2 elsewhere, reduced.
-inline Tensor smooth_l1_loss(const Tensor& input, const Tensor& target,
-                             std::optional<bool> size_average = {}, std::optional<bool> reduce = {},
-                             std::string_view reduction = "mean", double beta = 1.0) {
-  const Value given[] = {Value(input),  Value(target),    Value(size_average),
-                         Value(reduce), Value(reduction), Value(beta)};
+inline Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", double beta = 1.0) {
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(beta)};
   Tensors out = call(ops::smooth_l1_loss, given);
   return std::move(out[0]);
 }
 
 // d^2 / 2 where d = |input - target| < delta, delta * (d - delta / 2) elsewhere, reduced.
-inline Tensor huber_loss(const Tensor& input, const Tensor& target,
-                         std::string_view reduction = "mean", double delta = 1.0) {
+inline Tensor huber_loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double delta = 1.0) {
   const Value given[] = {Value(input), Value(target), Value(reduction), Value(delta)};
   Tensors out = call(ops::huber_loss, given);
   return std::move(out[0]);
 }
 
 // -(target * log(input) + (1 - target) * log(1 - input)) * weight, reduced. Logarithms are cut off at -100.
-inline Tensor binary_cross_entropy(const Tensor& input, const Tensor& target,
-                                   const Tensor& weight = {}, std::optional<bool> size_average = {},
-                                   std::optional<bool> reduce = {},
-                                   std::string_view reduction = "mean") {
-  const Value given[] = {Value(input),        Value(target), Value(weight),
-                         Value(size_average), Value(reduce), Value(reduction)};
+inline Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(reduce), Value(reduction)};
   Tensors out = call(ops::binary_cross_entropy, given);
   return std::move(out[0]);
 }
 
 // binary_cross_entropy(sigmoid(input), target), as (1 - target) * input + softplus(-input), which cannot overflow.
-inline Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
-                                               const Tensor& weight = {},
-                                               std::optional<bool> size_average = {},
-                                               std::optional<bool> reduce = {},
-                                               std::string_view reduction = "mean",
-                                               const Tensor& pos_weight = {}) {
-  const Value given[] = {Value(input),  Value(target),    Value(weight),    Value(size_average),
-                         Value(reduce), Value(reduction), Value(pos_weight)};
+inline Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", const Tensor& pos_weight = {}) {
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(reduce), Value(reduction), Value(pos_weight)};
   Tensors out = call(ops::binary_cross_entropy_with_logits, given);
   return std::move(out[0]);
 }
 
 // target * (log(target) - input), reduced; input is of log-probabilities. 'batchmean' divides the sum by the batch.
-inline Tensor kl_div(const Tensor& input, const Tensor& target,
-                     std::optional<bool> size_average = {}, std::optional<bool> reduce = {},
-                     std::string_view reduction = "mean", bool log_target = false) {
-  const Value given[] = {Value(input),  Value(target),    Value(size_average),
-                         Value(reduce), Value(reduction), Value(log_target)};
+inline Tensor kl_div(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", bool log_target = false) {
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(log_target)};
   Tensors out = call(ops::kl_div, given);
   return std::move(out[0]);
 }
@@ -1428,34 +1335,22 @@ inline Tensor xlogy(const Tensor& input, const Operand& other) {
 }
 
 // exp(input) - target * input, or with log_input=False input - target * log(input + eps), reduced.
-inline Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_input = true,
-                               bool full = false, std::optional<bool> size_average = {},
-                               double eps = 1e-08, std::optional<bool> reduce = {},
-                               std::string_view reduction = "mean") {
-  const Value given[] = {Value(input),        Value(target), Value(log_input), Value(full),
-                         Value(size_average), Value(eps),    Value(reduce),    Value(reduction)};
+inline Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_input = true, bool full = false, std::optional<bool> size_average = {}, double eps = 1e-08, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(log_input), Value(full), Value(size_average), Value(eps), Value(reduce), Value(reduction)};
   Tensors out = call(ops::poisson_nll_loss, given);
   return std::move(out[0]);
 }
 
 // input where target is 1, max(0, margin - input) where it is -1, reduced.
-inline Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, double margin = 1.0,
-                                   std::optional<bool> size_average = {},
-                                   std::optional<bool> reduce = {},
-                                   std::string_view reduction = "mean") {
-  const Value given[] = {Value(input),        Value(target), Value(margin),
-                         Value(size_average), Value(reduce), Value(reduction)};
+inline Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, double margin = 1.0, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(margin), Value(size_average), Value(reduce), Value(reduction)};
   Tensors out = call(ops::hinge_embedding_loss, given);
   return std::move(out[0]);
 }
 
 // max(0, -target * (input1 - input2) + margin), reduced.
-inline Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Tensor& target,
-                                  double margin = 0, std::optional<bool> size_average = {},
-                                  std::optional<bool> reduce = {},
-                                  std::string_view reduction = "mean") {
-  const Value given[] = {Value(input1),       Value(input2), Value(target),   Value(margin),
-                         Value(size_average), Value(reduce), Value(reduction)};
+inline Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input1), Value(input2), Value(target), Value(margin), Value(size_average), Value(reduce), Value(reduction)};
   Tensors out = call(ops::margin_ranking_loss, given);
   return std::move(out[0]);
 }
@@ -1531,24 +1426,21 @@ inline Tensor outer(const Tensor& input, const Tensor& vec2) {
 }
 
 // beta * input + alpha * (mat1 @ mat2).
-inline Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1,
-                    Scalar alpha = 1) {
+inline Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1, Scalar alpha = 1) {
   const Value given[] = {Value(input), Value(mat1), Value(mat2), Value(beta), Value(alpha)};
   Tensors out = call(ops::addmm, given);
   return std::move(out[0]);
 }
 
 // beta * input + alpha * (mat @ vec).
-inline Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1,
-                    Scalar alpha = 1) {
+inline Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1, Scalar alpha = 1) {
   const Value given[] = {Value(input), Value(mat), Value(vec), Value(beta), Value(alpha)};
   Tensors out = call(ops::addmv, given);
   return std::move(out[0]);
 }
 
 // beta * input + alpha * (batch1 @ batch2), matrix by matrix.
-inline Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2,
-                      Scalar beta = 1, Scalar alpha = 1) {
+inline Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1, Scalar alpha = 1) {
   const Value given[] = {Value(input), Value(batch1), Value(batch2), Value(beta), Value(alpha)};
   Tensors out = call(ops::baddbmm, given);
   return std::move(out[0]);
@@ -1562,75 +1454,57 @@ inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bi
 }
 
 // layer_norm, and the statistics of each row.
-inline std::array<Tensor, 3> _layer_norm(const Tensor& input, IntList normalized_shape,
-                                         const Tensor& weight, const Tensor& bias, double eps) {
-  const Value given[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias),
-                         Value(eps)};
+inline std::array<Tensor, 3> _layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
+  const Value given[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias), Value(eps)};
   Tensors out = call(ops::layer_norm_kernel, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
 }
 
 // (input - mean) / sqrt(variance + eps) * weight + bias over the last dimensions (Ba et al. 2016).
-inline Tensor layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = {},
-                         const Tensor& bias = {}, double eps = 1e-05) {
-  const Value given[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias),
-                         Value(eps)};
+inline Tensor layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-05) {
+  const Value given[] = {Value(input), Value(normalized_shape), Value(weight), Value(bias), Value(eps)};
   Tensors out = call(ops::layer_norm, given);
   return std::move(out[0]);
 }
 
 // input / sqrt(mean(input^2) + eps) * weight over the last dimensions (Zhang and Sennrich 2019).
-inline Tensor rms_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = {},
-                       std::optional<double> eps = {}) {
+inline Tensor rms_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = {}, std::optional<double> eps = {}) {
   const Value given[] = {Value(input), Value(normalized_shape), Value(weight), Value(eps)};
   Tensors out = call(ops::rms_norm, given);
   return std::move(out[0]);
 }
 
 // group_norm, and the statistics of each group.
-inline std::array<Tensor, 3> _group_norm(const Tensor& input, int64_t num_groups,
-                                         const Tensor& weight, const Tensor& bias, double eps) {
+inline std::array<Tensor, 3> _group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
   const Value given[] = {Value(input), Value(num_groups), Value(weight), Value(bias), Value(eps)};
   Tensors out = call(ops::group_norm_kernel, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
 }
 
 // Normalises each group of channels of each sample of [n, c, ...] (Wu and He 2018).
-inline Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight = {},
-                         const Tensor& bias = {}, double eps = 1e-05) {
+inline Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-05) {
   const Value given[] = {Value(input), Value(num_groups), Value(weight), Value(bias), Value(eps)};
   Tensors out = call(ops::group_norm, given);
   return std::move(out[0]);
 }
 
 // batch_norm, and the statistics it normalised with. Moves the running statistics when training.
-inline std::array<Tensor, 3> _batch_norm(const Tensor& input, const Tensor& running_mean,
-                                         const Tensor& running_var, const Tensor& weight,
-                                         const Tensor& bias, bool training, double momentum,
-                                         double eps) {
-  const Value given[] = {Value(input), Value(running_mean), Value(running_var), Value(weight),
-                         Value(bias),  Value(training),     Value(momentum),    Value(eps)};
+inline std::array<Tensor, 3> _batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias, bool training, double momentum, double eps) {
+  const Value given[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(training), Value(momentum), Value(eps)};
   Tensors out = call(ops::batch_norm_kernel, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
 }
 
 // Normalises each channel of [n, c, ...] over batch and space (Ioffe and Szegedy 2015), in training with the batch's statistics, which the running ones then follow with `momentum`.
-inline Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
-                         const Tensor& weight = {}, const Tensor& bias = {}, bool training = false,
-                         double momentum = 0.1, double eps = 1e-05) {
-  const Value given[] = {Value(input), Value(running_mean), Value(running_var), Value(weight),
-                         Value(bias),  Value(training),     Value(momentum),    Value(eps)};
+inline Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight = {}, const Tensor& bias = {}, bool training = false, double momentum = 0.1, double eps = 1e-05) {
+  const Value given[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(training), Value(momentum), Value(eps)};
   Tensors out = call(ops::batch_norm, given);
   return std::move(out[0]);
 }
 
 // Normalises each channel of each sample of [n, c, ...] over space (Ulyanov et al. 2016).
-inline Tensor instance_norm(const Tensor& input, const Tensor& running_mean = {},
-                            const Tensor& running_var = {}, const Tensor& weight = {},
-                            const Tensor& bias = {}, bool use_input_stats = true,
-                            double momentum = 0.1, double eps = 1e-05) {
-  const Value given[] = {Value(input), Value(running_mean),    Value(running_var), Value(weight),
-                         Value(bias),  Value(use_input_stats), Value(momentum),    Value(eps)};
+inline Tensor instance_norm(const Tensor& input, const Tensor& running_mean = {}, const Tensor& running_var = {}, const Tensor& weight = {}, const Tensor& bias = {}, bool use_input_stats = true, double momentum = 0.1, double eps = 1e-05) {
+  const Value given[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(use_input_stats), Value(momentum), Value(eps)};
   Tensors out = call(ops::instance_norm, given);
   return std::move(out[0]);
 }
@@ -1650,87 +1524,57 @@ inline Tensor _take_in_planes(const Tensor& input, const Tensor& indices, int64_
 }
 
 // The largest element of each window over the last dims, and its position in the plane.
-inline std::array<Tensor, 2> _max_pool(const Tensor& input, IntList kernel, IntList stride,
-                                       IntList padding, IntList dilation, bool ceil_mode) {
-  const Value given[] = {Value(input),   Value(kernel),   Value(stride),
-                         Value(padding), Value(dilation), Value(ceil_mode)};
+inline std::array<Tensor, 2> _max_pool(const Tensor& input, IntList kernel, IntList stride, IntList padding, IntList dilation, bool ceil_mode) {
+  const Value given[] = {Value(input), Value(kernel), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
   Tensors out = call(ops::max_pool_kernel, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // The largest element of each window of [n, c, l]. NaN wins. stride is kernel_size unless given.
-inline Tensor max_pool1d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {},
-                         IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
-  const Value given[] = {Value(input),   Value(kernel_size), Value(stride),
-                         Value(padding), Value(dilation),    Value(ceil_mode)};
+inline Tensor max_pool1d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
   Tensors out = call(ops::max_pool1d, given);
   return std::move(out[0]);
 }
 
 // The largest element of each window of [n, c, h, w]. NaN wins. stride is kernel_size unless given.
-inline Tensor max_pool2d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {},
-                         IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
-  const Value given[] = {Value(input),   Value(kernel_size), Value(stride),
-                         Value(padding), Value(dilation),    Value(ceil_mode)};
+inline Tensor max_pool2d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
   Tensors out = call(ops::max_pool2d, given);
   return std::move(out[0]);
 }
 
 // max_pool2d, and the position of each result in its plane.
-inline std::array<Tensor, 2> max_pool2d_with_indices(const Tensor& input, IntList kernel_size,
-                                                     OptionalIntList stride = {},
-                                                     IntList padding = {0}, IntList dilation = {1},
-                                                     bool ceil_mode = false) {
-  const Value given[] = {Value(input),   Value(kernel_size), Value(stride),
-                         Value(padding), Value(dilation),    Value(ceil_mode)};
+inline std::array<Tensor, 2> max_pool2d_with_indices(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
   Tensors out = call(ops::max_pool2d_with_indices, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // The gradient of _avg_pool by its input of spatial size `size`.
-inline Tensor _avg_pool_backward(const Tensor& grad, IntList size, IntList kernel, IntList stride,
-                                 IntList padding, bool ceil_mode, bool count_include_pad,
-                                 int64_t divisor) {
-  const Value given[] = {Value(grad),
-                         Value(size),
-                         Value(kernel),
-                         Value(stride),
-                         Value(padding),
-                         Value(ceil_mode),
-                         Value(count_include_pad),
-                         Value(divisor)};
+inline Tensor _avg_pool_backward(const Tensor& grad, IntList size, IntList kernel, IntList stride, IntList padding, bool ceil_mode, bool count_include_pad, int64_t divisor) {
+  const Value given[] = {Value(grad), Value(size), Value(kernel), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor)};
   Tensors out = call(ops::avg_pool_backward, given);
   return std::move(out[0]);
 }
 
 // The mean of each window over the last dims, or its sum over `divisor` if that is not 0.
-inline Tensor _avg_pool(const Tensor& input, IntList kernel, IntList stride, IntList padding,
-                        bool ceil_mode, bool count_include_pad, int64_t divisor) {
-  const Value given[] = {Value(input),   Value(kernel),    Value(stride),
-                         Value(padding), Value(ceil_mode), Value(count_include_pad),
-                         Value(divisor)};
+inline Tensor _avg_pool(const Tensor& input, IntList kernel, IntList stride, IntList padding, bool ceil_mode, bool count_include_pad, int64_t divisor) {
+  const Value given[] = {Value(input), Value(kernel), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor)};
   Tensors out = call(ops::avg_pool_kernel, given);
   return std::move(out[0]);
 }
 
 // The mean of each window of [n, c, l]. stride is kernel_size unless given.
-inline Tensor avg_pool1d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {},
-                         IntList padding = {0}, bool ceil_mode = false,
-                         bool count_include_pad = true) {
-  const Value given[] = {Value(input),   Value(kernel_size), Value(stride),
-                         Value(padding), Value(ceil_mode),   Value(count_include_pad)};
+inline Tensor avg_pool1d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad)};
   Tensors out = call(ops::avg_pool1d, given);
   return std::move(out[0]);
 }
 
 // The mean of each window of [n, c, h, w], or its sum over divisor_override. stride is kernel_size unless given.
-inline Tensor avg_pool2d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {},
-                         IntList padding = {0}, bool ceil_mode = false,
-                         bool count_include_pad = true,
-                         std::optional<int64_t> divisor_override = {}) {
-  const Value given[] = {Value(input),           Value(kernel_size), Value(stride),
-                         Value(padding),         Value(ceil_mode),   Value(count_include_pad),
-                         Value(divisor_override)};
+inline Tensor avg_pool2d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true, std::optional<int64_t> divisor_override = {}) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor_override)};
   Tensors out = call(ops::avg_pool2d, given);
   return std::move(out[0]);
 }
@@ -1792,16 +1636,14 @@ inline Tensor randn(IntList size, Generator* generator = nullptr, std::optional<
 }
 
 // Uniform integers in [low, high).
-inline Tensor randint(int64_t low, int64_t high, IntList size, Generator* generator = nullptr,
-                      std::optional<Dtype> dtype = {}) {
+inline Tensor randint(int64_t low, int64_t high, IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(low), Value(high), Value(size), Value(generator), Value(dtype)};
   Tensors out = call(ops::randint_low, given);
   return std::move(out[0]);
 }
 
 // Uniform integers in [0, high).
-inline Tensor randint(int64_t high, IntList size, Generator* generator = nullptr,
-                      std::optional<Dtype> dtype = {}) {
+inline Tensor randint(int64_t high, IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(high), Value(size), Value(generator), Value(dtype)};
   Tensors out = call(ops::randint, given);
   return std::move(out[0]);
@@ -1829,8 +1671,7 @@ inline Tensor randn_like(const Tensor& input, std::optional<Dtype> dtype = {}) {
 }
 
 // Uniform integers in [low, high), in input's shape and dtype.
-inline Tensor randint_like(const Tensor& input, int64_t low, int64_t high,
-                           std::optional<Dtype> dtype = {}) {
+inline Tensor randint_like(const Tensor& input, int64_t low, int64_t high, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(low), Value(high), Value(dtype)};
   Tensors out = call(ops::randint_like_low, given);
   return std::move(out[0]);
@@ -1844,16 +1685,14 @@ inline Tensor randint_like(const Tensor& input, int64_t high, std::optional<Dtyp
 }
 
 // Uniform numbers in [from, to), in input's shape and dtype.
-inline Tensor uniform(const Tensor& input, double from = 0, double to = 1,
-                      Generator* generator = nullptr) {
+inline Tensor uniform(const Tensor& input, double from = 0, double to = 1, Generator* generator = nullptr) {
   const Value given[] = {Value(input), Value(from), Value(to), Value(generator)};
   Tensors out = call(ops::uniform, given);
   return std::move(out[0]);
 }
 
 // Normal numbers with the given mean and standard deviation, in input's shape and dtype.
-inline Tensor normal(const Tensor& input, double mean = 0, double std = 1,
-                     Generator* generator = nullptr) {
+inline Tensor normal(const Tensor& input, double mean = 0, double std = 1, Generator* generator = nullptr) {
   const Value given[] = {Value(input), Value(mean), Value(std), Value(generator)};
   Tensors out = call(ops::normal_fill, given);
   return std::move(out[0]);
@@ -1951,8 +1790,7 @@ inline Tensor constant_pad_nd(const Tensor& input, IntList pad, Scalar value = 0
 }
 
 // A frame around input: 'constant' value, or 'reflect', 'replicate', 'circular' of input. pad is (before, after) of the last dimension, then of the one before, ...
-inline Tensor pad(const Tensor& input, IntList pad, std::string_view mode = "constant",
-                  std::optional<double> value = {}) {
+inline Tensor pad(const Tensor& input, IntList pad, std::string_view mode = "constant", std::optional<double> value = {}) {
   const Value given[] = {Value(input), Value(pad), Value(mode), Value(value)};
   Tensors out = call(ops::pad, given);
   return std::move(out[0]);
@@ -1973,8 +1811,7 @@ inline Tensor triu(const Tensor& input, int64_t diagonal = 0) {
 }
 
 // Zero matrices in (dim1, dim2) with the last dimension of input on a diagonal.
-inline Tensor diag_embed(const Tensor& input, int64_t offset = 0, int64_t dim1 = -2,
-                         int64_t dim2 = -1) {
+inline Tensor diag_embed(const Tensor& input, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1) {
   const Value given[] = {Value(input), Value(offset), Value(dim1), Value(dim2)};
   Tensors out = call(ops::diag_embed, given);
   return std::move(out[0]);
@@ -1995,24 +1832,21 @@ inline Tensor block_diag(std::span<const Tensor> tensors) {
 }
 
 // The sum over `dim`, or of all elements. Integers and bool add up to int64.
-inline Tensor sum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false,
-                  std::optional<Dtype> dtype = {}) {
+inline Tensor sum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
   Tensors out = call(ops::sum, given);
   return std::move(out[0]);
 }
 
 // The mean over `dim`, or of all elements. NaN if there are none.
-inline Tensor mean(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false,
-                   std::optional<Dtype> dtype = {}) {
+inline Tensor mean(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
   Tensors out = call(ops::mean, given);
   return std::move(out[0]);
 }
 
 // The product over `dim`, or of all elements. Integers and bool multiply to int64.
-inline Tensor prod(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false,
-                   std::optional<Dtype> dtype = {}) {
+inline Tensor prod(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
   Tensors out = call(ops::prod, given);
   return std::move(out[0]);
@@ -2040,16 +1874,14 @@ inline Tensor count_nonzero(const Tensor& input, OptionalIntList dim = {}) {
 }
 
 // The sum with NaN taken as zero.
-inline Tensor nansum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false,
-                     std::optional<Dtype> dtype = {}) {
+inline Tensor nansum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
   Tensors out = call(ops::nansum, given);
   return std::move(out[0]);
 }
 
 // The mean of the elements that are not NaN.
-inline Tensor nanmean(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false,
-                      std::optional<Dtype> dtype = {}) {
+inline Tensor nanmean(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
   Tensors out = call(ops::nanmean, given);
   return std::move(out[0]);
@@ -2105,27 +1937,22 @@ inline std::array<Tensor, 2> cummin(const Tensor& input, int64_t dim) {
 }
 
 // Differences of neighbours along `dim`, n times over.
-inline Tensor diff(const Tensor& input, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = {},
-                   const Tensor& append = {}) {
+inline Tensor diff(const Tensor& input, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = {}, const Tensor& append = {}) {
   const Value given[] = {Value(input), Value(n), Value(dim), Value(prepend), Value(append)};
   Tensors out = call(ops::diff, given);
   return std::move(out[0]);
 }
 
 // input[start:end:step] along `dim`, with Python's clamping of the limits.
-inline Tensor slice(const Tensor& input, int64_t dim = 0, std::optional<int64_t> start = {},
-                    std::optional<int64_t> end = {}, int64_t step = 1) {
+inline Tensor slice(const Tensor& input, int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> end = {}, int64_t step = 1) {
   const Value given[] = {Value(input), Value(dim), Value(start), Value(end), Value(step)};
   Tensors out = call(ops::slice, given);
   return std::move(out[0]);
 }
 
 // Zeros of input_sizes with grad at input[start:end:step].
-inline Tensor slice_backward(const Tensor& grad, IntList input_sizes, int64_t dim,
-                             std::optional<int64_t> start, std::optional<int64_t> end,
-                             int64_t step) {
-  const Value given[] = {Value(grad),  Value(input_sizes), Value(dim),
-                         Value(start), Value(end),         Value(step)};
+inline Tensor slice_backward(const Tensor& grad, IntList input_sizes, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
+  const Value given[] = {Value(grad), Value(input_sizes), Value(dim), Value(start), Value(end), Value(step)};
   Tensors out = call(ops::slice_backward, given);
   return std::move(out[0]);
 }
@@ -2187,16 +2014,14 @@ inline Tensors unbind(const Tensor& input, int64_t dim = 0) {
 }
 
 // A view of the diagonals of the matrices in (dim1, dim2), as the last dimension.
-inline Tensor diagonal(const Tensor& input, int64_t offset = 0, int64_t dim1 = 0,
-                       int64_t dim2 = 1) {
+inline Tensor diagonal(const Tensor& input, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) {
   const Value given[] = {Value(input), Value(offset), Value(dim1), Value(dim2)};
   Tensors out = call(ops::diagonal, given);
   return std::move(out[0]);
 }
 
 // Zeros of input_sizes with grad on the diagonals.
-inline Tensor diagonal_backward(const Tensor& grad, IntList input_sizes, int64_t offset,
-                                int64_t dim1, int64_t dim2) {
+inline Tensor diagonal_backward(const Tensor& grad, IntList input_sizes, int64_t offset, int64_t dim1, int64_t dim2) {
   const Value given[] = {Value(grad), Value(input_sizes), Value(offset), Value(dim1), Value(dim2)};
   Tensors out = call(ops::diagonal_backward, given);
   return std::move(out[0]);
@@ -2210,26 +2035,22 @@ inline Tensor unfold(const Tensor& input, int64_t dimension, int64_t size, int64
 }
 
 // Zeros of input_sizes with every window's gradient added in its place.
-inline Tensor unfold_backward(const Tensor& grad, IntList input_sizes, int64_t dim, int64_t size,
-                              int64_t step) {
+inline Tensor unfold_backward(const Tensor& grad, IntList input_sizes, int64_t dim, int64_t size, int64_t step) {
   const Value given[] = {Value(grad), Value(input_sizes), Value(dim), Value(size), Value(step)};
   Tensors out = call(ops::unfold_backward, given);
   return std::move(out[0]);
 }
 
 // A view of input's storage with these sizes and strides. The gradient needs a contiguous input.
-inline Tensor as_strided(const Tensor& input, IntList size, IntList stride,
-                         std::optional<int64_t> storage_offset = {}) {
+inline Tensor as_strided(const Tensor& input, IntList size, IntList stride, std::optional<int64_t> storage_offset = {}) {
   const Value given[] = {Value(input), Value(size), Value(stride), Value(storage_offset)};
   Tensors out = call(ops::as_strided, given);
   return std::move(out[0]);
 }
 
 // Zeros of input_sizes with grad added where as_strided read; offset is relative to input's first element.
-inline Tensor as_strided_backward(const Tensor& grad, IntList input_sizes, IntList size,
-                                  IntList stride, int64_t offset) {
-  const Value given[] = {Value(grad), Value(input_sizes), Value(size), Value(stride),
-                         Value(offset)};
+inline Tensor as_strided_backward(const Tensor& grad, IntList input_sizes, IntList size, IntList stride, int64_t offset) {
+  const Value given[] = {Value(grad), Value(input_sizes), Value(size), Value(stride), Value(offset)};
   Tensors out = call(ops::as_strided_backward, given);
   return std::move(out[0]);
 }
@@ -2249,8 +2070,7 @@ inline Tensor _softmax(const Tensor& input, int64_t dim) {
 }
 
 // exp(input) / sum(exp(input)) along dim. The maximum is subtracted first, so exp <= 1.
-inline Tensor softmax(const Tensor& input, std::optional<int64_t> dim = {},
-                      std::optional<Dtype> dtype = {}) {
+inline Tensor softmax(const Tensor& input, std::optional<int64_t> dim = {}, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(dtype)};
   Tensors out = call(ops::softmax, given);
   return std::move(out[0]);
@@ -2271,32 +2091,28 @@ inline Tensor _log_softmax(const Tensor& input, int64_t dim) {
 }
 
 // log(softmax(input)) along dim, without the loss of digits of that formula.
-inline Tensor log_softmax(const Tensor& input, std::optional<int64_t> dim = {},
-                          std::optional<Dtype> dtype = {}) {
+inline Tensor log_softmax(const Tensor& input, std::optional<int64_t> dim = {}, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(dtype)};
   Tensors out = call(ops::log_softmax, given);
   return std::move(out[0]);
 }
 
 // softmax(-input).
-inline Tensor softmin(const Tensor& input, std::optional<int64_t> dim = {},
-                      std::optional<Dtype> dtype = {}) {
+inline Tensor softmin(const Tensor& input, std::optional<int64_t> dim = {}, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(dtype)};
   Tensors out = call(ops::softmin, given);
   return std::move(out[0]);
 }
 
 // The elements along `dim` in order, and where they were. Always stable; NaN is the largest.
-inline std::array<Tensor, 2> sort(const Tensor& input, int64_t dim = -1, bool descending = false,
-                                  std::optional<bool> stable = {}) {
+inline std::array<Tensor, 2> sort(const Tensor& input, int64_t dim = -1, bool descending = false, std::optional<bool> stable = {}) {
   const Value given[] = {Value(input), Value(dim), Value(descending), Value(stable)};
   Tensors out = call(ops::sort, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // The indices that put the elements along `dim` in order.
-inline Tensor argsort(const Tensor& input, int64_t dim = -1, bool descending = false,
-                      bool stable = false) {
+inline Tensor argsort(const Tensor& input, int64_t dim = -1, bool descending = false, bool stable = false) {
   const Value given[] = {Value(input), Value(dim), Value(descending), Value(stable)};
   Tensors out = call(ops::argsort, given);
   return std::move(out[0]);
@@ -2310,16 +2126,14 @@ inline Tensor msort(const Tensor& input) {
 }
 
 // The k largest (or smallest) elements along `dim`, in order, and where they were.
-inline std::array<Tensor, 2> topk(const Tensor& input, int64_t k, int64_t dim = -1,
-                                  bool largest = true, bool sorted = true) {
+inline std::array<Tensor, 2> topk(const Tensor& input, int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true) {
   const Value given[] = {Value(input), Value(k), Value(dim), Value(largest), Value(sorted)};
   Tensors out = call(ops::topk, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // The k-th smallest element along `dim`, from 1, and where it was.
-inline std::array<Tensor, 2> kthvalue(const Tensor& input, int64_t k, int64_t dim = -1,
-                                      bool keepdim = false) {
+inline std::array<Tensor, 2> kthvalue(const Tensor& input, int64_t k, int64_t dim = -1, bool keepdim = false) {
   const Value given[] = {Value(input), Value(k), Value(dim), Value(keepdim)};
   Tensors out = call(ops::kthvalue, given);
   return {std::move(out[0]), std::move(out[1])};
@@ -2354,105 +2168,84 @@ inline std::array<Tensor, 2> nanmedian(const Tensor& input, int64_t dim, bool ke
 }
 
 // The distinct elements in order, for each element which it is, and how often each occurs.
-inline std::array<Tensor, 3> _unique2(const Tensor& input, bool sorted = true,
-                                      bool return_inverse = false, bool return_counts = false) {
+inline std::array<Tensor, 3> _unique2(const Tensor& input, bool sorted = true, bool return_inverse = false, bool return_counts = false) {
   const Value given[] = {Value(input), Value(sorted), Value(return_inverse), Value(return_counts)};
   Tensors out = call(ops::_unique2, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
 }
 
 // The flattened input with runs of equal elements as one, for each element its run, and the lengths of the runs.
-inline std::array<Tensor, 3> _unique_consecutive(const Tensor& input, bool return_inverse = false,
-                                                 bool return_counts = false) {
+inline std::array<Tensor, 3> _unique_consecutive(const Tensor& input, bool return_inverse = false, bool return_counts = false) {
   const Value given[] = {Value(input), Value(return_inverse), Value(return_counts)};
   Tensors out = call(ops::_unique_consecutive, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
 }
 
 // The distinct slices of `dim` in lexicographic order, or runs of equal ones as one, with inverse and counts.
-inline std::array<Tensor, 3> _unique_dim(const Tensor& input, int64_t dim, bool consecutive = false,
-                                         bool return_inverse = false, bool return_counts = false) {
-  const Value given[] = {Value(input), Value(dim), Value(consecutive), Value(return_inverse),
-                         Value(return_counts)};
+inline std::array<Tensor, 3> _unique_dim(const Tensor& input, int64_t dim, bool consecutive = false, bool return_inverse = false, bool return_counts = false) {
+  const Value given[] = {Value(input), Value(dim), Value(consecutive), Value(return_inverse), Value(return_counts)};
   Tensors out = call(ops::_unique_dim, given);
   return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
 }
 
 // For each value, how many elements of the ascending sequence are smaller (with right: not larger).
-inline Tensor searchsorted(const Tensor& sorted_sequence, const Operand& input,
-                           bool out_int32 = false, bool right = false,
-                           std::optional<std::string_view> side = {}, const Tensor& sorter = {}) {
-  const Value given[] = {Value(sorted_sequence), Value(input), Value(out_int32),
-                         Value(right),           Value(side),  Value(sorter)};
+inline Tensor searchsorted(const Tensor& sorted_sequence, const Operand& input, bool out_int32 = false, bool right = false, std::optional<std::string_view> side = {}, const Tensor& sorter = {}) {
+  const Value given[] = {Value(sorted_sequence), Value(input), Value(out_int32), Value(right), Value(side), Value(sorter)};
   Tensors out = call(ops::searchsorted, given);
   return std::move(out[0]);
 }
 
 // For each value, the number of the bucket between the ascending boundaries that it falls in.
-inline Tensor bucketize(const Operand& input, const Tensor& boundaries, bool out_int32 = false,
-                        bool right = false) {
+inline Tensor bucketize(const Operand& input, const Tensor& boundaries, bool out_int32 = false, bool right = false) {
   const Value given[] = {Value(input), Value(boundaries), Value(out_int32), Value(right)};
   Tensors out = call(ops::bucketize, given);
   return std::move(out[0]);
 }
 
 // The sum of squared deviations from the mean, divided by n - correction; the correction is 1, or 0 with unbiased=False.
-inline Tensor var(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {},
-                  bool keepdim = false, std::optional<Scalar> correction = {}) {
-  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim),
-                         Value(correction)};
+inline Tensor var(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
+  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
   Tensors out = call(ops::var, given);
   return std::move(out[0]);
 }
 
 // The square root of var.
-inline Tensor std(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {},
-                  bool keepdim = false, std::optional<Scalar> correction = {}) {
-  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim),
-                         Value(correction)};
+inline Tensor std(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
+  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
   Tensors out = call(ops::std_, given);
   return std::move(out[0]);
 }
 
 // var and mean in one pass.
-inline std::array<Tensor, 2> var_mean(const Tensor& input, OptionalIntList dim = {},
-                                      std::optional<bool> unbiased = {}, bool keepdim = false,
-                                      std::optional<Scalar> correction = {}) {
-  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim),
-                         Value(correction)};
+inline std::array<Tensor, 2> var_mean(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
+  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
   Tensors out = call(ops::var_mean, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // std and mean in one pass.
-inline std::array<Tensor, 2> std_mean(const Tensor& input, OptionalIntList dim = {},
-                                      std::optional<bool> unbiased = {}, bool keepdim = false,
-                                      std::optional<Scalar> correction = {}) {
-  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim),
-                         Value(correction)};
+inline std::array<Tensor, 2> std_mean(const Tensor& input, OptionalIntList dim = {}, std::optional<bool> unbiased = {}, bool keepdim = false, std::optional<Scalar> correction = {}) {
+  const Value given[] = {Value(input), Value(dim), Value(unbiased), Value(keepdim), Value(correction)};
   Tensors out = call(ops::std_mean, given);
   return {std::move(out[0]), std::move(out[1])};
 }
 
 // sum(|x|^ord)^(1/ord) over `dim`; for ord inf the largest, -inf the smallest |x|, 0 how many are not zero.
-inline Tensor linalg_vector_norm(const Tensor& x, Scalar ord = 2, OptionalIntList dim = {},
-                                 bool keepdim = false, std::optional<Dtype> dtype = {}) {
+inline Tensor linalg_vector_norm(const Tensor& x, Scalar ord = 2, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(x), Value(ord), Value(dim), Value(keepdim), Value(dtype)};
   Tensors out = call(ops::linalg_vector_norm, given);
   return std::move(out[0]);
 }
 
 // linalg.vector_norm under its older name.
-inline Tensor norm(const Tensor& input, std::optional<Scalar> p = 2, OptionalIntList dim = {},
-                   bool keepdim = false, std::optional<Dtype> dtype = {}) {
+inline Tensor norm(const Tensor& input, std::optional<Scalar> p = 2, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(p), Value(dim), Value(keepdim), Value(dtype)};
   Tensors out = call(ops::norm, given);
   return std::move(out[0]);
 }
 
 // The Frobenius norm, 'fro': of matrices the 2-norm of all elements.
-inline Tensor norm(const Tensor& input, std::string_view p, OptionalIntList dim = {},
-                   bool keepdim = false, std::optional<Dtype> dtype = {}) {
+inline Tensor norm(const Tensor& input, std::string_view p, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(p), Value(dim), Value(keepdim), Value(dtype)};
   Tensors out = call(ops::norm_fro, given);
   return std::move(out[0]);
@@ -2788,8 +2581,7 @@ inline Tensor bitwise_not(const Tensor& input) {
 }
 
 // NaN and infinities replaced: by 0 and the largest finite numbers of the dtype unless given.
-inline Tensor nan_to_num(const Tensor& input, std::optional<double> nan = {},
-                         std::optional<double> posinf = {}, std::optional<double> neginf = {}) {
+inline Tensor nan_to_num(const Tensor& input, std::optional<double> nan = {}, std::optional<double> posinf = {}, std::optional<double> neginf = {}) {
   const Value given[] = {Value(input), Value(nan), Value(posinf), Value(neginf)};
   Tensors out = call(ops::nan_to_num, given);
   return std::move(out[0]);
