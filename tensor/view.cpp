@@ -68,17 +68,13 @@ Tensor diagonal_of(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) 
 }
 
 Tensor windows(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
+  // A 0-d tensor counts as one element: its only window is itself.
+  if (x.dim() == 0) return alias(x, DimVector{size}, DimVector{1}, x.offset());
   DimVector shape(x.shape()), strides(x.strides());
-  if (shape.empty()) {
-    shape.push_back(1);
-    strides.push_back(1);
-  }
   const int64_t stride = strides[dim];
   const int64_t count = (shape[dim] - size) / step + 1;
   shape[dim] = count;
   if (count > 1) strides[dim] *= step;
-  // A 0-d tensor counts as one element: its only window is itself.
-  if (x.dim() == 0) return alias(x, DimVector{size}, DimVector{1}, x.offset());
   shape.push_back(size);
   strides.push_back(stride);
   return alias(x, shape, strides, x.offset());
