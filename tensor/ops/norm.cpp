@@ -113,7 +113,7 @@ Tensors group_norm_gradient(const GradArgs& s) {
   const Tensor weight = s.tensor_or(2);
   const int64_t groups = s.integer(1), n = x.size(0), c = x.size(1);
   const double eps = s.number(4);
-  const int64_t space = n * c ? x.numel() / (n * c) : 0;
+  const int64_t space = n * c != 0 ? x.numel() / (n * c) : 0;
   if (grad_mode().enabled) {
     const DimVector grouped{n, groups, -1}, over{2};
     const Tensor xg = reshape(x, grouped);
@@ -144,7 +144,7 @@ Tensors batch_norm_gradient(const GradArgs& s) {
   const bool training = s.flag(5);
   const double eps = s.number(7);
   const int64_t n = x.size(0), c = x.size(1);
-  const int64_t space = n * c ? x.numel() / (n * c) : 0;
+  const int64_t space = n * c != 0 ? x.numel() / (n * c) : 0;
   const DimVector over = all_but_channel(x.dim());
   if (grad_mode().enabled) {
     const Tensor gw = weight.defined() ? g * per_channel(weight, x.dim()) : g;
@@ -270,7 +270,7 @@ const Op group_norm_kernel{{
       in_compute_type(compute, [&]<class T>() {
         kernels::GroupNorm<T> p{n,
                                 c,
-                                n * c ? x.numel() / (n * c) : 0,
+                                n * c != 0 ? x.numel() / (n * c) : 0,
                                 groups,
                                 data_or_null<T>(w),
                                 data_or_null<T>(b),
@@ -314,7 +314,7 @@ const Op batch_norm_kernel{{
       const Tensor rm = a.tensor_or(1), rv = a.tensor_or(2);
       check_channels(x, {rm, rv, a.tensor_or(3), a.tensor_or(4)});
       const int64_t n = x.size(0), c = x.size(1);
-      const int64_t space = n * c ? x.numel() / (n * c) : 0;
+      const int64_t space = n * c != 0 ? x.numel() / (n * c) : 0;
       const Dtype compute = compute_dtype(x.dtype());
       const Tensor xc = packed(x, compute), w = optional_packed(a.tensor_or(3), compute),
                    b = optional_packed(a.tensor_or(4), compute);
