@@ -1,97 +1,13 @@
 // Reductions that keep where the extreme is: its value, and the index of its first occurrence.
 #include <algorithm>
 #include <array>
-#include <limits>
+#include <cstring>
 
 #include "tensor/kernels/reduce.h"
 #include "tensor/simd/isa.h"
 
 namespace gotorch::kernels {
 namespace {
-
-// Whether b, which comes later, takes a's place. NaN is beyond everything; of equals the first stays.
-struct Later {
-  template <class T>
-  static bool max(T a, T b) {
-    return (b > a) | ((b != b) & (a == a));
-  }
-  template <class T>
-  static bool min(T a, T b) {
-    return (b < a) | ((b != b) & (a == a));
-  }
-};
-struct Max {
-  template <class T>
-  static bool beats(T b, T a) {
-    return Later::max(a, b);
-  }
-  template <class T>
-  static T join(T a, T b) {
-    return (a > b) | (a != a) ? a : b;
-  }
-};
-struct Min {
-  template <class T>
-  static bool beats(T b, T a) {
-    return Later::min(a, b);
-  }
-  template <class T>
-  static T join(T a, T b) {
-    return (a < b) | (a != a) ? a : b;
-  }
-};
-
-template <class T>
-inline constexpr int kLane = 64 / sizeof(T);
-
-template <class T>
-int64_t* indices_of(void* state, int64_t room) {
-  return reinterpret_cast<int64_t*>(static_cast<T*>(state) + room);
-}
-
-// The first of n > 0 elements that is v, or NaN if v is.
-template <class T>
-inline int64_t first_of(const T* __restrict x, int64_t n, T v) {
-  constexpr int N = kLane<T>;
-  int64_t i = 0;
-  for (; i + N <= n; i += N) {
-    int hit = 0;
-    for (int l = 0; l < N; l++) hit |= (x[i + l] == v) | ((x[i + l] != x[i + l]) & (v != v));
-    if (hit) break;
-  }
-  while (!((x[i] == v) | ((x[i] != x[i]) & (v != v)))) i++;
-  return i;
-}
-
-template <class F, class T>
-inline T best_of(const T* __restrict x, int64_t n) {
-  constexpr int N = 4 * kLane<T>;
-  T best = x[0];
-  int64_t i = 0;
-  if (n >= N) {
-    T lane[N];
-    for (int l = 0; l < N; l++) lane[l] = x[l];
-    for (i = N; i + N <= n; i += N)
-      for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], x[i + l]);
-    for (int half = N / 2; half > 0; half /= 2)
-      for (int l = 0; l < half; l++) lane[l] = F::join(lane[l], lane[l + half]);
-    best = lane[0];
-  }
-  for (; i < n; i++) best = F::join(best, x[i]);
-  return best;
-}
-
-template <class F, class T>
-inline void rows(const void* x_, int64_t count, int64_t n, int64_t first, void* state,
-                 int64_t room) {
-  const T* x = static_cast<const T*>(x_);
-  T* value = static_cast<T*>(state);
-  int64_t* index = indices_of<T>(state, room);
-  for (int64_t r = 0; r < count; r++, x += n) {
-    value[r] = best_of<F>(x, n);
-    index[r] = first + first_of(x, n, value[r]);
-  }
-}
 
 template <int Bytes>
 struct IntOf;
@@ -111,41 +27,147 @@ template <>
 struct IntOf<8> {
   using type = int64_t;
 };
+template <class T>
+using Place = typename IntOf<sizeof(T)>::type;
 
-// Places within the panel are integers as wide as T, so one vector holds as many of them as of values.
-template <class F, class T, int N>
-inline void strip(const T* __restrict x, int64_t rows, int64_t stride, int64_t first,
-                  T* __restrict value, int64_t* __restrict index) {
-  using Place = typename IntOf<sizeof(T)>::type;
-  T best[N];
-  Place place[N];
-  for (int l = 0; l < N; l++) {
-    best[l] = x[l];
-    place[l] = 0;
+// GCC vectors, because the compiler does not vectorise the selection of two things at once.
+template <class T>
+inline constexpr int kWidth = 32 / sizeof(T);
+template <class T>
+struct VecOf {
+  typedef T type __attribute__((vector_size(32)));
+};
+template <class T>
+using Vec = typename VecOf<T>::type;
+template <class T>
+inline Vec<T> load(const T* x) {
+  Vec<T> v;
+  std::memcpy(&v, x, sizeof v);
+  return v;
+}
+template <class V>
+inline bool any(V v) {
+  int64_t part[4];
+  std::memcpy(part, &v, sizeof v);
+  return (part[0] | part[1]) | (part[2] | part[3]);
+}
+
+// For scalars and vectors: whether b, which comes later, takes a's place. NaN is beyond everything;
+// of equals the first stays.
+struct Max {
+  template <class V>
+  static auto beats(V b, V a) {
+    return (b > a) | ((b != b) & (a == a));
   }
-  for (int64_t r = 1; r < rows; r++)
-    for (int l = 0; l < N; l++) {
-      const T b = x[r * stride + l];
-      const bool take = F::beats(b, best[l]);
-      best[l] = take ? b : best[l];
-      place[l] = take ? static_cast<Place>(r) : place[l];
+};
+struct Min {
+  template <class V>
+  static auto beats(V b, V a) {
+    return (b < a) | ((b != b) & (a == a));
+  }
+};
+template <class F, class V>
+inline V better(V b, V a) {
+  return F::beats(b, a) ? b : a;
+}
+template <class V>
+inline auto is_same(V x, V v) {
+  return (x == v) | ((x != x) & (v != v));
+}
+
+template <class T>
+int64_t* indices_of(void* state, int64_t room) {
+  return reinterpret_cast<int64_t*>(static_cast<T*>(state) + room);
+}
+
+// The first of n > 0 elements that is v, or NaN if v is.
+template <class T>
+inline int64_t first_of(const T* x, int64_t n, T v) {
+  constexpr int W = kWidth<T>;
+  const Vec<T> wanted = Vec<T>{} + v;
+  int64_t i = 0;
+  for (; i + 2 * W <= n; i += 2 * W)
+    if (any(is_same(load(x + i), wanted) | is_same(load(x + i + W), wanted))) break;
+  while (!is_same(x[i], v)) i++;
+  return i;
+}
+
+template <class F, class T>
+inline T best_of(const T* x, int64_t n) {
+  constexpr int W = kWidth<T>;
+  T best = x[0];
+  int64_t i = 0;
+  if (n >= 4 * W) {
+    Vec<T> a = load(x), b = load(x + W), c = load(x + 2 * W), d = load(x + 3 * W);
+    for (i = 4 * W; i + 4 * W <= n; i += 4 * W) {
+      a = better<F>(load(x + i), a);
+      b = better<F>(load(x + i + W), b);
+      c = better<F>(load(x + i + 2 * W), c);
+      d = better<F>(load(x + i + 3 * W), d);
     }
-  for (int l = 0; l < N; l++) {
-    value[l] = best[l];
-    index[l] = first + place[l];
+    a = better<F>(better<F>(d, c), better<F>(b, a));
+    for (int l = 0; l < W; l++) best = better<F>(static_cast<T>(a[l]), best);
+  }
+  for (; i < n; i++) best = better<F>(x[i], best);
+  return best;
+}
+
+template <class F, class T>
+inline void rows(const void* x_, int64_t count, int64_t n, int64_t first, void* state,
+                 int64_t room) {
+  const T* x = static_cast<const T*>(x_);
+  T* value = static_cast<T*>(state);
+  int64_t* index = indices_of<T>(state, room);
+  for (int64_t r = 0; r < count; r++, x += n) {
+    value[r] = best_of<F>(x, n);
+    index[r] = first + first_of(x, n, value[r]);
+  }
+}
+
+// Two vectors of columns. Places within a panel are integers as wide as T, so one vector holds as
+// many of them as of values.
+template <class F, class T>
+inline void strip(const T* x, int64_t rows, int64_t stride, int64_t first, T* value,
+                  int64_t* index) {
+  constexpr int W = kWidth<T>;
+  using Places = Vec<Place<T>>;
+  Vec<T> a = load(x), b = load(x + W);
+  Places i = {}, j = {};
+  for (int64_t r = 1; r < rows; r++) {
+    const Vec<T> p = load(x + r * stride), q = load(x + r * stride + W);
+    const Places here = Places{} + static_cast<Place<T>>(r);
+    const auto take_p = F::beats(p, a), take_q = F::beats(q, b);
+    a = take_p ? p : a;
+    b = take_q ? q : b;
+    i = take_p ? here : i;
+    j = take_q ? here : j;
+  }
+  std::memcpy(value, &a, sizeof a);
+  std::memcpy(value + W, &b, sizeof b);
+  for (int l = 0; l < W; l++) {
+    index[l] = first + i[l];
+    index[l + W] = first + j[l];
   }
 }
 
 template <class F, class T>
 inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t first,
                   void* state, int64_t room) {
+  constexpr int N = 2 * kWidth<T>;
   const T* x = static_cast<const T*>(x_);
   T* value = static_cast<T*>(state);
   int64_t* index = indices_of<T>(state, room);
   int64_t c = 0;
-  for (; c + kLane<T> <= cols; c += kLane<T>)
-    strip<F, T, kLane<T>>(x + c, rows, stride, first, value + c, index + c);
-  for (; c < cols; c++) strip<F, T, 1>(x + c, rows, stride, first, value + c, index + c);
+  for (; c + N <= cols; c += N) strip<F>(x + c, rows, stride, first, value + c, index + c);
+  for (; c < cols; c++) {
+    value[c] = x[c];
+    index[c] = first;
+    for (int64_t r = 1; r < rows; r++) {
+      if (!F::beats(x[c + r * stride], value[c])) continue;
+      value[c] = x[c + r * stride];
+      index[c] = first + r;
+    }
+  }
 }
 
 template <class F, class T>

@@ -1,6 +1,7 @@
 // Variance, standard deviation and mean.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "tensor/kernels/moments.h"
 #include "tensor/kernels/reduce.h"
@@ -21,41 +22,45 @@ inline void rows(const void* x_, int64_t count, int64_t n, int64_t, void* state,
   }
 }
 
-// As moments.h: deviations from the rounded mean also give what was rounded off.
-template <class T, int N>
-inline void strip(const T* __restrict x, int64_t rows, int64_t stride, double* __restrict mean,
-                  double* __restrict m2) {
-  T about[N], d1[N], d2[N];
-  for (int l = 0; l < N; l++) about[l] = x[l];
-  for (int64_t r = 1; r < rows; r++)
-    for (int l = 0; l < N; l++) about[l] += x[r * stride + l];
-  for (int l = 0; l < N; l++) {
-    about[l] /= static_cast<T>(rows);
-    d1[l] = d2[l] = 0;
+// As moments.h: deviations from the rounded mean also give what was rounded off. V is a Vec or T.
+template <class T, class V>
+inline void strip(const T* x, int64_t rows, int64_t stride, double* mean, double* m2) {
+  const auto at = [&](int64_t r) {
+    V v;
+    std::memcpy(&v, x + r * stride, sizeof v);
+    return v;
+  };
+  V about = at(0);
+  for (int64_t r = 1; r < rows; r++) about += at(r);
+  about /= static_cast<T>(rows);
+  V d1 = {}, d2 = {};
+  for (int64_t r = 0; r < rows; r++) {
+    const V d = at(r) - about;
+    d1 += d;
+    d2 += d * d;
   }
-  for (int64_t r = 0; r < rows; r++)
-    for (int l = 0; l < N; l++) {
-      const T d = x[r * stride + l] - about[l];
-      d1[l] += d;
-      d2[l] += d * d;
-    }
+  constexpr int W = sizeof(V) / sizeof(T);
+  T first[W], rest[W], squares[W];
+  std::memcpy(first, &about, sizeof about);
+  std::memcpy(rest, &d1, sizeof d1);
+  std::memcpy(squares, &d2, sizeof d2);
   const double n = static_cast<double>(rows);
-  for (int l = 0; l < N; l++) {
-    const double rest = static_cast<double>(d1[l]);
-    mean[l] = static_cast<double>(about[l]) + rest / n;
-    m2[l] = static_cast<double>(d2[l]) - rest * rest / n;
+  for (int l = 0; l < W; l++) {
+    const double d = static_cast<double>(rest[l]);
+    mean[l] = static_cast<double>(first[l]) + d / n;
+    m2[l] = static_cast<double>(squares[l]) - d * d / n;
   }
 }
 
 template <class T>
 inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t, void* state,
                   int64_t room) {
-  constexpr int N = 64 / sizeof(T);
+  constexpr int W = kWidth<T>;
   const T* x = static_cast<const T*>(x_);
   double *mean = static_cast<double*>(state), *m2 = mean + room;
   int64_t c = 0;
-  for (; c + N <= cols; c += N) strip<T, N>(x + c, rows, stride, mean + c, m2 + c);
-  for (; c < cols; c++) strip<T, 1>(x + c, rows, stride, mean + c, m2 + c);
+  for (; c + W <= cols; c += W) strip<T, Vec<T>>(x + c, rows, stride, mean + c, m2 + c);
+  for (; c < cols; c++) strip<T, T>(x + c, rows, stride, mean + c, m2 + c);
 }
 
 inline void merge(void* a, const void* b, int64_t cols, int64_t room, double na, double nb) {
