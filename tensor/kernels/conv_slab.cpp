@@ -29,7 +29,12 @@ inline void fill_row(T* dst, int64_t width, int64_t begin, int64_t n, const T* s
   using V = VecOf<T, L>;
   fill_zeros(dst, begin);
   T* inside = dst + begin;
-  if (step != 1) {
+  if (step == 2 && end - src >= 2 * n + 2 * L - 2) {
+    for (int64_t j = 0; j < n; j += L) {
+      const typename V::Type low = V::load(src + 2 * j), high = V::load(src + 2 * j + L);
+      V::store(inside + j, __builtin_shufflevector(low, high, 0, 2, 4, 6, 8, 10, 12, 14));
+    }
+  } else if (step != 1) {
     for (int64_t j = 0; j < n; j++) inside[j] = src[j * step];
   } else if (end - src >= n + L - 1) {
     for (int64_t j = 0; j < n; j += L) V::store(inside + j, V::load(src + j));

@@ -16,11 +16,10 @@ namespace {
 
 constexpr int64_t kDepth = 320;      // of a packed panel, as in a matrix product
 constexpr int64_t kPositions = 384;  // of a task: its slab stays in the L2 cache
-constexpr int64_t kMaxRows = 240;    // output channels of a task, a multiple of every mr
 constexpr double kTaskFlops = 2e6, kMinTaskFlops = 4e5;
 constexpr int64_t kFewTasks = 8;
 constexpr int kMaxPanel = 64;
-constexpr int64_t kGatherTiles = 3;  // a panel that is used less often is not packed
+constexpr int64_t kGatherTiles = 6;  // a panel that is used less often is not packed
 
 // Positions [begin, end) of a panel lie in one plane, where the slab holds them from `source` on.
 template <class T>
@@ -69,7 +68,7 @@ class Runner {
     // Small planes are joined, so that few panels are partial.
     const int64_t joined = y_parts_ > 1 ? 1 : std::max<int64_t>(1, kPositions / plane_positions_);
     plane_parts_ = ceil_div(planes_, joined);
-    m_parts_ = ceil_div(c_.out_channels, kMaxRows);
+    m_parts_ = 1;
     const double flops = 2.0 * c_.groups * c_.out_channels * c_.in_channels * c_.tap_count() *
                          planes_ * plane_positions_;
     while (tasks() < kFewTasks && c_.out_channels >= 4 * kernels_.mr * m_parts_ &&
@@ -120,13 +119,13 @@ class Runner {
     const int64_t slab_size = step_channels * layout.channel_size();
     T* slab = scratch<T>(Scratch::A, b.planes.size() * slab_size + SlabLayout::kSlack);
     const int64_t taps = c_.tap_count(), depth_all = c_.in_channels * taps;
+    std::vector<const T*> row(b.channels.size());
     for (int64_t first = 0; first == 0 || first < c_.in_channels; first += step_channels) {
       const int64_t channels = std::min(step_channels, c_.in_channels - first);
       fill_slab(slab, slab_size, layout, b, first, channels);
-      const T* row[kMaxRows];
       for (int64_t i = 0; i < b.channels.size(); i++) {
-        row[i] = c_.weight + (b.group * c_.out_channels + b.channels.begin + i) * depth_all +
-                 first * taps;
+        const int64_t channel = b.group * c_.out_channels + b.channels.begin + i;
+        row[i] = c_.weight + channel * depth_all + first * taps;
       }
       const Step step{.first = first == 0,
                       .last = first + channels >= c_.in_channels,
@@ -134,7 +133,7 @@ class Runner {
                       .slab = slab,
                       .slab_size = slab_size,
                       .offsets = offsets.data(),
-                      .row = row};
+                      .row = row.data()};
       const int64_t positions = b.planes.size() * b.rows.size() * c_.out[2];
       for (int64_t j = 0; j < positions; j += kernels_.nr()) {
         run_positions(b, step, {j, std::min(positions, j + kernels_.nr())});

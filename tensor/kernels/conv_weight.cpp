@@ -11,6 +11,7 @@
 #include "tensor/kernels/gemm_micro.h"
 #include "tensor/kernels/gemm_pack.h"
 #include "tensor/kernels/gemm_plan.h"
+#include "tensor/kernels/gemm_thin.h"
 
 namespace gotorch::kernels {
 namespace {
@@ -20,6 +21,7 @@ constexpr int64_t kMaxRows = 288;    // of (channel, tap) multiplied at a time
 constexpr int64_t kMaxColumns = 64;  // output channels in a task
 constexpr int64_t kTasks = 16;       // wanted, for the workers
 constexpr int64_t kPartialElements = 1 << 22;
+constexpr int64_t kTransposeGrain = 1 << 15;
 
 int64_t volume(const Spatial& s) { return s[0] * s[1] * s[2]; }
 
@@ -47,6 +49,7 @@ class WeightGradient {
     const int64_t parts =
         std::min({ceil_div(kTasks, blocks), planes, kPartialElements / weights()});
     parts_ = std::max<int64_t>(1, parts);
+    in_place_ = taps_ == 1 && volume(s.stride) == 1 && s.in == s.out && s.padding == Spatial{};
   }
 
   void run(T* dw) const {
@@ -74,10 +77,14 @@ class WeightGradient {
                    .c = total,
                    .c_rs = weights()});
     }
-    const int64_t rows = in_ * taps_;
-    for (int64_t g = 0; g < s_.groups; g++) {
-      pack(dw + g * out_ * rows, rows, rows, out_, rows, total + g * rows * out_, 1, out_);
-    }
+    const int64_t rows = in_ * taps_, grain = std::max<int64_t>(1, kTransposeGrain / rows);
+    runtime::parallel_for(s_.out_channels, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end;) {
+        const int64_t g = o / out_, n = std::min(end, (g + 1) * out_) - o;
+        pack(dw + o * rows, rows, rows, n, rows, total + g * rows * out_ + o % out_, 1, out_);
+        o += n;
+      }
+    });
   }
 
  private:
@@ -88,7 +95,6 @@ class WeightGradient {
     block /= in_parts_;
     const Range out = even_part(out_, kernels_.nr(), out_parts_, block % out_parts_);
     const int64_t g = block / out_parts_;
-    T* slab = scratch<T>(Scratch::A, in.size() * layout.channel_size() + SlabLayout::kSlack);
     const T* row[kMaxRows];
     T* c = partial + (g * in_ + in.begin) * taps_ * out_ + out.begin;
     const Range planes = even_part(s_.batch * s_.out[0] * y_parts_, 1, parts_, part);
@@ -97,42 +103,68 @@ class WeightGradient {
       const int64_t y = at % y_parts_, z = at / y_parts_ % s_.out[0];
       const int64_t image = at / (y_parts_ * s_.out[0]);
       const int64_t first = y * block_rows_, rows = std::min(block_rows_, s_.out[1] - first);
-      layout.fill(slab, x_ + (image * s_.in_channels + g * in_ + in.begin) * size,
-                  x_ + s_.batch * s_.in_channels * size, in.size(), z, first, rows);
+      const T* x = x_ + (image * s_.in_channels + g * in_ + in.begin) * size;
       const T* dy = dy_ + (image * s_.out_channels + g * out_) * positions +
                     (z * s_.out[1] + first) * s_.out[2];
-      multiply(row, slab, layout, in, out, dy, rows * s_.out[2], at == planes.begin, c);
+      Inputs inputs{.channel = x + (z * s_.in[1] + first) * s_.in[2],
+                    .channel_size = size,
+                    .offsets = &layout.offsets()};
+      if (!in_place_) {
+        T* slab = scratch<T>(Scratch::A, in.size() * layout.channel_size() + SlabLayout::kSlack);
+        layout.fill(slab, x, x_ + s_.batch * s_.in_channels * size, in.size(), z, first, rows);
+        inputs.channel = slab;
+        inputs.channel_size = layout.channel_size();
+      }
+      multiply(row, inputs, in, out, dy, rows * s_.out[2], at == planes.begin, c);
     }
   }
 
+  // Where the inputs of tap t of a channel start, for the positions at hand: in a slab, or in the
+  // image if the kernel has one tap that visits every position.
+  struct Inputs {
+    const T* channel;
+    int64_t channel_size;
+    const std::vector<int64_t>* offsets;
+  };
+
   // c[(channel, tap)][o] (+)= slab rows times dy of `depth` positions, transposed.
-  void multiply(const T** row, const T* slab, const SlabLayout& layout, Range in, Range out,
-                const T* dy, int64_t depth, bool first, T* c) const {
-    const int64_t positions = volume(s_.out);
-    for (int64_t j = out.begin; j < out.end; j += kernels_.nr()) {
-      const int64_t cols = std::min<int64_t>(kernels_.nr(), out.end - j);
-      const int64_t ld = round_up(cols, kernels_.lanes);
-      T* panel = scratch<T>(Scratch::B, depth * ld);
-      pack(panel, ld, ld, depth, cols, dy + j * positions, 1, positions);
-      int64_t rows = 0, done = 0;
-      auto flush = [&] {
-        TileOut<T> target{.c = c + done * out_ + j - out.begin,
-                          .c_rs = out_,
-                          .cols = static_cast<int>(cols),
-                          .alpha = 1,
-                          .beta = first ? T(0) : T(1)};
-        run_panel(kernels_, row, rows, depth, panel, ld, target);
-        done += rows;
-        rows = 0;
-      };
-      for (int64_t channel = 0; channel < in.size(); channel++) {
-        for (int64_t offset : layout.offsets()) {
-          if (rows == kMaxRows) flush();
-          row[rows++] = slab + channel * layout.channel_size() + offset;
-        }
+  void multiply(const T** row, const Inputs& inputs, Range in, Range out, const T* dy,
+                int64_t depth, bool first, T* c) const {
+    int64_t rows = 0;
+    auto flush = [&] {
+      for (int64_t j = out.begin; j < out.end; j += kernels_.nr()) {
+        const int64_t cols = std::min<int64_t>(kernels_.nr(), out.end - j);
+        multiply_columns(row, rows, dy + j * volume(s_.out), cols, depth, first, c + j - out.begin);
       }
-      flush();
+      c += rows * out_;
+      rows = 0;
+    };
+    for (int64_t channel = 0; channel < in.size(); channel++) {
+      for (int64_t offset : *inputs.offsets) {
+        if (rows == kMaxRows) flush();
+        row[rows++] = inputs.channel + channel * inputs.channel_size + offset;
+      }
     }
+    flush();
+  }
+
+  void multiply_columns(const T* const* row, int64_t rows, const T* dy, int64_t cols, int64_t depth,
+                        bool first, T* c) const {
+    if (cols == 1) {
+      T sum[kMaxRows];
+      row_dots(row, rows, dy, depth, sum);
+      for (int64_t i = 0; i < rows; i++) c[i * out_] = first ? sum[i] : c[i * out_] + sum[i];
+      return;
+    }
+    const int64_t ld = round_up(cols, kernels_.lanes);
+    T* panel = scratch<T>(Scratch::B, depth * ld);
+    pack(panel, ld, ld, depth, cols, dy, 1, volume(s_.out));
+    const TileOut<T> target{.c = c,
+                            .c_rs = out_,
+                            .cols = static_cast<int>(cols),
+                            .alpha = 1,
+                            .beta = first ? T(0) : T(1)};
+    run_panel(kernels_, row, rows, depth, panel, ld, target);
   }
 
   const ConvShape& s_;
@@ -142,6 +174,7 @@ class WeightGradient {
   int64_t in_, out_, taps_;  // channels of a group
   std::vector<int64_t> tap_[3];
   int64_t y_parts_, block_rows_, in_parts_, out_parts_, parts_;
+  bool in_place_;
 };
 
 }  // namespace

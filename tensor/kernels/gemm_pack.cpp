@@ -73,6 +73,7 @@ void pack_rows(T* dst, int64_t ld, int64_t rows, int64_t cols, const T* src, int
   if (cols == ld && cols == 8) return copy_panel<T, 8>(dst, rows, src, rs);
   if (cols == ld && cols == 16) return copy_panel<T, 16>(dst, rows, src, rs);
   if (cols == ld && cols == 32) return copy_panel<T, 32>(dst, rows, src, rs);
+  if (cols == 0) return;  // src may be null
   for (int64_t i = 0; i < rows; i++) std::memcpy(dst + i * ld, src + i * rs, cols * sizeof(T));
 }
 

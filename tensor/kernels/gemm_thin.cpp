@@ -45,18 +45,11 @@ inline void dots(const T* const* a, const T* x, int64_t k, T* sum) {
   }
 }
 
-// y[i] = dot of row i of A with x, for i < rows.
 template <class T>
-void rows_times_vector(const T* a, int64_t a_rs, int64_t rows, const T* x, int64_t k, T* y) {
+void all_dots(const T* const* a, int64_t rows, const T* x, int64_t k, T* y) {
   int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) {
-    const T* row[4] = {a + i * a_rs, a + (i + 1) * a_rs, a + (i + 2) * a_rs, a + (i + 3) * a_rs};
-    dots<T, 4>(row, x, k, y + i);
-  }
-  for (; i < rows; i++) {
-    const T* row = a + i * a_rs;
-    dots<T, 1>(&row, x, k, y + i);
-  }
+  for (; i + 4 <= rows; i += 4) dots<T, 4>(a + i, x, k, y + i);
+  for (; i < rows; i++) dots<T, 1>(a + i, x, k, y + i);
 }
 
 // y[j] = sum over p of x[p] * b[p][j]. Eight rows at a time: eight streams, y stays in L1.
@@ -93,15 +86,18 @@ void finish(const Gemm<T>& g, T* c, int64_t row, int64_t col, T sum) {
 // c[rows, :] of product z, where rows of A are contiguous.
 template <class T>
 void dot_block(const Gemm<T>& g, int64_t z, Range rows) {
-  static const auto kernel = best_variant<&rows_times_vector<T>>();
+  constexpr int64_t kRun = 64;
   T* x = scratch<T>(Scratch::B, g.n * g.k);
   pack(x, g.k, g.k, g.n, g.k, g.b + z * g.b_bs, g.b_cs, g.b_rs);
-  T* y = scratch<T>(Scratch::C, rows.size());
-  for (int64_t j = 0; j < g.n; j++) {
-    kernel(g.a + z * g.a_bs + rows.begin * g.a_rs, g.a_rs, rows.size(), x + j * g.k, g.k, y);
-    T* c = g.c + z * g.c_bs + j * g.c_cs;
-    for (int64_t i = rows.begin; i < rows.end; i++) {
-      finish(g, c + i * g.c_rs, i, j, y[i - rows.begin]);
+  for (int64_t first = rows.begin; first < rows.end; first += kRun) {
+    const int64_t n = std::min(kRun, rows.end - first);
+    const T* row[kRun];
+    T sum[kRun];
+    for (int64_t i = 0; i < n; i++) row[i] = g.a + z * g.a_bs + (first + i) * g.a_rs;
+    for (int64_t j = 0; j < g.n; j++) {
+      row_dots(row, n, x + j * g.k, g.k, sum);
+      T* c = g.c + z * g.c_bs + first * g.c_rs + j * g.c_cs;
+      for (int64_t i = 0; i < n; i++) finish(g, c + i * g.c_rs, first + i, j, sum[i]);
     }
   }
 }
@@ -174,6 +170,12 @@ void run_sums(const Gemm<T>& g) {
 }  // namespace
 
 template <class T>
+void row_dots(const T* const* a, int64_t rows, const T* x, int64_t k, T* y) {
+  static const auto kernel = best_variant<&all_dots<T>>();
+  kernel(a, rows, x, k, y);
+}
+
+template <class T>
 bool gemm_thin(const Gemm<T>& g) {
   const bool deep = g.k >= 16;
   const bool few_columns = g.n <= kMaxColumns && g.a_cs == 1 && deep;
@@ -192,7 +194,9 @@ bool gemm_thin(const Gemm<T>& g) {
   return true;
 }
 
+template void row_dots(const float* const*, int64_t, const float*, int64_t, float*);
 template bool gemm_thin(const Gemm<float>&);
+template void row_dots(const double* const*, int64_t, const double*, int64_t, double*);
 template bool gemm_thin(const Gemm<double>&);
 
 }  // namespace gotorch::kernels

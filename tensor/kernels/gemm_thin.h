@@ -10,4 +10,8 @@ namespace gotorch::kernels {
 template <class T>
 bool gemm_thin(const Gemm<T>& g);
 
+// y[i] = dot product of the k elements at a[i] with x, for i < rows.
+template <class T>
+void row_dots(const T* const* a, int64_t rows, const T* x, int64_t k, T* y);
+
 }  // namespace gotorch::kernels

@@ -52,23 +52,27 @@ struct ColumnMax {
 // Along the row: a column wins if its value is larger, or equal and in an earlier row. NaN wins
 // over numbers, and over a NaN that comes earlier in the window.
 template <class T, class Row>
-void max_along(const PoolWindow* window, int64_t n, const T* best, const Row* at, T* y, Row* row,
-               Row* column) {
+void max_along(const PoolWindow* window, int64_t n, const T* best, const Row* at,
+               const int64_t* line, T* y, int64_t* index) {
   for (int64_t i = 0; i < n; i++) {
     const PoolWindow& w = window[i];
-    if (w.count == 0) continue;
-    Row top = static_cast<Row>(w.begin);
+    if (w.count == 0) {
+      y[i] = -std::numeric_limits<T>::infinity();
+      index[i] = 0;
+      continue;
+    }
+    // Selected with a mask: which input is larger is not predictable, so a branch would miss.
+    int64_t top = w.begin;
     for (int64_t k = 1; k < w.count; k++) {
-      const Row c = static_cast<Row>(w.begin + k * w.step);
-      const T value = best[c], old = best[top];
-      const bool nan = value != value, old_nan = old != old;
-      const bool wins = nan ? !old_nan || at[c] >= at[top]
-                            : !old_nan && (value > old || (value == old && at[c] < at[top]));
-      top = wins ? c : top;
+      const int64_t c = w.begin + k * w.step;
+      const T value = best[c], most = best[top];
+      const bool larger = value > most, nan = value != value, was_nan = most != most;
+      const bool earlier = (value == most) & (at[c] < at[top]);
+      const bool wins = larger | earlier | (nan & (!was_nan | (at[c] >= at[top])));
+      top += (c - top) & -static_cast<int64_t>(wins);
     }
     y[i] = best[top];
-    row[i] = at[top];
-    column[i] = top;
+    index[i] = line[at[top]] + top;
   }
 }
 
@@ -169,40 +173,35 @@ void max_pool(int64_t planes, const PoolWindows& w, const T* x, T* y, int64_t* i
   using Row = typename ColumnMax<T>::Row;
   static const auto start = best_variant<&ColumnMax<T>::start>();
   static const auto add = best_variant<&ColumnMax<T>::add>();
+  static const auto along = best_variant<&max_along<T, Row>>();
   const int64_t width = w.in[2], n = w.out[2], size = volume(w.in);
   if (planes * volume(w.out) == 0) return;
-  runtime::parallel_for(
-      planes * w.out[0] * w.out[1], row_grain(w), [&](int64_t begin, int64_t end) {
-        T* best = scratch<T>(Scratch::A, width);
-        Row* at = scratch<Row>(Scratch::B, width + 2 * n);
-        Row *row = at + width, *column = row + n;
-        each_row(w.out, begin, end, [&](int64_t r, int64_t plane, int64_t z, int64_t yy) {
-          const PoolWindow &wz = w.window[0][z], &wy = w.window[1][yy];
-          const bool rows = wz.count > 0 && wy.count > 0;
-          for (int64_t kz = 0; rows && kz < wz.count; kz++) {
-            const T* source = x + plane * size + (wz.begin + kz * wz.step) * w.in[1] * width;
-            for (int64_t ky = 0; ky < wy.count; ky++) {
-              const T* line = source + (wy.begin + ky * wy.step) * width;
-              const Row number = static_cast<Row>(kz * wy.count + ky);
-              if (number == 0) start(best, at, width, line);
-              else add(best, at, width, line, number);
-            }
-          }
-          T* target = y + r * n;
-          int64_t* position = index + r * n;
-          if (rows) max_along(w.window[2].data(), n, best, at, target, row, column);
-          for (int64_t i = 0; i < n; i++) {
-            if (!rows || w.window[2][i].count == 0) {
-              target[i] = -std::numeric_limits<T>::infinity();
-              position[i] = 0;
-              continue;
-            }
-            const int64_t iz = wz.begin + row[i] / wy.count * wz.step;
-            const int64_t iy = wy.begin + row[i] % wy.count * wy.step;
-            position[i] = (iz * w.in[1] + iy) * width + column[i];
-          }
-        });
-      });
+  const int64_t rows = planes * w.out[0] * w.out[1];
+  runtime::parallel_for(rows, row_grain(w), [&](int64_t begin, int64_t end) {
+    T* best = scratch<T>(Scratch::A, width);
+    Row* at = scratch<Row>(Scratch::B, width);
+    each_row(w.out, begin, end, [&](int64_t r, int64_t plane, int64_t oz, int64_t oy) {
+      const PoolWindow &wz = w.window[0][oz], &wy = w.window[1][oy];
+      // Where in the plane each row of the window starts.
+      int64_t* line = scratch<int64_t>(Scratch::C, wz.count * wy.count);
+      Row number = 0;
+      for (int64_t kz = 0; kz < wz.count; kz++) {
+        const int64_t depth = (wz.begin + kz * wz.step) * w.in[1];
+        for (int64_t ky = 0; ky < wy.count; ky++, number++) {
+          line[number] = (depth + wy.begin + ky * wy.step) * width;
+          const T* source = x + plane * size + line[number];
+          if (number == 0) start(best, at, width, source);
+          else add(best, at, width, source, number);
+        }
+      }
+      if (number == 0) {
+        std::fill_n(y + r * n, n, -std::numeric_limits<T>::infinity());
+        std::fill_n(index + r * n, n, int64_t{0});
+      } else {
+        along(w.window[2].data(), n, best, at, line, y + r * n, index + r * n);
+      }
+    });
+  });
 }
 
 template <class T>
