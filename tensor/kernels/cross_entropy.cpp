@@ -144,15 +144,11 @@ void backward_rows(const Problem<T>& p, const T* g, T* gx, int64_t b, int64_t e)
     }
     const Slopes<T> s(p, g, i, t);
     const T m = p.max[i], *weight = p.weight;
-    for (int64_t k = 0; k < p.c; k += kMaxTile) {
-      const int64_t len = std::min(kMaxTile, p.c - k);
-      T* out = gi + k;
-      exp_row(out, len, [&](auto at) { return at(x + k) - m; });
-      if (p.soft == 0) map_row(out, len, [&](auto at) { return at(out) * s.slope; });
-      else if (weight)
-        map_row(out, len, [&](auto at) { return at(out) * s.slope - at(weight + k) * s.base; });
-      else map_row(out, len, [&](auto at) { return at(out) * s.slope - s.base; });
-    }
+    const auto shifted = [&](auto at) { return at(x) - m; };
+    if (p.soft == 0) exp_row(gi, p.c, shifted, [&](auto, auto e) { return e * s.slope; });
+    else if (weight)
+      exp_row(gi, p.c, shifted, [&](auto at, auto e) { return e * s.slope - at(weight) * s.base; });
+    else exp_row(gi, p.c, shifted, [&](auto, auto e) { return e * s.slope - s.base; });
     gi[t] -= s.at_target;
   }
 }
@@ -169,8 +165,9 @@ void backward_columns(const Problem<T>& p, const T* g, T* gx, int64_t o, int64_t
   for (int64_t c = 0; c < p.c; c++) {
     const T* x = p.x + at0 + c * p.s;
     T *out = gx + at0 + c * p.s, weight = p.weight_of(c);
-    exp_row(out, w, [&](auto at) { return at(x) - at(m); });
-    map_row(out, w, [&](auto at) { return at(out) * at(slope) - at(base) * weight; });
+    exp_row(
+        out, w, [&](auto at) { return at(x) - at(m); },
+        [&](auto at, auto e) { return e * at(slope) - at(base) * weight; });
   }
   for (int64_t k = 0; k < w; k++) {
     const int64_t t = p.target[first + k];

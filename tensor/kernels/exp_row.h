@@ -47,24 +47,30 @@ void for_exps(int64_t n, F f, Put put) {
   put(i, a, b);
 }
 
-// Stores up to kLanes elements of a row of n, from i on.
-template <class T>
-void put_lanes(T* y, int64_t i, int64_t n, const Vec<T>& a, const Vec<T>& b) {
+// Stores finish(position, exponential) for up to kLanes elements of a row of n, from i on.
+template <class T, class G>
+void put_lanes(T* y, int64_t i, int64_t n, const Vec<T>& a, const Vec<T>& b, G finish) {
+  constexpr int W = kWidth<T>;
   if (i + kLanes<T> <= n) {
-    std::memcpy(y + i, &a, sizeof a);
-    std::memcpy(y + i + kWidth<T>, &b, sizeof b);
+    const Vec<T> u = finish(VecAt<T>{i}, a), v = finish(VecAt<T>{i + W}, b);
+    std::memcpy(y + i, &u, sizeof u);
+    std::memcpy(y + i + W, &v, sizeof v);
     return;
   }
   T t[kLanes<T>];
   std::memcpy(t, &a, sizeof a);
-  std::memcpy(t + kWidth<T>, &b, sizeof b);
-  for_tail(i, n, [&](int64_t e) { y[e] = t[e - i]; });
+  std::memcpy(t + W, &b, sizeof b);
+  for_tail(i, n, [&](int64_t e) { y[e] = finish(ScalarAt<T>{e}, t[e - i]); });
 }
 
-// y[i] = exp(f(i)) for a row of f(i) <= 0; y may be an input.
-template <class T, class F>
-void exp_row(T* y, int64_t n, F f) {
-  for_exps<T>(n, f, [&](int64_t i, const Vec<T>& a, const Vec<T>& b) { put_lanes(y, i, n, a, b); });
+constexpr auto as_it_is = [](auto, auto e) { return e; };
+
+// y[i] = finish(i, exp(f(i))) for a row of f(i) <= 0; y may be an input.
+//   exp_row(gx, n, [&](auto at) { return at(y); }, [&](auto at, auto e) { return at(g) - e * sum; });
+template <class T, class F, class G = decltype(as_it_is)>
+void exp_row(T* y, int64_t n, F f, G finish = as_it_is) {
+  for_exps<T>(
+      n, f, [&](int64_t i, const Vec<T>& a, const Vec<T>& b) { put_lanes(y, i, n, a, b, finish); });
 }
 
 // The sum of exp(f(i)) for a row of f(i) <= 0; `store` writes the terms to y, which may be an input.
@@ -81,7 +87,7 @@ T exp_sum(T* y, int64_t n, F f) {
     for_exps<T>(len, shifted, [&](int64_t i, const Vec<T>& a, const Vec<T>& b) {
       sum.lo[0] += a;
       sum.hi[0] += b;
-      if constexpr (store) put_lanes(y + block, i, len, a, b);
+      if constexpr (store) put_lanes(y + block, i, len, a, b, as_it_is);
     });
     total += static_cast<double>(sum.fold(0));
   }

@@ -51,12 +51,8 @@ void backward_rows(const T* g, const T* y, T* gx, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; r++, g += n, y += n, gx += n) {
     if constexpr (log) {
       const T sum = static_cast<T>(sum_row<T, 1>(n, [&](auto at) { return terms(at(g)); })[0]);
-      T e[kMaxTile];
-      for (int64_t b = 0; b < n; b += kMaxTile) {
-        const int64_t len = std::min(kMaxTile, n - b);
-        exp_row(e, len, [&](auto at) { return at(y + b); });
-        map_row(gx + b, len, [&](auto at) { return at(g + b) - at(e) * sum; });
-      }
+      exp_row(
+          gx, n, [&](auto at) { return at(y); }, [&](auto at, auto e) { return at(g) - e * sum; });
     } else {
       const T sum =
           static_cast<T>(sum_row<T, 1>(n, [&](auto at) { return terms(at(g) * at(y)); })[0]);
@@ -103,9 +99,9 @@ void backward_columns(const T* g, const T* y, T* gx, int64_t n, int64_t stride, 
   const T* sum = sums.rounded();
   for (int64_t i = 0; i < n; i++, g += stride, y += stride, gx += stride) {
     if constexpr (log) {
-      T e[kMaxTile];
-      exp_row(e, w, [&](auto at) { return at(y); });
-      map_row(gx, w, [&](auto at) { return at(g) - at(e) * at(sum); });
+      exp_row(
+          gx, w, [&](auto at) { return at(y); },
+          [&](auto at, auto e) { return at(g) - e * at(sum); });
     } else {
       map_row(gx, w, [&](auto at) { return at(y) * (at(g) - at(sum)); });
     }
