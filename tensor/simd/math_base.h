@@ -111,7 +111,7 @@ GOTORCH_MATH double round(double x) { return __builtin_rint(x); }
 // Correctly rounded by the hardware.
 GOTORCH_MATH float sqrt(float x) { return __builtin_sqrtf(x); }
 GOTORCH_MATH double sqrt(double x) { return __builtin_sqrt(x); }
-// 0.98 ULP: two correctly rounded steps.
+// 1.50 ULP: two correctly rounded steps.
 GOTORCH_MATH float rsqrt(float x) { return 1.0f / __builtin_sqrtf(x); }
 GOTORCH_MATH double rsqrt(double x) { return 1.0 / __builtin_sqrt(x); }
 

@@ -11,13 +11,13 @@ namespace detail {
 template <class T>
 inline constexpr T kErfSmall = T(1.25);
 template <>
-inline constexpr float kErfSmall<float> = 1.0625f;
+inline constexpr float kErfSmall<float> = 1.0f;
 
-// erf(x) - x for |x| <= kErfSmall, relative to erf 2^-27.9 and 2^-57. x times a polynomial in
+// erf(x) - x for |x| <= kErfSmall, relative to erf 2^-29 and 2^-57. x times a polynomial in
 // x^2 minus a middle value, where the terms, and so the rounding errors, are smaller than in x^2.
 GOTORCH_MATH float erf_small_tail(float x) {
-  return x * poly(x * x - 0.5625f, -0x1.a848b8p-5f, -0x1.15de94p-2f, 0x1.378cb4p-4f,
-                  -0x1.1da518p-6f, 0x1.b1d3fap-9f, -0x1.1a274ep-11f, 0x1.349d3ep-14f);
+  return x * poly(x * x - 0.5f, -0x1.1ae14ep-5f, -0x1.1fd164p-2f, 0x1.454374p-4f, -0x1.2b8da6p-6f,
+                  0x1.c817cep-9f, -0x1.288aecp-11f, 0x1.4ffe78p-14f);
 }
 GOTORCH_MATH double erf_small_tail(double x) {
   return x * poly(x * x - 0.75, -0x1.9a0bafec7a26ep-4, -0x1.f4eac5302d05ep-3, 0x1.12198a34afc67p-4,
@@ -26,10 +26,10 @@ GOTORCH_MATH double erf_small_tail(double x) {
                   -0x1.6564bd7d51468p-24, 0x1.00f81c5fe8b71p-27, -0x1.53125076ee85fp-31,
                   0x1.a4849752fb8a7p-35, -0x1.05a3c243f3183p-38);
 }
-// log(erfc(a)) + a for kErfSmall <= a <= 4 (float; erfc to 2^-26.4 of 1), 6 (double, 2^-57).
+// log(erfc(a)) + a for kErfSmall <= a <= 4 (float; erfc to 2^-29.8 of 1), 6 (double, 2^-57).
 GOTORCH_MATH float log_erfc_plus_a(float a) {
-  return poly(a, -0x1.ad1362p-9f, -0x1.d8e966p-4f, -0x1.5068aap-1f, -0x1.6468fcp-4f, 0x1.d3cd4ap-7f,
-              -0x1.1d9f3ap-10f);
+  return poly(a, -0x1.733598p-12f, -0x1.042cf2p-3f, -0x1.46c5c6p-1f, -0x1.a608b8p-4f,
+              0x1.653eaep-6f, -0x1.8145e2p-9f, 0x1.8521ccp-13f);
 }
 GOTORCH_MATH double log_erfc_plus_a(double a) {
   return poly(a, -0x1.2713a066deb49p-18, -0x1.06d7f786eb478p-3, -0x1.4606b2a170693p-1,
@@ -42,7 +42,7 @@ GOTORCH_MATH double log_erfc_plus_a(double a) {
 
 }  // namespace detail
 
-// All x.
+// All x. Float 0.97 ULP, double 1.50.
 template <class T>
 GOTORCH_MATH T erf(T x) {
   const T a = abs(x);
@@ -52,7 +52,7 @@ GOTORCH_MATH T erf(T x) {
   return a < detail::kErfSmall<T> ? x + detail::erf_small_tail(x) : mulsign(large, x);
 }
 
-// All x.
+// All x. Float, by way of double, 0.50 ULP; double 3.6.
 GOTORCH_MATH double erfc(double x) {
   // exp(-a^2) / (1 + 2a) times a polynomial in (a - 4) / (a + 4) (Shepherd and Laframboise 1981), 2^-56.
   const double a = abs(x), c = a > 27.3 ? 27.3 : a, t = (c - 4.0) / (c + 4.0);
@@ -110,7 +110,7 @@ GOTORCH_MATH T erfinv_special(T x, T y) {
 
 }  // namespace detail
 
-// All x; NaN beyond -1 and 1.
+// All x; NaN beyond -1 and 1. Float 0.60 ULP, double 2.7.
 GOTORCH_MATH float erfinv(float x) {
   const double y = detail::erfinv_start(static_cast<double>(abs(x)), 0.0f);
   return detail::erfinv_special(x, static_cast<float>(y));

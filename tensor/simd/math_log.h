@@ -67,7 +67,7 @@ GOTORCH_MATH T log_base(T x, T k_hi, T k_lo, T l_hi, T l_lo) {
 
 }  // namespace detail
 
-// All x.
+// All x. Float 0.90 ULP, double 0.85.
 template <class T>
 GOTORCH_MATH T log(T x) {
   using C = detail::ExpConst<T>;
@@ -77,7 +77,7 @@ GOTORCH_MATH T log(T x) {
   return detail::log_special(x, y);
 }
 
-// All x.
+// All x. Float 0.91 ULP, double 0.82.
 template <class T>
 GOTORCH_MATH T log1p(T x) {
   using C = detail::ExpConst<T>;
@@ -93,7 +93,7 @@ GOTORCH_MATH T log1p(T x) {
   return detail::log_special(u, x == T(0) ? x : y);
 }
 
-// All x.
+// All x. Float 1.21 ULP, double 0.97.
 GOTORCH_MATH float log2(float x) {
   return detail::log_base(x, 1.0f, 0.0f, 0x1.714p+0f, 0x1.47652cp-12f);
 }
@@ -101,7 +101,7 @@ GOTORCH_MATH double log2(double x) {
   return detail::log_base(x, 1.0, 0.0, 0x1.715476p+0, 0x1.4ae0bf85ddf44p-26);
 }
 
-// All x.
+// All x. Float 1.09 ULP, double 0.90.
 GOTORCH_MATH float log10(float x) {
   return detail::log_base(x, 0x1.344p-2f, 0x1.3509f8p-18f, 0x1.bcap-2f, 0x1.7b1526p-14f);
 }
@@ -116,13 +116,13 @@ GOTORCH_MATH T log1p_exp_minus(T a) {
   return log1p(exp(-a));
 }
 
-// log(sigmoid(x)). All x.
+// log(sigmoid(x)). All x. Float 1.65 ULP, double 1.53.
 template <class T>
 GOTORCH_MATH T log_sigmoid(T x) {
   return (x > T(0) ? T(-0.0) : x) - log1p_exp_minus(abs(x));
 }
 
-// log(1 + exp(x)). All x.
+// log(1 + exp(x)). All x. Float 1.65 ULP, double 1.50.
 template <class T>
 GOTORCH_MATH T softplus(T x) {
   return (x < T(0) ? T(0) : x) + log1p_exp_minus(abs(x));

@@ -67,7 +67,7 @@ GOTORCH_MATH T pow_special(T x, T y, T y0) {
 
 }  // namespace detail
 
-// All arguments, with the special cases of C.
+// All arguments, with the special cases of C. 0.51 ULP on samples.
 GOTORCH_MATH float pow(float x, float y) {
   const double l = detail::log2_extended(abs(x));
   const double t =
@@ -75,7 +75,7 @@ GOTORCH_MATH float pow(float x, float y) {
   return detail::pow_special(x, y, detail::exp2_extended(t));
 }
 
-// All arguments, with the special cases of C.
+// All arguments, with the special cases of C. 1.2 ULP on samples.
 GOTORCH_MATH double pow(double x, double y) {
   using L = Layout<double>;
   const double a = abs(x);

@@ -84,7 +84,7 @@ GOTORCH_MATH T tan_of(const TrigReduced& t) {
 
 }  // namespace detail
 
-// |x| <= kTrigLimit, infinities and NaN.
+// |x| <= kTrigLimit, infinities and NaN. Float 0.51 ULP; double 0.77, 0.80 and 2.13.
 template <class T>
 GOTORCH_MATH T sin(T x) {
   return x == T(0) ? x : detail::sin_of<T>(detail::reduce_trig(x));
