@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "tensor/kernels/lanes.h"
 #include "tensor/kernels/reduce.h"
 #include "tensor/simd/isa.h"
 
@@ -30,20 +31,9 @@ struct IntOf<8> {
 template <class T>
 using Place = typename IntOf<sizeof(T)>::type;
 
-// GCC vectors, because the compiler does not vectorise the selection of two things at once.
-template <class T>
-inline constexpr int kWidth = 32 / sizeof(T);
-template <class T>
-struct VecOf {
-  typedef T type __attribute__((vector_size(32)));
-};
-template <class T>
-using Vec = typename VecOf<T>::type;
 template <class T>
 inline Vec<T> load(const T* x) {
-  Vec<T> v;
-  std::memcpy(&v, x, sizeof v);
-  return v;
+  return VecAt<T>{0}(x);
 }
 template <class V>
 inline bool any(V v) {
