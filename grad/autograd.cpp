@@ -75,6 +75,21 @@ Tensor data_of(const Tensor& t) {
   return out;
 }
 
+void set_data(const Tensor& t, const Tensor& data) {
+  const Tensor from = twin(data);
+  check(!t.requires_grad() || from.is_floating(),
+        "data set to a tensor that requires gradients must be floating point, got ", from.dtype());
+  t->dtype = from->dtype;
+  t->contiguous = from->contiguous;
+  t->numel = from->numel;
+  t->offset = from->offset;
+  t->shape = from->shape;
+  t->strides = from->strides;
+  t->storage = from->storage;
+  t->pending = from->pending;
+  t->base = nullptr;
+}
+
 void detach_inplace(const Tensor& t) {
   check(!t->base, "Can't detach views in-place. Use detach() instead.");
   t->requires_grad = false;

@@ -21,6 +21,8 @@ void retain_grad(const Tensor& t);
 Tensor detach(const Tensor& t);
 // The same memory without history; writes to it go unnoticed.
 Tensor data_of(const Tensor& t);
+// Makes t a tensor with the data, dtype and shape of `data`; its object and its place in the graph stay.
+void set_data(const Tensor& t, const Tensor& data);
 // Forgets t's history in place.
 void detach_inplace(const Tensor& t);
 

@@ -1,6 +1,6 @@
 // Activation layers: `inplace` is accepted and gives the same values.
 #include "layers/init.h"
-#include "layers/layer.h"
+#include "layers/layers.h"
 #include "tensor/ops.h"
 
 namespace gotorch::layers {

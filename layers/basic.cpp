@@ -1,6 +1,6 @@
 // Linear, embedding, dropout and normalisation layers.
 #include "layers/init.h"
-#include "layers/layer.h"
+#include "layers/layers.h"
 #include "tensor/ops.h"
 
 namespace gotorch::layers {

@@ -1,5 +1,7 @@
 #include "layers/layer.h"
 
+#include <sstream>
+
 namespace gotorch {
 namespace {
 
@@ -23,7 +25,14 @@ void LayerState::buffer(const char* name, Tensor value) {
   slots_.push_back({name, false, std::move(value)});
 }
 
-Layer::Layer(LayerDef def) : def_(def), signature_(def.sig) { mutable_table().push_back(this); }
+Layer::Layer(LayerDef def) : def_(def), signature_(def.sig) {
+  std::istringstream names(def.inputs);
+  for (std::string name; names >> name;) {
+    if (name.ends_with(',')) name.pop_back();
+    inputs_.push_back(std::move(name));
+  }
+  mutable_table().push_back(this);
+}
 
 const std::vector<const Layer*>& layer_table() { return mutable_table(); }
 

@@ -25,7 +25,8 @@ class LayerState : public Args {
   struct Slot {
     std::string name;
     bool is_parameter;
-    Tensor tensor;  // undefined: the layer does without
+    Tensor tensor;           // undefined: the layer does without
+    bool persistent = true;  // part of state_dict()
   };
   LayerState(std::span<const Value> options, Dtype dtype) : Args(options), dtype_(dtype) {}
 
@@ -60,7 +61,7 @@ class LayerCall : public Args {
 struct LayerDef {
   const char* sig;
   const char* doc = "";
-  int inputs = 1;
+  const char* inputs = "input";  // names, separated by commas
   void (*build)(LayerState&) = [](LayerState&) {};
   void (*reset)(LayerState&) = [](LayerState&) {};
   Tensor (*forward)(const LayerCall&);
@@ -76,10 +77,12 @@ class Layer {
   const LayerDef& def() const { return def_; }
   const Signature& signature() const { return signature_; }
   const std::string& name() const { return signature_.name; }
+  const std::vector<std::string>& inputs() const { return inputs_; }
 
  private:
   LayerDef def_;
   Signature signature_;
+  std::vector<std::string> inputs_;
 };
 
 const std::vector<const Layer*>& layer_table();

@@ -1,5 +1,5 @@
 // Loss layers: input and target in, the reduced loss out.
-#include "layers/layer.h"
+#include "layers/layers.h"
 #include "tensor/ops.h"
 
 namespace gotorch::layers {
@@ -7,7 +7,7 @@ namespace gotorch::layers {
 const Layer mse_loss{{
     .sig = "MSELoss(*, str reduction='mean')",
     .doc = "(input - target)^2.",
-    .inputs = 2,
+    .inputs = "input, target",
     .forward =
         [](const LayerCall& c) {
           return ops::mse_loss(c.input(0), c.input(1), Value(), Value(), c.str(0));
@@ -17,7 +17,7 @@ const Layer mse_loss{{
 const Layer l1_loss{{
     .sig = "L1Loss(*, str reduction='mean')",
     .doc = "|input - target|.",
-    .inputs = 2,
+    .inputs = "input, target",
     .forward =
         [](const LayerCall& c) {
           return ops::l1_loss(c.input(0), c.input(1), Value(), Value(), c.str(0));
@@ -27,7 +27,7 @@ const Layer l1_loss{{
 const Layer smooth_l1_loss{{
     .sig = "SmoothL1Loss(*, str reduction='mean', float beta=1.0)",
     .doc = "Quadratic below beta, linear above.",
-    .inputs = 2,
+    .inputs = "input, target",
     .forward =
         [](const LayerCall& c) {
           return ops::smooth_l1_loss(c.input(0), c.input(1), Value(), Value(), c.str(0),
@@ -38,7 +38,7 @@ const Layer smooth_l1_loss{{
 const Layer huber_loss{{
     .sig = "HuberLoss(str reduction='mean', float delta=1.0)",
     .doc = "Quadratic below delta, linear above.",
-    .inputs = 2,
+    .inputs = "input, target",
     .forward =
         [](const LayerCall& c) {
           return ops::huber_loss(c.input(0), c.input(1), c.str(0), c.number(1));
@@ -48,7 +48,7 @@ const Layer huber_loss{{
 const Layer nll_loss{{
     .sig = "NLLLoss(Tensor? weight=None, *, int ignore_index=-100, str reduction='mean')",
     .doc = "-weight[target] * input[target] for log-probabilities.",
-    .inputs = 2,
+    .inputs = "input, target",
     .build = [](LayerState& s) { s.buffer("weight", s.tensor_or(0)); },
     .forward =
         [](const LayerCall& c) {
@@ -61,7 +61,7 @@ const Layer cross_entropy_loss{{
     .sig = "CrossEntropyLoss(Tensor? weight=None, *, int ignore_index=-100, str reduction='mean', "
            "float label_smoothing=0.0)",
     .doc = "-log softmax(input)[target].",
-    .inputs = 2,
+    .inputs = "input, target",
     .build = [](LayerState& s) { s.buffer("weight", s.tensor_or(0)); },
     .forward =
         [](const LayerCall& c) {
@@ -73,7 +73,7 @@ const Layer cross_entropy_loss{{
 const Layer bce_loss{{
     .sig = "BCELoss(Tensor? weight=None, *, str reduction='mean')",
     .doc = "Binary cross-entropy of probabilities.",
-    .inputs = 2,
+    .inputs = "input, target",
     .build = [](LayerState& s) { s.buffer("weight", s.tensor_or(0)); },
     .forward =
         [](const LayerCall& c) {
@@ -86,7 +86,7 @@ const Layer bce_with_logits_loss{{
     .sig =
         "BCEWithLogitsLoss(Tensor? weight=None, *, str reduction='mean', Tensor? pos_weight=None)",
     .doc = "Binary cross-entropy of logits.",
-    .inputs = 2,
+    .inputs = "input, target",
     .build =
         [](LayerState& s) {
           s.buffer("weight", s.tensor_or(0));
@@ -102,7 +102,7 @@ const Layer bce_with_logits_loss{{
 const Layer kl_div_loss{{
     .sig = "KLDivLoss(*, str reduction='mean', bool log_target=False)",
     .doc = "target * (log(target) - input) for log-probabilities.",
-    .inputs = 2,
+    .inputs = "input, target",
     .forward =
         [](const LayerCall& c) {
           return ops::kl_div(c.input(0), c.input(1), Value(), Value(), c.str(0), c.flag(1));

@@ -43,22 +43,6 @@ py::object variable_of(const GraphNode& g) {
   return py::cast(leaf_of(*g.node));
 }
 
-// Makes t a tensor with the data, dtype and shape of `data`; its object and its place in the graph stay.
-void set_data(const Tensor& t, const Tensor& data) {
-  const Tensor from = twin(data);
-  check(!t.requires_grad() || from.is_floating(),
-        "data set to a tensor that requires gradients must be floating point, got ", from.dtype());
-  t->dtype = from->dtype;
-  t->contiguous = from->contiguous;
-  t->numel = from->numel;
-  t->offset = from->offset;
-  t->shape = from->shape;
-  t->strides = from->strides;
-  t->storage = from->storage;
-  t->pending = from->pending;
-  t->base = nullptr;
-}
-
 void run_backward(const Tensors& results, const py::sequence& gradients_given, bool keep,
                   bool create, const Tensors& inputs) {
   Tensors grads;

@@ -15,13 +15,20 @@ namespace py = pybind11;
 
 // The values of a layer's options, and what they point to.
 struct Options {
-  SmallVector<Value, 8> values;
-  std::array<DimVector, 8> lists;
-  std::array<Tensor, 8> tensors;
+  SmallVector<Value, 10> values;
+  std::array<DimVector, 5> lists;
+  std::array<Tensor, 2> tensors;
+  size_t used_lists = 0, used_tensors = 0;
 };
 
+// The next place of a fixed store: values point there.
+template <class T, size_t n>
+T& next(std::array<T, n>& store, size_t& used) {
+  check(used < n, "internal error: a layer has too many options of one kind");
+  return store[used++];
+}
+
 void convert(PyObject* o, const Param& p, Options& options) {
-  const size_t i = options.values.size();
   using Type = Param::Type;
   if (o == Py_None) {
     options.values.emplace_back();
@@ -30,8 +37,9 @@ void convert(PyObject* o, const Param& p, Options& options) {
   }
   bool fits = true;
   if (p.type == Type::Ints) {
-    fits = to_dims(o, options.lists[i]);
-    options.values.emplace_back(Dims(options.lists[i]));
+    DimVector& list = next(options.lists, options.used_lists);
+    fits = to_dims(o, list);
+    options.values.emplace_back(Dims(list));
   } else if (p.type == Type::Str) {
     fits = PyUnicode_Check(o);
     Py_ssize_t n = 0;
@@ -39,8 +47,9 @@ void convert(PyObject* o, const Param& p, Options& options) {
     options.values.emplace_back(std::string_view(s, static_cast<size_t>(n)));
   } else if (p.type == Type::Tensor) {
     fits = is_tensor(o);
-    if (fits) options.tensors[i] = unwrap(o);
-    options.values.emplace_back(options.tensors[i]);
+    Tensor& tensor = next(options.tensors, options.used_tensors);
+    if (fits) tensor = unwrap(o);
+    options.values.emplace_back(tensor);
   } else {
     Scalar s;
     fits = to_scalar(o, s);
@@ -93,15 +102,14 @@ class BoundLayer {
     layer_->def().reset(state);
   }
 
-  Tensor forward(PyObject* self, PyObject* const* inputs, Py_ssize_t count) const {
-    check<TypeError>(count == layer_->def().inputs, layer_->name(), ".forward() takes ",
-                     layer_->def().inputs, " inputs, got ", count);
-    SmallVector<Tensor, 2> in;
-    for (Py_ssize_t i = 0; i < count; i++) {
-      check<TypeError>(is_tensor(inputs[i]), layer_->name(),
-                       "(): argument 'input' must be Tensor, not ", Py_TYPE(inputs[i])->tp_name);
-      in.push_back(unwrap(inputs[i]));
-    }
+  // `names` is the tuple of the keywords, whose values follow the `count` positional ones; or null.
+  Tensor forward(PyObject* self, PyObject* const* inputs, size_t count, PyObject* names) const {
+    SmallVector<Tensor, 3> in;
+    for (size_t i = 0; i < layer_->inputs().size(); i++)
+      in.push_back(unwrap(input(i, inputs, count, names)));
+    const size_t given = count + static_cast<size_t>(names ? PyTuple_GET_SIZE(names) : 0);
+    check<TypeError>(given == in.size(), layer_->name(), ".forward() takes ", in.size(),
+                     " inputs, got ", given);
     PyObject** place = _PyObject_GetDictPtr(self);
     check<TypeError>(place && *place,
                      "the module has no attributes: super().__init__() was not called");
@@ -136,24 +144,42 @@ class BoundLayer {
     PyObject* name;
     bool parameter;
   };
+
+  PyObject* input(size_t i, PyObject* const* inputs, size_t count, PyObject* names) const {
+    const std::string& name = layer_->inputs()[i];
+    PyObject* found = i < count ? inputs[i] : nullptr;
+    for (Py_ssize_t k = 0; names && k < PyTuple_GET_SIZE(names); k++) {
+      if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, k), name.c_str())) continue;
+      check<TypeError>(!found, layer_->name(), ".forward() got multiple values for argument '",
+                       name, "'");
+      found = inputs[count + static_cast<size_t>(k)];
+    }
+    check<TypeError>(found, layer_->name(), ".forward() missing required argument: '", name, "'");
+    check<TypeError>(is_tensor(found), layer_->name(), "(): argument '", name,
+                     "' must be Tensor, not ", Py_TYPE(found)->tp_name);
+    return found;
+  }
+
   const Layer* layer_;
   std::vector<PyObject*> names_;  // interned, for ever
   std::vector<SlotName> slots_;
 };
 
 // forward(self, *inputs) as a vectorcall: `bound` is a capsule with the BoundLayer.
-PyObject* call_forward(PyObject* bound, PyObject* const* args, Py_ssize_t count) {
+PyObject* call_forward(PyObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   const auto* layer = static_cast<const BoundLayer*>(PyCapsule_GetPointer(bound, nullptr));
   if (count < 1) {
     PyErr_SetString(PyExc_TypeError, "forward() missing self");
     return nullptr;
   }
-  return guarded([&] { return wrap(layer->forward(args[0], args + 1, count - 1)); });
+  return guarded([&] {
+    return wrap(layer->forward(args[0], args + 1, static_cast<size_t>(count - 1), names));
+  });
 }
 
 PyMethodDef forward_method = {
     "forward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call_forward)),
-    METH_FASTCALL, "Computes the layer's output."};
+    METH_FASTCALL | METH_KEYWORDS, "Computes the layer's output."};
 
 }  // namespace
 

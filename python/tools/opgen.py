@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes what derives from the ops in tensor/ops/*.cpp: tensor/ops.h, the type stub, docs/ops.md.
+"""Writes what derives from the ops in tensor/ops/*.cpp, tensor/ops.h, the type stub and docs/ops.md, and from the layers
+in layers/*.cpp: layers/layers.h.
 
 python/tools/opgen.py          write the files
 python/tools/opgen.py --check  exit 1 if a file is not what would be written
@@ -11,6 +12,8 @@ import re
 import sys
 
 import docgen
+import layergen
+from signatures import literal, parameters
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -18,55 +21,6 @@ DEFINITION = re.compile(
     r'^const Op (\w+)\{\{\s*\.sig =\s*((?:"[^"]*"\s*)+),(?:\s*\.doc =\s*((?:"(?:[^"\\]|\\.)*"\s*)+),)?',
     re.M,
 )
-
-CPP_TYPES = {
-    "Tensor": "const Tensor&",
-    "Tensor?": "const Tensor&",
-    "Operand": "const Operand&",
-    "Operand?": "const std::optional<Operand>&",
-    "Tensor[]": "std::span<const Tensor>",
-    "Scalar": "Scalar",
-    "int": "int64_t",
-    "float": "double",
-    "bool": "bool",
-    "int[]": "IntList",
-    "int[]?": "OptionalIntList",
-    "str": "std::string_view",
-    "dtype": "Dtype",
-    "Generator?": "Generator*",
-}
-
-
-class Param:
-    def __init__(self, text):
-        declared, _, default = (part.strip() for part in text.partition("="))
-        self.type, self.name = declared.rsplit(" ", 1)
-        self.default = default or None
-        base = re.sub(r"int\[\d+\]", "int[]", self.type)
-        if base in CPP_TYPES:
-            self.cpp_type = CPP_TYPES[base]
-        else:
-            self.cpp_type = f"std::optional<{CPP_TYPES[base.rstrip('?')]}>"
-
-    def cpp(self):
-        default = self.default
-        if default is None:
-            return f"{self.cpp_type} {self.name}"
-        if default == "None":
-            default = "nullptr" if self.cpp_type == "Generator*" else "{}"
-        elif default in ("True", "False"):
-            default = default.lower()
-        elif default[0] in "([":
-            default = "{" + default[1:-1] + "}"
-        elif default == "inf":
-            default = "__builtin_inf()"
-        elif default == "-inf":
-            default = "-__builtin_inf()"
-        elif default.startswith("'"):
-            default = '"' + default[1:-1] + '"'
-        if self.cpp_type == "IntList" and default[0] != "{":
-            default = "{" + default + "}"
-        return f"{self.cpp_type} {self.name} = {default}"
 
 
 class Op:
@@ -77,11 +31,7 @@ class Op:
         if not match:
             sys.exit(f"{source}: malformed signature: {signature}")
         self.name, self.overload, params = match.groups()
-        pieces = [p.strip() for p in re.split(r",(?![^\[(]*[\])])", params)]
-        self.params = [Param(p) for p in pieces if p and p != "*"]
-        star = pieces.index("*") if "*" in pieces else len(pieces)
-        for i, p in enumerate(self.params):
-            p.keyword_only = i >= star
+        self.params = parameters(params)
         self.read_body(body)
 
     def read_body(self, body):
@@ -119,10 +69,6 @@ class Op:
             f"  return {convert};\n"
             f"}}\n"
         )
-
-
-def literal(text):
-    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text or "")).replace('\\"', '"')
 
 
 def read_ops():
@@ -167,6 +113,7 @@ def main():
         ROOT / "tensor/ops.h": ops_header(ops),
         ROOT / "python/gotorch/_C.pyi": docgen.stub(ops),
         ROOT / "docs/ops.md": docgen.ops_page(ops),
+        ROOT / "layers/layers.h": layergen.header(layergen.read_layers(ROOT)),
     }
     for path, content in files.items():
         if path.exists() and path.read_text() == content:
