@@ -127,9 +127,19 @@ Generator Generator::clone() const {
   return copy;
 }
 
+static std::optional<Generator>& thread_generator() {
+  thread_local std::optional<Generator> generator;
+  return generator;
+}
+
 Generator& default_generator() {
   static Generator generator(entropy());
-  return generator;
+  std::optional<Generator>& own = thread_generator();
+  return own ? *own : generator;
+}
+
+void set_thread_generator(std::optional<Generator> generator) {
+  thread_generator() = std::move(generator);
 }
 
 RandomStream::RandomStream(const Generator& generator) : impl_(generator.impl_) { impl_->lock(); }

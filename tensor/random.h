@@ -47,8 +47,11 @@ class Generator {
   std::shared_ptr<Impl> impl_;
 };
 
-// The one used where none is given: seeded from the system's entropy when the program starts.
+// The one used where none is given: this thread's own, or the program's, which is seeded from the
+// system's entropy when it starts.
 Generator& default_generator();
+// Gives the calling native thread a default generator of its own, as loader workers have; or takes it away.
+void set_thread_generator(std::optional<Generator> generator);
 
 // Exclusive use of a generator for one fill.
 class RandomStream {

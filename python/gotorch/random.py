@@ -1,35 +1,47 @@
 """The default random generator."""
 
 import contextlib
+import threading
 
 from gotorch import _C
 
 default_generator = _C.default_generator
+_own = threading.local()
+
+
+def _current():
+    return getattr(_own, "generator", default_generator)
+
+
+def _use_own_generator(seed):
+    """Gives the calling thread, a loader's worker, a default generator that no other thread draws from."""
+    _own.generator = _C.Generator().manual_seed(seed)
+    _C._set_thread_generator(_own.generator)
 
 
 def manual_seed(seed):
     """Seeds the default generator; returns it."""
-    return default_generator.manual_seed(int(seed))
+    return _current().manual_seed(int(seed))
 
 
 def seed():
     """Seeds the default generator from the system's entropy; returns the seed."""
-    return default_generator.seed()
+    return _current().seed()
 
 
 def initial_seed():
     """The last seed of the default generator."""
-    return default_generator.initial_seed()
+    return _current().initial_seed()
 
 
 def get_rng_state():
     """The state of the default generator as a uint8 tensor, in PyTorch's layout."""
-    return default_generator.get_state()
+    return _current().get_state()
 
 
 def set_rng_state(new_state):
     """Brings the default generator into a state that get_rng_state returned."""
-    default_generator.set_state(new_state)
+    _current().set_state(new_state)
 
 
 @contextlib.contextmanager

@@ -2,8 +2,10 @@
 
 #include <pybind11/pybind11.h>
 
+#include <cstring>
 #include <new>
 
+#include "data/atomic_file.h"
 #include "runtime/interrupt.h"
 #include "tensor/error.h"
 
@@ -13,6 +15,15 @@ namespace {
 PyObject* out_of_memory_error = nullptr;
 
 void raise(PyObject* type, const char* text) { PyErr_SetString(type, text); }
+
+// OSError(errno, text, path): Python chooses the subclass, FileNotFoundError for instance.
+void raise_os_error(const FileError& e) {
+  const Owned arguments(Py_BuildValue("isN", e.code, std::strerror(e.code),
+                                      PyUnicode_DecodeFSDefault(e.path.c_str())));
+  if (!arguments.get()) return;
+  const Owned error(PyObject_CallObject(PyExc_OSError, arguments.get()));
+  if (error.get()) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.get())), error.get());
+}
 
 // Polled by a thread that waits in the runtime, with or without the GIL. Only the main thread sees signals.
 bool check_signals() {
@@ -46,6 +57,8 @@ void set_error() {
     raise(PyExc_ZeroDivisionError, e.what());
   } catch (const OutOfMemoryError& e) {
     raise(out_of_memory_error, e.what());
+  } catch (const FileError& e) {
+    raise_os_error(e);
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::exception& e) {

@@ -1,5 +1,7 @@
 #include "python/src/generator.h"
 
+#include <pybind11/stl.h>
+
 #include "python/src/bind.h"
 #include "python/src/casters.h"
 #include "python/src/overload.h"
@@ -68,6 +70,7 @@ void bind_generator(py::module_& m) {
       .def_property_readonly("device", [](const Generator&) {
         return py::reinterpret_borrow<py::object>(cpu_device);
       });
+  m.def("_set_thread_generator", &set_thread_generator);
   m.attr("default_generator") = py::cast(&default_generator(), py::return_value_policy::reference);
 }
 

@@ -21,4 +21,6 @@ PYBIND11_MODULE(_C, m) {
   bind_layers(m);
   bind_optim(m);
   bind_runtime(m);
+  bind_data(m);
+  bind_files(m);
 }

@@ -1,0 +1,3 @@
+"""The parts of DataLoader."""
+
+from gotorch.utils.data._utils import collate, worker
