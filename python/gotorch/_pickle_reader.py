@@ -113,6 +113,7 @@ for _module in ("builtins.", "__builtin__."):
     ALLOWED[_module + "set"] = _Allowed(_container(set, list))
     ALLOWED[_module + "frozenset"] = _Allowed(_container(frozenset, list))
     ALLOWED[_module + "bytearray"] = _Allowed(_container(bytearray, bytes))
+    ALLOWED[_module + "bytes"] = _Allowed(_container(bytes))
     ALLOWED[_module + "complex"] = _Allowed(_complex)
 
 

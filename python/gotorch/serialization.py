@@ -89,7 +89,7 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
     any code: only for files from people you trust.
     """
     if map_location is not None and not callable(map_location) and not isinstance(map_location, dict):
-        gotorch.device(map_location)
+        gotorch._C._check_device(map_location)
     name = f if isinstance(f, (str, os.PathLike)) else "the file"
     try:
         archive = ArchiveReader(f)

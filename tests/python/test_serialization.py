@@ -41,7 +41,7 @@ def state():
 
 def same(a, b):
     if isinstance(a, gotorch.Tensor):
-        return a.dtype == b.dtype and a.shape == b.shape and gotorch.equal(a, b)
+        return a.dtype == b.dtype and a.shape == b.shape and a.tolist() == b.tolist()
     if isinstance(a, dict):
         return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, (list, tuple)):
@@ -180,7 +180,7 @@ def test_other_classes_need_trust(tmp_path):
     loaded = gotorch.load(tmp_path / "c.pt", weights_only=False)
     assert loaded["t"] == saved["t"]
     x = gotorch.ones(1, 2)
-    assert gotorch.equal(loaded["net"](x), saved["net"](x))
+    assert same(loaded["net"](x), saved["net"](x))
     only = there_and_back  # of a class that is declared safe, and after that is taken back
     with gotorch.serialization.safe_globals([Trusted]):
         assert only(saved["t"]) == saved["t"] and gotorch.serialization.get_safe_globals() == [Trusted]
@@ -329,7 +329,7 @@ def test_archives_that_are_none_are_refused(tmp_path):
     refused(archive_of(b"\x80\x02N.", [("byteorder", b"big")]).getvalue(), "byte order")
     with pytest.raises(FileNotFoundError):
         gotorch.load(tmp_path / "none")
-    with pytest.raises(RuntimeError, match="cuda"):
+    with pytest.raises(RuntimeError, match="(?i)cuda"):
         gotorch.load(tmp_path / "f", map_location="cuda")
 
 

@@ -90,9 +90,9 @@ class Fetcher:
                 items = dataset.__getitems__(index)
             else:
                 items = [dataset[i] for i in index]
-        except StopIteration as error:
-            raise RuntimeError("a dataset's __getitem__ raised StopIteration") from error
-        return self.collate_fn(items)
+            return self.collate_fn(items)
+        except StopIteration as error:  # would end the loop as if there were no more
+            raise RuntimeError("a dataset raised StopIteration") from error
 
     def _next(self, index):
         if not self.batched:
