@@ -9,8 +9,8 @@ namespace gotorch {
 Tensor row_of(const Tensor& x, int64_t i) {
   check<IndexError>(i >= 0 && i < x.size(0), "index ", i, " is out of bounds for ", x.size(0),
                     " rows");
-  return twin(
-      alias(x, x.shape().subspan(1), x.strides().subspan(1), x.offset() + i * x.strides()[0]));
+  const int64_t begin = x.numel() ? i * x.strides()[0] : 0;  // no element lies anywhere
+  return twin(alias(x, x.shape().subspan(1), x.strides().subspan(1), x.offset() + begin));
 }
 
 Tensor rows_of(const Tensor& x, std::span<const int64_t> indices) {
@@ -18,7 +18,6 @@ Tensor rows_of(const Tensor& x, std::span<const int64_t> indices) {
   shape[0] = static_cast<int64_t>(indices.size());
   Tensor out = empty(shape, x.dtype());
   if (!x.is_contiguous()) {
-    const DimVector strides = contiguous_strides(shape);
     for (size_t i = 0; i < indices.size(); i++)
       copy_elements(row_of(out, static_cast<int64_t>(i)), row_of(x, indices[i]));
     return out;

@@ -25,6 +25,7 @@ TEST(TensorDataset, BatchesAreCopiesOfRowsOfAnyLayout) {
               values(index_select(of, 0, tensor_of<int64_t>(std::vector<int64_t>{1, 0, 1}, 3))));
   }
   EXPECT_EQ(shape_of(std::get<0>(TensorDataset(x).get_batch({}))), (Shape{0, 3}));
+  EXPECT_EQ(std::get<0>(TensorDataset(ramp({2, 0})).get(1)).numel(), 0);
   EXPECT_EQ(std::get<0>(TensorDataset(ramp({2, 0})).get_batch(std::vector<int64_t>{1})).numel(), 0);
 }
 
