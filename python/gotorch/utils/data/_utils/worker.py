@@ -42,14 +42,16 @@ class Failure:
         self.fatal = not issubclass(kind, Exception)
 
     def reraise(self):
+        raise self._exception()  # held by no local variable: its traceback would keep this frame, and so itself
+
+    def _exception(self):
         if self.fatal:
-            raise RuntimeError(f"DataLoader worker exited unexpectedly: {self.text}")
+            return RuntimeError(f"DataLoader worker exited unexpectedly: {self.text}")
         text = _Verbatim(self.text) if issubclass(self.kind, KeyError) else self.text
         try:
-            error = self.kind(text)
-        except Exception:
-            error = None  # a class that is not made from one text
-        raise RuntimeError(self.text) if error is None else error
+            return self.kind(text)
+        except Exception:  # a class that is not made from one text
+            return RuntimeError(self.text)
 
 
 class _Verbatim(str):
