@@ -44,6 +44,13 @@ extern const Op lerp;
 extern const Op addcmul;
 extern const Op addcdiv;
 extern const Op logaddexp;
+extern const Op logaddexp2;
+extern const Op copysign;
+extern const Op heaviside;
+extern const Op gcd;
+extern const Op lcm;
+extern const Op float_power;
+extern const Op ldexp;
 extern const Op eq;
 extern const Op ne;
 extern const Op gt;
@@ -56,13 +63,24 @@ extern const Op logical_xor;
 extern const Op bitwise_and;
 extern const Op bitwise_or;
 extern const Op bitwise_xor;
+extern const Op bitwise_left_shift;
+extern const Op bitwise_right_shift;
 extern const Op where;
 extern const Op masked_fill;
 extern const Op maximum;
+extern const Op fmax;
+extern const Op fmin;
 extern const Op minimum;
 extern const Op clamp_min;
 extern const Op clamp_max;
 extern const Op clamp;
+extern const Op einsum;
+extern const Op tensordot;
+extern const Op inner;
+extern const Op kron;
+extern const Op trace;
+extern const Op addr;
+extern const Op cross;
 extern const Op conv_kernel;
 extern const Op conv_data;
 extern const Op conv_weight;
@@ -96,10 +114,19 @@ extern const Op logspace;
 extern const Op eye;
 extern const Op tril_indices;
 extern const Op triu_indices;
+extern const Op exponential;
+extern const Op cauchy;
+extern const Op log_normal;
+extern const Op geometric;
+extern const Op multinomial;
 extern const Op embedding;
 extern const Op embedding_backward;
 extern const Op one_hot;
 extern const Op bincount;
+extern const Op isclose;
+extern const Op allclose;
+extern const Op equal;
+extern const Op isin;
 extern const Op amax;
 extern const Op amin;
 extern const Op max;
@@ -202,6 +229,7 @@ extern const Op normal_fill;
 extern const Op random_integers;
 extern const Op bernoulli;
 extern const Op bernoulli_p;
+extern const Op bernoulli_tensor;
 extern const Op keep_mask;
 extern const Op apply_mask;
 extern const Op dropout;
@@ -322,12 +350,16 @@ extern const Op round;
 extern const Op isnan;
 extern const Op isinf;
 extern const Op isfinite;
+extern const Op isposinf;
+extern const Op isneginf;
 extern const Op signbit;
 extern const Op logical_not;
 extern const Op bitwise_not;
 extern const Op nan_to_num;
 extern const Op deg2rad;
 extern const Op rad2deg;
+extern const Op logit;
+extern const Op sinc;
 extern const Op view_;
 extern const Op view_dtype;
 extern const Op view_as;
@@ -613,6 +645,55 @@ inline Tensor logaddexp(const Tensor& input, const Tensor& other) {
   return std::move(out[0]);
 }
 
+// log2(2^input + 2^other). The larger is taken out, so the power cannot overflow.
+inline Tensor logaddexp2(const Tensor& input, const Tensor& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::logaddexp2, given);
+  return std::move(out[0]);
+}
+
+// |input| with the sign of other, also of -0.
+inline Tensor copysign(const Tensor& input, const Operand& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::copysign, given);
+  return std::move(out[0]);
+}
+
+// 0 where input is negative, 1 where positive, `values` where zero.
+inline Tensor heaviside(const Tensor& input, const Tensor& values) {
+  const Value given[] = {Value(input), Value(values)};
+  Tensors out = call(ops::heaviside, given);
+  return std::move(out[0]);
+}
+
+// The greatest common divisor, not negative.
+inline Tensor gcd(const Tensor& input, const Tensor& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::gcd, given);
+  return std::move(out[0]);
+}
+
+// The least common multiple, not negative; 0 where either is 0.
+inline Tensor lcm(const Tensor& input, const Tensor& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::lcm, given);
+  return std::move(out[0]);
+}
+
+// input to the power of exponent, in float64.
+inline Tensor float_power(const Tensor& input, const Operand& exponent) {
+  const Value given[] = {Value(input), Value(exponent)};
+  Tensors out = call(ops::float_power, given);
+  return std::move(out[0]);
+}
+
+// input * 2^other.
+inline Tensor ldexp(const Tensor& input, const Tensor& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::ldexp, given);
+  return std::move(out[0]);
+}
+
 // input == other.
 inline Tensor eq(const Tensor& input, const Operand& other) {
   const Value given[] = {Value(input), Value(other)};
@@ -697,6 +778,20 @@ inline Tensor bitwise_xor(const Tensor& input, const Operand& other) {
   return std::move(out[0]);
 }
 
+// input * 2^other, as bits are shifted; 0 where other is negative or not below the number of bits.
+inline Tensor bitwise_left_shift(const Tensor& input, const Operand& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::bitwise_left_shift, given);
+  return std::move(out[0]);
+}
+
+// input / 2^other, rounded down; where other is negative or not below the number of bits, what no bits of the number leave: 0 or -1.
+inline Tensor bitwise_right_shift(const Tensor& input, const Operand& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::bitwise_right_shift, given);
+  return std::move(out[0]);
+}
+
 // input where condition, else other. The condition must be bool.
 inline Tensor where(const Tensor& condition, const Operand& input, const Operand& other) {
   const Value given[] = {Value(condition), Value(input), Value(other)};
@@ -715,6 +810,20 @@ inline Tensor masked_fill(const Tensor& input, const Tensor& mask, const Operand
 inline Tensor maximum(const Tensor& input, const Tensor& other) {
   const Value given[] = {Value(input), Value(other)};
   Tensors out = call(ops::maximum, given);
+  return std::move(out[0]);
+}
+
+// The larger of the two; a number where the other is NaN.
+inline Tensor fmax(const Tensor& input, const Tensor& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::fmax, given);
+  return std::move(out[0]);
+}
+
+// The smaller of the two; a number where the other is NaN.
+inline Tensor fmin(const Tensor& input, const Tensor& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::fmin, given);
   return std::move(out[0]);
 }
 
@@ -743,6 +852,55 @@ inline Tensor clamp_max(const Tensor& input, const Operand& max) {
 inline Tensor clamp(const Tensor& input, const std::optional<Operand>& min = {}, const std::optional<Operand>& max = {}) {
   const Value given[] = {Value(input), Value(min), Value(max)};
   Tensors out = call(ops::clamp, given);
+  return std::move(out[0]);
+}
+
+// Sums of products by Einstein's convention: "ij,jk->ik" is a matrix product. Operands are contracted from left to right.
+inline Tensor einsum(std::string_view equation, std::span<const Tensor> operands) {
+  const Value given[] = {Value(equation), Value(operands)};
+  Tensors out = call(ops::einsum, given);
+  return std::move(out[0]);
+}
+
+// Sum of products over dimensions dims_self of input and dims_other of other, pair by pair.
+inline Tensor tensordot(const Tensor& input, const Tensor& other, IntList dims_self, IntList dims_other) {
+  const Value given[] = {Value(input), Value(other), Value(dims_self), Value(dims_other)};
+  Tensors out = call(ops::tensordot, given);
+  return std::move(out[0]);
+}
+
+// Sum of products over the last dimension of both.
+inline Tensor inner(const Tensor& input, const Tensor& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::inner, given);
+  return std::move(out[0]);
+}
+
+// Kronecker product: every element of input times the whole of other.
+inline Tensor kron(const Tensor& input, const Tensor& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::kron, given);
+  return std::move(out[0]);
+}
+
+// Sum of the diagonal of a matrix.
+inline Tensor trace(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::trace, given);
+  return std::move(out[0]);
+}
+
+// beta * input + alpha * outer(vec1, vec2).
+inline Tensor addr(const Tensor& input, const Tensor& vec1, const Tensor& vec2, Scalar beta = 1, Scalar alpha = 1) {
+  const Value given[] = {Value(input), Value(vec1), Value(vec2), Value(beta), Value(alpha)};
+  Tensors out = call(ops::addr, given);
+  return std::move(out[0]);
+}
+
+// Cross product of vectors of 3 along `dim`: by default the first dimension of size 3.
+inline Tensor cross(const Tensor& input, const Tensor& other, std::optional<int64_t> dim = {}) {
+  const Value given[] = {Value(input), Value(other), Value(dim)};
+  Tensors out = call(ops::cross, given);
   return std::move(out[0]);
 }
 
@@ -977,6 +1135,41 @@ inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0, std::op
   return std::move(out[0]);
 }
 
+// Numbers of density lambd * exp(-lambd * x), in input's shape and dtype.
+inline Tensor exponential(const Tensor& input, double lambd = 1, Generator* generator = nullptr) {
+  const Value given[] = {Value(input), Value(lambd), Value(generator)};
+  Tensors out = call(ops::exponential, given);
+  return std::move(out[0]);
+}
+
+// Numbers of Cauchy's distribution, in input's shape and dtype.
+inline Tensor cauchy(const Tensor& input, double median = 0, double sigma = 1, Generator* generator = nullptr) {
+  const Value given[] = {Value(input), Value(median), Value(sigma), Value(generator)};
+  Tensors out = call(ops::cauchy, given);
+  return std::move(out[0]);
+}
+
+// exp of normal numbers of the given mean and standard deviation, in input's shape and dtype.
+inline Tensor log_normal(const Tensor& input, double mean = 1, double std = 2, Generator* generator = nullptr) {
+  const Value given[] = {Value(input), Value(mean), Value(std), Value(generator)};
+  Tensors out = call(ops::log_normal, given);
+  return std::move(out[0]);
+}
+
+// The number of trials of probability p up to the first success, in input's shape and dtype.
+inline Tensor geometric(const Tensor& input, double p, Generator* generator = nullptr) {
+  const Value given[] = {Value(input), Value(p), Value(generator)};
+  Tensors out = call(ops::geometric, given);
+  return std::move(out[0]);
+}
+
+// In each row, num_samples indices, drawn with the row's weights, which need not sum to one.
+inline Tensor multinomial(const Tensor& input, int64_t num_samples, bool replacement = false, Generator* generator = nullptr) {
+  const Value given[] = {Value(input), Value(num_samples), Value(replacement), Value(generator)};
+  Tensors out = call(ops::multinomial, given);
+  return std::move(out[0]);
+}
+
 // The rows of weight that input names, in input's shape. The row padding_idx gets no gradient; rows longer than max_norm are scaled down in place first.
 inline Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx = {}, std::optional<double> max_norm = {}, double norm_type = 2.0, bool scale_grad_by_freq = false, bool sparse = false) {
   const Value given[] = {Value(input), Value(weight), Value(padding_idx), Value(max_norm), Value(norm_type), Value(scale_grad_by_freq), Value(sparse)};
@@ -1002,6 +1195,34 @@ inline Tensor one_hot(const Tensor& tensor, int64_t num_classes = -1) {
 inline Tensor bincount(const Tensor& input, const Tensor& weights = {}, int64_t minlength = 0) {
   const Value given[] = {Value(input), Value(weights), Value(minlength)};
   Tensors out = call(ops::bincount, given);
+  return std::move(out[0]);
+}
+
+// |input - other| <= atol + rtol * |other|. NaN equals NaN only with equal_nan.
+inline Tensor isclose(const Tensor& input, const Tensor& other, double rtol = 1e-05, double atol = 1e-08, bool equal_nan = false) {
+  const Value given[] = {Value(input), Value(other), Value(rtol), Value(atol), Value(equal_nan)};
+  Tensors out = call(ops::isclose, given);
+  return std::move(out[0]);
+}
+
+// Whether all elements are close, as isclose says it.
+inline Tensor allclose(const Tensor& input, const Tensor& other, double rtol = 1e-05, double atol = 1e-08, bool equal_nan = false) {
+  const Value given[] = {Value(input), Value(other), Value(rtol), Value(atol), Value(equal_nan)};
+  Tensors out = call(ops::allclose, given);
+  return std::move(out[0]);
+}
+
+// Whether the two have the same shape and equal elements; NaN equals nothing.
+inline Tensor equal(const Tensor& input, const Tensor& other) {
+  const Value given[] = {Value(input), Value(other)};
+  Tensors out = call(ops::equal, given);
+  return std::move(out[0]);
+}
+
+// Whether each of `elements` is among `test_elements`; with invert, whether it is not.
+inline Tensor isin(const Tensor& elements, const Tensor& test_elements, bool assume_unique = false, bool invert = false) {
+  const Value given[] = {Value(elements), Value(test_elements), Value(assume_unique), Value(invert)};
+  Tensors out = call(ops::isin, given);
   return std::move(out[0]);
 }
 
@@ -1713,9 +1934,16 @@ inline Tensor bernoulli(const Tensor& input, Generator* generator = nullptr) {
 }
 
 // 1 with probability p, else 0, in input's shape and dtype.
-inline Tensor bernoulli(const Tensor& input, double p, Generator* generator = nullptr) {
+inline Tensor bernoulli(const Tensor& input, double p = 0.5, Generator* generator = nullptr) {
   const Value given[] = {Value(input), Value(p), Value(generator)};
   Tensors out = call(ops::bernoulli_p, given);
+  return std::move(out[0]);
+}
+
+// 1 with the probability that p gives, else 0, in input's shape and dtype.
+inline Tensor bernoulli(const Tensor& input, const Tensor& p, Generator* generator = nullptr) {
+  const Value given[] = {Value(input), Value(p), Value(generator)};
+  Tensors out = call(ops::bernoulli_tensor, given);
   return std::move(out[0]);
 }
 
@@ -2559,6 +2787,20 @@ inline Tensor isfinite(const Tensor& input) {
   return std::move(out[0]);
 }
 
+// True where input is positive infinity.
+inline Tensor isposinf(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::isposinf, given);
+  return std::move(out[0]);
+}
+
+// True where input is negative infinity.
+inline Tensor isneginf(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::isneginf, given);
+  return std::move(out[0]);
+}
+
 // True where the sign bit is set, also for -0.
 inline Tensor signbit(const Tensor& input) {
   const Value given[] = {Value(input)};
@@ -2598,6 +2840,20 @@ inline Tensor deg2rad(const Tensor& input) {
 inline Tensor rad2deg(const Tensor& input) {
   const Value given[] = {Value(input)};
   Tensors out = call(ops::rad2deg, given);
+  return std::move(out[0]);
+}
+
+// log(input / (1 - input)); with eps, input is first clamped to [eps, 1 - eps].
+inline Tensor logit(const Tensor& input, std::optional<double> eps = {}) {
+  const Value given[] = {Value(input), Value(eps)};
+  Tensors out = call(ops::logit, given);
+  return std::move(out[0]);
+}
+
+// sin(pi * input) / (pi * input), and 1 at 0.
+inline Tensor sinc(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::sinc, given);
   return std::move(out[0]);
 }
 

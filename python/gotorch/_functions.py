@@ -6,9 +6,15 @@ __all__ = [
     "are_deterministic_algorithms_enabled",
     "as_tensor",
     "asarray",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "broadcast_shapes",
+    "broadcast_tensors",
     "can_cast",
+    "cartesian_prod",
     "compile",
+    "einsum",
     "from_dlpack",
     "get_device",
     "get_float32_matmul_precision",
@@ -18,6 +24,7 @@ __all__ = [
     "is_nonzero",
     "is_storage",
     "is_tensor",
+    "normal",
     "numel",
     "promote_types",
     "result_type",
@@ -25,7 +32,10 @@ __all__ = [
     "set_default_tensor_type",
     "set_float32_matmul_precision",
     "set_num_interop_threads",
+    "tensordot",
     "typename",
+    "unique",
+    "unique_consecutive",
     "use_deterministic_algorithms",
 ]
 
@@ -100,6 +110,133 @@ def broadcast_shapes(*shapes):
     for shape in shapes:
         result = _C._broadcast_shapes(result, (shape,) if isinstance(shape, int) else tuple(shape))
     return result
+
+
+def _each(*tensors):
+    """The tensors of f(a, b) or f([a, b])."""
+    return tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+
+
+def broadcast_tensors(*tensors):
+    """Views of the tensors, expanded to the shape that all broadcast to."""
+    tensors = _each(*tensors)
+    shape = broadcast_shapes(*(t.shape for t in tensors))
+    return tuple(t.expand(shape) for t in tensors)
+
+
+def _with_dims(reshape):
+    def each(*tensors):
+        if len(tensors) == 1 and isinstance(tensors[0], _C.Tensor):
+            return reshape(tensors[0])
+        return tuple(reshape(t) for t in _each(*tensors))
+
+    return each
+
+
+atleast_1d = _with_dims(lambda t: t.reshape(1) if t.dim() == 0 else t)
+atleast_2d = _with_dims(lambda t: t.reshape(1, -1) if t.dim() < 2 else t)
+atleast_3d = _with_dims(lambda t: t.reshape(1, -1, 1) if t.dim() < 2 else t.unsqueeze(-1) if t.dim() == 2 else t)
+
+
+def cartesian_prod(*tensors):
+    """All ways to take one element of each vector, one way a row; of one vector, itself."""
+    tensors = _each(*tensors)
+    if len(tensors) == 1:
+        return tensors[0]
+    return _C.stack([grid.reshape(-1) for grid in _C.meshgrid(list(tensors), indexing="ij")], dim=1)
+
+
+def _letter(index):
+    if not 0 <= index < 52:
+        raise ValueError(f"einsum: a subscript {index} is not in [0, 52)")
+    return chr(ord("A") + index) if index < 26 else chr(ord("a") + index - 26)
+
+
+def _equation(args):
+    """einsum(a, [0, 1], b, [1, 2], [0, 2]) as a string and operands."""
+
+    def subscripts(labels):
+        return "".join("..." if label is Ellipsis else _letter(label) for label in labels)
+
+    pairs = len(args) // 2
+    equation = ",".join(subscripts(labels) for labels in args[1 : 2 * pairs : 2])
+    if len(args) % 2:
+        equation += "->" + subscripts(args[-1])
+    return equation, args[: 2 * pairs : 2]
+
+
+def einsum(equation, *operands):
+    """Sums of products by Einstein's convention: `einsum("ij,jk->ik", a, b)` is a matrix product.
+
+    Letters name dimensions; those that the part after "->" lacks are summed; "..." stands for any number of
+    dimensions, which broadcast. Operands are contracted from left to right.
+    """
+    if not isinstance(equation, str):
+        equation, operands = _equation((equation, *operands))
+    return _C.internal.einsum(equation, list(_each(*operands)))
+
+
+def tensordot(a, b, dims=2, out=None):
+    """Sum of products over dimensions: the last `dims` of `a` with the first of `b`, or two lists of dimensions."""
+    if isinstance(dims, _C.Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot: expects dims >= 0, but got dims={dims}")
+        if dims > min(a.dim(), b.dim()):
+            raise RuntimeError(f"tensordot: dims={dims} is more than the tensors have: {a.dim()} and {b.dim()}")
+        dims = list(range(a.dim() - dims, a.dim())), list(range(dims))
+    of_a, of_b = ([d] if isinstance(d, int) else list(d) for d in dims)
+    result = _C.internal.tensordot(a, b, of_a, of_b)
+    return result if out is None else out.resize_(result.shape).copy_(result)
+
+
+def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, out=None, requires_grad=False):
+    """Normal numbers: one for each element of the tensors `mean` and `std`, or `size` of them for two numbers."""
+    tensors = [t for t in (mean, std) if isinstance(t, _C.Tensor)]
+    if not tensors:
+        if size is None:
+            raise TypeError("normal() needs size where mean and std are numbers")
+        result = _C.empty(size, dtype=dtype).normal_(mean, std, generator=generator)
+    else:
+        first = tensors[0]
+        result = _C.empty(broadcast_shapes(*(t.shape for t in tensors)), dtype=first.dtype)
+        if isinstance(std, _C.Tensor):
+            if bool((std < 0).any()):
+                raise RuntimeError("normal expects all elements of std >= 0.0")
+            result.normal_(generator=generator).mul_(std.detach()).add_(mean)
+        else:
+            result.normal_(0, std, generator=generator).add_(mean.detach())
+    if out is not None:
+        result = out.copy_(result)
+    return result.requires_grad_() if requires_grad else result
+
+
+def _chosen(results, return_inverse, return_counts):
+    output, inverse, counts = results
+    chosen = [output] + [inverse] * bool(return_inverse) + [counts] * bool(return_counts)
+    return chosen[0] if len(chosen) == 1 else tuple(chosen)
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The distinct elements in ascending order, or along `dim` the distinct slices.
+
+    return_inverse: also, for each element, where it is in the result. return_counts: also how often each occurs.
+    """
+    if dim is None:
+        results = _C.internal._unique2(input, sorted, return_inverse, return_counts)
+    else:
+        results = _C.internal._unique_dim(input, dim, False, return_inverse, return_counts)
+    return _chosen(results, return_inverse, return_counts)
+
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    """The elements, or slices along `dim`, with runs of equal ones as one; see unique."""
+    if dim is None:
+        results = _C.internal._unique_consecutive(input, return_inverse, return_counts)
+    else:
+        results = _C.internal._unique_dim(input, dim, True, return_inverse, return_counts)
+    return _chosen(results, return_inverse, return_counts)
 
 
 def typename(obj):

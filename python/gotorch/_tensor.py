@@ -2,7 +2,7 @@
 
 import copy
 
-from gotorch import _C
+from gotorch import _C, _functions
 from gotorch._hooks import TensorHook
 from gotorch._tensor_str import tensor_str
 
@@ -166,6 +166,22 @@ Tensor.H = property(_C.adjoint)
 Tensor.mH = property(_C.adjoint)
 Tensor.layout = "torch.strided"
 Tensor.names = property(lambda self: (None,) * self.dim())
+
+
+Tensor.is_cpu = True
+Tensor.is_mps = Tensor.is_xpu = Tensor.is_vulkan = Tensor.is_ipu = Tensor.is_mtia = False
+
+
+@_method
+def unique(self, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """torch.unique of this tensor."""
+    return _functions.unique(self, sorted, return_inverse, return_counts, dim)
+
+
+@_method
+def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None):
+    """torch.unique_consecutive of this tensor."""
+    return _functions.unique_consecutive(self, return_inverse, return_counts, dim)
 
 
 def _same_place(self, *args, **kwargs):

@@ -197,9 +197,13 @@ void OpSet::fail_to_match(const Arguments& args) const {
   throw TypeError(why);
 }
 
-const Overload& OpSet::match(const Arguments& args, Call& call) const {
+bool OpSet::has_inplace() const {
+  return std::ranges::any_of(overloads_, [](const Overload& o) { return o.op().has_inplace(); });
+}
+
+const Overload& OpSet::match(const Arguments& args, Call& call, bool inplace) const {
   for (const Overload& o : overloads_)
-    if (o.parse(args, call)) return o;
+    if ((!inplace || o.op().has_inplace()) && o.parse(args, call)) return o;
   fail_to_match(args);
 }
 
@@ -216,7 +220,7 @@ PyObject* OpSet::call(const Arguments& args) const {
 
 PyObject* OpSet::call_inplace(const Arguments& args) const {
   Call c;
-  const Overload& o = match(args, c);
+  const Overload& o = match(args, c, true);
   check<TypeError>(!c.out, name_, "_(): out= makes no sense for an in-place call");
   return run_inplace(o.op(), std::span<const Value>(c.values, o.params()), args.values[0]);
 }

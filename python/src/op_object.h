@@ -17,7 +17,7 @@ class OpSet {
 
   const std::string& name() const { return name_; }
   const std::deque<Overload>& overloads() const { return overloads_; }
-  bool has_inplace() const { return overloads_.front().op().has_inplace(); }
+  bool has_inplace() const;  // any of the overloads has an in-place form
   Scope scope() const { return overloads_.front().op().def().scope; }
   std::string doc() const;
 
@@ -31,7 +31,7 @@ class OpSet {
 
  private:
   [[noreturn]] void fail_to_match(const Arguments& args) const;
-  const Overload& match(const Arguments& args, Call& call) const;
+  const Overload& match(const Arguments& args, Call& call, bool inplace = false) const;
 
   std::string name_;
   std::deque<Overload> overloads_;

@@ -21,6 +21,20 @@ T integer_power(T x, T y) {
   return y < T(0) ? inverse : static_cast<T>(power);
 }
 
+// By Euclid's algorithm, on magnitudes; wraps for the smallest integer.
+template <class T>
+T common_divisor(T x, T y) {
+  using U = std::make_unsigned_t<T>;
+  U a = x < T(0) ? static_cast<U>(U(0) - static_cast<U>(x)) : static_cast<U>(x);
+  U b = y < T(0) ? static_cast<U>(U(0) - static_cast<U>(y)) : static_cast<U>(y);
+  while (b != 0) {
+    const U r = static_cast<U>(a % b);
+    a = b;
+    b = r;
+  }
+  return static_cast<T>(a);
+}
+
 Operand operand(const Value& v) {
   return v.is_tensor() ? Operand(v.tensor()) : Operand(v.scalar());
 }
@@ -326,6 +340,90 @@ const Op logaddexp{{
     .grad = {wrt("input", "input other", [](auto& s) { return s.g() * sigmoid(s[0] - s[1]); }),
              wrt("other", "input other", [](auto& s) { return s.g() * sigmoid(s[1] - s[0]); })},
     .samples = {{in(-4, 4), in(-4, 4)}},
+}};
+
+const Op logaddexp2{{
+    .sig = "logaddexp2(Tensor input, Tensor other) -> Tensor",
+    .doc = "log2(2^input + 2^other). The larger is taken out, so the power cannot overflow.",
+    .kernel = pointwise<kFloats>([](auto x, auto y) {
+      using T = decltype(x);
+      constexpr T kLog2E = T(1.4426950408889634);
+      const T m = math::max(x, y);
+      const T sum = m + math::log1p(math::exp2(-math::abs(x - y))) * kLog2E;
+      return math::isinf(m) & (x == y) ? x : sum;
+    }),
+    .grad = {wrt("input", "input other",
+                 [](auto& s) { return s.g() * sigmoid((s[0] - s[1]) * 0.6931471805599453); }),
+             wrt("other", "input other",
+                 [](auto& s) { return s.g() * sigmoid((s[1] - s[0]) * 0.6931471805599453); })},
+    .samples = {{in(-4, 4), in(-4, 4)}},
+}};
+
+const Op copysign{{
+    .sig = "copysign(Tensor input, Operand other) -> Tensor",
+    .doc = "|input| with the sign of other, also of -0.",
+    .dtypes = kAll,
+    .kernel =
+        pointwise<kFloats, ResultType::Float>([](auto x, auto y) { return math::copysign(x, y); }),
+    .grad = {wrt("input", "input result",
+                 [](auto& s) { return where(eq(s[0], 0), 0, s.g() * (sign(s[0]) * sign(s.y()))); }),
+             wrt("other", "", [](auto& s) { return s.g() * 0; })},
+    .samples = {{in(-2, 2), in(-2, 2)}, {in(-2, 2), -3}},
+}};
+
+const Op heaviside{{
+    .sig = "heaviside(Tensor input, Tensor values) -> Tensor",
+    .doc = "0 where input is negative, 1 where positive, `values` where zero.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll>([](auto x, auto v) {
+      using T = decltype(x);
+      return x == T(0) ? v : x < T(0) ? T(0) : T(1);
+    }),
+    .samples = {{in(-2, 2), in(-2, 2)}, {indices(-1, 2, {3, 5}), indices(3, 5, {5})}},
+}};
+
+const Op gcd{{
+    .sig = "gcd(Tensor input, Tensor other) -> Tensor",
+    .doc = "The greatest common divisor, not negative.",
+    .dtypes = kInts,
+    .kernel = pointwise<kInts>([](auto x, auto y) { return common_divisor(x, y); }),
+    .samples = {{indices(-30, 30, {3, 5}), indices(-30, 30, {3, 5})}},
+}};
+
+const Op lcm{{
+    .sig = "lcm(Tensor input, Tensor other) -> Tensor",
+    .doc = "The least common multiple, not negative; 0 where either is 0.",
+    .dtypes = kInts,
+    .kernel = pointwise<kInts>([](auto x, auto y) {
+      using T = decltype(x);
+      using U = std::make_unsigned_t<T>;
+      const T d = common_divisor(x, y);
+      const U multiple =
+          static_cast<U>(static_cast<U>(x / (d == T(0) ? T(1) : d)) * static_cast<U>(y));
+      const T signed_multiple = static_cast<T>(multiple);
+      return signed_multiple < T(0) ? static_cast<T>(U(0) - multiple) : signed_multiple;
+    }),
+    .samples = {{indices(-30, 30, {3, 5}), indices(-30, 30, {3, 5})}},
+}};
+
+const Op float_power{{
+    .sig = "float_power(Tensor input, Operand exponent) -> Tensor",
+    .doc = "input to the power of exponent, in float64.",
+    .dtypes = kAll,
+    .kernel = compose([](auto& a) {
+      const Tensor x = _to_dtype(a[0], Dtype::Double);
+      return a.value(1).is_tensor() ? pow(x, _to_dtype(a[1], Dtype::Double)) : pow(x, a.number(1));
+    }),
+    .samples = {{in(0.5, 2), in(-2, 2)}, {in(0.5, 2), 2.5}},
+}};
+
+const Op ldexp{{
+    .sig = "ldexp(Tensor input, Tensor other) -> Tensor",
+    .doc = "input * 2^other.",
+    .dtypes = kAll,
+    .kernel = compose([](auto& a) { return mul(a[0], exp2(a[1])); }),
+    .inplace = true,
+    .samples = {{in(-2, 2), in(-2, 2)}},
 }};
 
 }  // namespace gotorch::ops

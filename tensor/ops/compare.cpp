@@ -122,6 +122,38 @@ const Op bitwise_xor{{
     .samples = {{indices(-9, 9, {3, 5}), indices(-9, 9, {3, 5})}, {bools({7}), bools({7})}},
 }};
 
+const Op bitwise_left_shift{{
+    .sig = "bitwise_left_shift(Tensor input, Operand other) -> Tensor",
+    .doc = "input * 2^other, as bits are shifted; 0 where other is negative or not below the "
+           "number of bits.",
+    .dtypes = kInts,
+    .kernel = pointwise<kInts>([](auto x, auto y) {
+      using T = decltype(x);
+      using U = std::make_unsigned_t<T>;
+      const bool inside = (y >= T(0)) & (y < T(8 * sizeof(T)));
+      return inside ? static_cast<T>(static_cast<U>(x) << (inside ? y : T(0))) : T(0);
+    }),
+    .samples = {{indices(-9, 9, {3, 5}), indices(0, 5, {3, 5})}, {indices(-9, 9, {3, 5}), 2}},
+}};
+
+const Op bitwise_right_shift{{
+    .sig = "bitwise_right_shift(Tensor input, Operand other) -> Tensor",
+    .doc = "input / 2^other, rounded down; where other is negative or not below the number of "
+           "bits, what no bits of "
+           "the number leave: 0 or -1.",
+    .dtypes = kInts,
+    .kernel = pointwise<kInts>([](auto x, auto y) {
+      using T = decltype(x);
+      constexpr T kMost = T(8 * sizeof(T) - 1);
+      const bool inside = (y >= T(0)) & (y <= kMost);
+      // A signed number has its sign left after the largest shift, an unsigned one needs one more.
+      return inside                ? static_cast<T>(x >> (inside ? y : T(0)))
+             : std::is_signed_v<T> ? static_cast<T>(x >> kMost)
+                                   : T(0);
+    }),
+    .samples = {{indices(-9, 9, {3, 5}), indices(0, 5, {3, 5})}, {indices(-9, 9, {3, 5}), 2}},
+}};
+
 const Op where{{
     .sig = "where(Tensor condition, Operand input, Operand other) -> Tensor",
     .doc = "input where condition, else other. The condition must be bool.",
@@ -170,6 +202,44 @@ const Op maximum{{
              wrt("other", "input other",
                  [](auto& s) {
                    return where(eq(s[0], s[1]), s.g() * 0.5, where(gt(s[0], s[1]), 0, s.g()));
+                 })},
+    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1, {3, 1}), in(-1, 1, {4})}},
+}};
+
+const Op fmax{{
+    .sig = "fmax(Tensor input, Tensor other) -> Tensor",
+    .doc = "The larger of the two; a number where the other is NaN.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll>([](auto x, auto y) { return y != y   ? x
+                                                          : x >= y ? x
+                                                                   : y; }),
+    .grad = {wrt("input", "input other",
+                 [](auto& s) {
+                   return masked_fill(s.g(), logical_not(logical_or(ge(s[0], s[1]), isnan(s[1]))),
+                                      0);
+                 }),
+             wrt("other", "input other",
+                 [](auto& s) {
+                   return masked_fill(s.g(), logical_or(ge(s[0], s[1]), isnan(s[1])), 0);
+                 })},
+    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1, {3, 1}), in(-1, 1, {4})}},
+}};
+
+const Op fmin{{
+    .sig = "fmin(Tensor input, Tensor other) -> Tensor",
+    .doc = "The smaller of the two; a number where the other is NaN.",
+    .dtypes = kAll,
+    .kernel = pointwise<kAll>([](auto x, auto y) { return y != y   ? x
+                                                          : x <= y ? x
+                                                                   : y; }),
+    .grad = {wrt("input", "input other",
+                 [](auto& s) {
+                   return masked_fill(s.g(), logical_not(logical_or(le(s[0], s[1]), isnan(s[1]))),
+                                      0);
+                 }),
+             wrt("other", "input other",
+                 [](auto& s) {
+                   return masked_fill(s.g(), logical_or(le(s[0], s[1]), isnan(s[1])), 0);
                  })},
     .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1, {3, 1}), in(-1, 1, {4})}},
 }};

@@ -232,7 +232,7 @@ const Op bernoulli{{
 }};
 
 const Op bernoulli_p{{
-    .sig = "bernoulli.p(Tensor input, float p, *, Generator? generator=None) -> Tensor",
+    .sig = "bernoulli.p(Tensor input, float p=0.5, *, Generator? generator=None) -> Tensor",
     .doc = "1 with probability p, else 0, in input's shape and dtype.",
     .dtypes = kAll,
     .kernel = random([](auto& a) {
@@ -247,6 +247,22 @@ const Op bernoulli_p{{
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
     .inplace = true,
     .samples = {{in(0, 1), 0.3}},
+}};
+
+const Op bernoulli_tensor{{
+    .sig = "bernoulli.Tensor(Tensor input, Tensor p, *, Generator? generator=None) -> Tensor",
+    .doc = "1 with the probability that p gives, else 0, in input's shape and dtype.",
+    .dtypes = kAll,
+    .kernel = random([](auto& a) {
+      check(is_floating(a[1].dtype()), "expects probabilities of a floating dtype, got ",
+            a[1].dtype());
+      const Tensor drawn = bernoulli(expand(a[1], a[0].shape()), Value(a.generator(2)));
+      return as_dtype(drawn, a[0].dtype());
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; }),
+             wrt("p", "", [](auto& s) { return sum(s.g() * 0); })},
+    .inplace = true,
+    .samples = {{in(0, 1), in(0, 1)}},
 }};
 
 const Op keep_mask{{

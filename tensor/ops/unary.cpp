@@ -303,6 +303,22 @@ const Op isfinite{{
     .samples = {{in(-4, 4)}},
 }};
 
+const Op isposinf{{
+    .sig = "isposinf(Tensor input) -> Tensor",
+    .doc = "True where input is positive infinity.",
+    .dtypes = kAll,
+    .kernel = compose([](auto& a) { return logical_and(isinf(a[0]), gt(a[0], 0)); }),
+    .samples = {{in(-4, 4)}},
+}};
+
+const Op isneginf{{
+    .sig = "isneginf(Tensor input) -> Tensor",
+    .doc = "True where input is negative infinity.",
+    .dtypes = kAll,
+    .kernel = compose([](auto& a) { return logical_and(isinf(a[0]), lt(a[0], 0)); }),
+    .samples = {{in(-4, 4)}},
+}};
+
 const Op signbit{{
     .sig = "signbit(Tensor input) -> Tensor",
     .doc = "True where the sign bit is set, also for -0.",
@@ -372,6 +388,30 @@ const Op rad2deg{{
         [](auto x) { return x * decltype(x)(57.29577951308232); }),
     .grad = {wrt("input", "", [](auto& s) { return rad2deg(s.g()); })},
     .samples = {{in(-4, 4)}},
+}};
+
+const Op logit{{
+    .sig = "logit(Tensor input, float? eps=None) -> Tensor",
+    .doc = "log(input / (1 - input)); with eps, input is first clamped to [eps, 1 - eps].",
+    .kernel = compose([](auto& a) {
+      const Tensor x = a.given(1) ? clamp(a[0], a.number(1), 1 - a.number(1)) : a[0];
+      return log(x / (1 - x));
+    }),
+    .inplace = true,
+    .samples = {{in(0.1, 0.9)}, {in(-0.5, 1.5), 0.1}},
+}};
+
+const Op sinc{{
+    .sig = "sinc(Tensor input) -> Tensor",
+    .doc = "sin(pi * input) / (pi * input), and 1 at 0.",
+    .dtypes = kAll,
+    .kernel = compose([](auto& a) {
+      const Tensor zero = eq(a[0], 0);
+      const Tensor x = where(zero, 1.0, a[0]) * 3.141592653589793;
+      return where(zero, 1.0, sin(x) / x);
+    }),
+    .inplace = true,
+    .samples = {{in(0.2, 4)}, {in(-4, -0.2)}},
 }};
 
 }  // namespace gotorch::ops
