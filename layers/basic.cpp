@@ -1,58 +1,66 @@
-// Linear, embedding, dropout and normalisation layers.
+// Linear and bilinear maps, embedding, dropout, shapes and similarities.
+#include <cmath>
+
+#include "grad/mode.h"
 #include "layers/init.h"
 #include "layers/layers.h"
 #include "tensor/ops.h"
+#include "tensor/view.h"
 
 namespace gotorch::layers {
 namespace {
 
-void build_batch_norm(LayerState& s) {
-  const int64_t n = s.integer(0);
-  s.parameter_if(s.flag(3), "weight", n);
-  s.parameter_if(s.flag(3), "bias", n);
-  const bool tracks = s.flag(4);
-  s.buffer("running_mean", tracks ? empty(n, s.dtype()) : Tensor());
-  s.buffer("running_var", tracks ? empty(n, s.dtype()) : Tensor());
-  s.buffer("num_batches_tracked", tracks ? scalar_tensor(0, Dtype::Int64) : Tensor());
+void check_probability(LayerState& s) {
+  check<ValueError>(s.number(0) >= 0 && s.number(0) <= 1,
+                    "dropout probability has to be between 0 and 1, but got ", s.number(0));
 }
 
-void reset_batch_norm(LayerState& s) {
-  init::constant(s.tensor(2), 0);
-  init::constant(s.tensor(3), 1);
-  init::constant(s.tensor(4), 0);
-  init::constant(s.tensor(0), 1);
-  init::constant(s.tensor(1), 0);
+template <const Op& op>
+Tensor dropped(const LayerCall& c) {
+  return c.apply(op, c.flag(1), c.number(0), c.training);
 }
 
-Tensor batch_norm(const LayerCall& c) {
-  const Tensor &mean = c.tensor(2), &var = c.tensor(3), &count = c.tensor(4);
-  double momentum = c.given(2) ? c.number(2) : 0;
-  if (c.training && count.defined()) {
-    const Value add_one[] = {count, 1, 1};
-    call_inplace(ops::add, add_one);
-    // No momentum: the plain average over all batches.
-    if (!c.given(2)) momentum = 1 / count.item<double>();
+// Options in the order of Embedding's signature.
+enum EmbeddingOption {
+  kRows,
+  kWidth,
+  kPadding,
+  kMaxNorm,
+  kNormType,
+  kByFrequency,
+  kSparse,
+  kGiven,
+  kFreeze
+};
+
+void build_embedding(LayerState& s) {
+  const int64_t rows = s.integer(kRows), width = s.integer(kWidth);
+  if (s.given(kPadding)) {
+    const int64_t row = s.integer(kPadding);
+    check<ValueError>(row >= -rows && row < rows, "Padding_idx must be within num_embeddings, got ",
+                      row, " with ", rows, " embeddings");
+    if (row < 0) s.set(kPadding, row + rows);
   }
-  const bool batch_statistics = c.training || !mean.defined();
-  const bool keep = !c.training || mean.defined();
-  return ops::batch_norm(c.input(), keep ? mean : Tensor(), keep ? var : Tensor(), c.tensor(0),
-                         c.tensor(1), batch_statistics, momentum, c.number(1));
+  check<NotImplementedError>(!s.flag(kSparse), "sparse gradients are not implemented");
+  const bool freeze = s.given(kFreeze) && s.flag(kFreeze);
+  if (!s.given(kGiven)) return s.parameter("weight", {rows, width}, !freeze);
+  check<ValueError>(same(s[kGiven].shape(), DimVector{rows, width}),
+                    "Shape of weight does not match num_embeddings and embedding_dim: got ",
+                    s[kGiven].shape(), ", expected [", rows, ", ", width, "]");
+  s.parameter_of("weight", s[kGiven], !freeze);
 }
 
-Tensor checked_batch_norm(const LayerCall& c, int64_t low, int64_t high) {
-  const int64_t d = c.input().dim();
-  if (low == high) check<ValueError>(d == low, "expected ", low, "D input (got ", d, "D input)");
-  else
-    check<ValueError>(d == low || d == high, "expected ", low, "D or ", high, "D input (got ", d,
-                      "D input)");
-  return batch_norm(c);
+void reset_embedding(LayerState& s) {
+  if (s.given(kGiven)) return;
+  init::normal(s.tensor(0), 0, 1);
+  if (s.given(kPadding)) init::constant(selected(s.tensor(0), 0, s.integer(kPadding)), 0);
 }
 
 }  // namespace
 
 const Layer linear{{
     .sig = "Linear(int in_features, int out_features, bool bias=True)",
-    .doc = "x W^T + b for x of shape [*, in_features].",
+    .doc = "x W^T + b: [*, in_features] to [*, out_features].",
     .build =
         [](LayerState& s) {
           s.parameter("weight", {s.integer(1), s.integer(0)});
@@ -63,86 +71,95 @@ const Layer linear{{
     .repr = "in_features={in_features}, out_features={out_features}, bias={bias}",
 }};
 
+const Layer bilinear{{
+    .sig = "Bilinear(int in1_features, int in2_features, int out_features, bool bias=True)",
+    .doc = "y_k = x1 W_k x2 + b_k: [*, in1_features] and [*, in2_features] to [*, out_features].",
+    .inputs = "input1, input2",
+    .build =
+        [](LayerState& s) {
+          check<ValueError>(s.integer(0) > 0, "in1_features must be > 0, but got ", s.integer(0));
+          s.parameter("weight", {s.integer(2), s.integer(0), s.integer(1)});
+          s.parameter_if(s.flag(3), "bias", s.integer(2));
+        },
+    .reset =
+        [](LayerState& s) {
+          const double bound = 1 / std::sqrt(static_cast<double>(s.integer(0)));
+          init::uniform(s.tensor(0), -bound, bound);
+          if (s.tensor(1).defined()) init::uniform(s.tensor(1), -bound, bound);
+        },
+    .forward =
+        [](const LayerCall& c) {
+          return ops::bilinear(c.input(0), c.input(1), c.tensor(0), c.tensor(1));
+        },
+    .repr = "in1_features={in1_features}, in2_features={in2_features}, "
+            "out_features={out_features}, bias={bias}",
+}};
+
+const Layer embedding{{
+    .sig = "Embedding(int num_embeddings, int embedding_dim, int? padding_idx=None, float? "
+           "max_norm=None, float norm_type=2.0, bool scale_grad_by_freq=False, bool sparse=False, "
+           "Tensor? _weight=None, bool _freeze=False)",
+    .doc = "The row of the weight [num_embeddings, embedding_dim] that each index names: [*] to "
+           "[*, embedding_dim]. The row padding_idx starts as zeros and gets no gradient; rows "
+           "longer than max_norm are scaled down as they are used.",
+    .build = build_embedding,
+    .reset = reset_embedding,
+    .forward =
+        [](const LayerCall& c) {
+          return ops::embedding(c.input(), c.tensor(0), c.value(kPadding), c.value(kMaxNorm),
+                                c.number(kNormType), c.flag(kByFrequency), c.flag(kSparse));
+        },
+    .repr = "{num_embeddings}, {embedding_dim}{padding_idx*}{max_norm*}{norm_type*}"
+            "{scale_grad_by_freq*}",
+}};
+
 const Layer dropout{{
     .sig = "Dropout(float p=0.5, bool inplace=False)",
     .doc =
         "Zeroes elements with probability p while training and scales the others by 1 / (1 - p).",
-    .forward = [](const LayerCall& c) { return ops::dropout(c.input(), c.number(0), c.training); },
+    .build = check_probability,
+    .forward = dropped<ops::dropout>,
+    .repr = "p={p}, inplace={inplace}",
+}};
+
+const Layer dropout1d{{
+    .sig = "Dropout1d(float p=0.5, bool inplace=False)",
+    .doc = "Dropout of whole channels of [n, c, l] or [c, l].",
+    .build = check_probability,
+    .forward = dropped<ops::dropout1d>,
     .repr = "p={p}, inplace={inplace}",
 }};
 
 const Layer dropout2d{{
     .sig = "Dropout2d(float p=0.5, bool inplace=False)",
-    .doc = "Zeroes whole channels with probability p while training and scales the others by 1 / "
-           "(1 - p).",
-    .forward =
-        [](const LayerCall& c) { return ops::feature_dropout(c.input(), c.number(0), c.training); },
+    .doc = "Dropout of whole channels of [n, c, h, w].",
+    .build = check_probability,
+    .forward = dropped<ops::dropout2d>,
     .repr = "p={p}, inplace={inplace}",
 }};
 
-const Layer batch_norm1d{{
-    .sig = "BatchNorm1d(int num_features, float eps=1e-05, float? momentum=0.1, bool affine=True, "
-           "bool track_running_stats=True)",
-    .doc = "Normalises each channel of [n, c] or [n, c, l] over batch and length.",
-    .build = build_batch_norm,
-    .reset = reset_batch_norm,
-    .forward = [](const LayerCall& c) { return checked_batch_norm(c, 2, 3); },
-    .repr = "{num_features}, eps={eps}, momentum={momentum}, affine={affine}, "
-            "track_running_stats={track_running_stats}",
+const Layer dropout3d{{
+    .sig = "Dropout3d(float p=0.5, bool inplace=False)",
+    .doc = "Dropout of whole channels of [n, c, d, h, w] or [c, d, h, w].",
+    .build = check_probability,
+    .forward = dropped<ops::dropout3d>,
+    .repr = "p={p}, inplace={inplace}",
 }};
 
-const Layer batch_norm2d{{
-    .sig = "BatchNorm2d(int num_features, float eps=1e-05, float? momentum=0.1, bool affine=True, "
-           "bool track_running_stats=True)",
-    .doc = "Normalises each channel of [n, c, h, w] over batch and space.",
-    .build = build_batch_norm,
-    .reset = reset_batch_norm,
-    .forward = [](const LayerCall& c) { return checked_batch_norm(c, 4, 4); },
-    .repr = "{num_features}, eps={eps}, momentum={momentum}, affine={affine}, "
-            "track_running_stats={track_running_stats}",
+const Layer alpha_dropout{{
+    .sig = "AlphaDropout(float p=0.5, bool inplace=False)",
+    .doc = "Dropout that keeps mean and variance of what SELU gives.",
+    .build = check_probability,
+    .forward = dropped<ops::alpha_dropout>,
+    .repr = "p={p}, inplace={inplace}",
 }};
 
-const Layer layer_norm{{
-    .sig = "LayerNorm(int[1] normalized_shape, float eps=1e-05, bool elementwise_affine=True, bool "
-           "bias=True)",
-    .doc = "Normalises over the last dimensions.",
-    .build =
-        [](LayerState& s) {
-          s.parameter_if(s.flag(2), "weight", s.ints(0));
-          s.parameter_if(s.flag(2) && s.flag(3), "bias", s.ints(0));
-        },
-    .reset =
-        [](LayerState& s) {
-          init::constant(s.tensor(0), 1);
-          init::constant(s.tensor(1), 0);
-        },
-    .forward =
-        [](const LayerCall& c) {
-          return ops::layer_norm(c.input(), c.ints(0), c.tensor(0), c.tensor(1), c.number(1));
-        },
-    .repr = "{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}",
-}};
-
-const Layer group_norm{{
-    .sig = "GroupNorm(int num_groups, int num_channels, float eps=1e-05, bool affine=True)",
-    .doc = "Normalises each group of channels of each sample.",
-    .build =
-        [](LayerState& s) {
-          check<ValueError>(s.integer(0) > 0 && s.integer(1) % s.integer(0) == 0,
-                            "num_channels must be divisible by num_groups");
-          s.parameter_if(s.flag(3), "weight", s.integer(1));
-          s.parameter_if(s.flag(3), "bias", s.integer(1));
-        },
-    .reset =
-        [](LayerState& s) {
-          init::constant(s.tensor(0), 1);
-          init::constant(s.tensor(1), 0);
-        },
-    .forward =
-        [](const LayerCall& c) {
-          return ops::group_norm(c.input(), c.integer(0), c.tensor(0), c.tensor(1), c.number(2));
-        },
-    .repr = "{num_groups}, {num_channels}, eps={eps}, affine={affine}",
+const Layer feature_alpha_dropout{{
+    .sig = "FeatureAlphaDropout(float p=0.5, bool inplace=False)",
+    .doc = "AlphaDropout of whole channels of [n, c, ...].",
+    .build = check_probability,
+    .forward = dropped<ops::feature_alpha_dropout>,
+    .repr = "p={p}, inplace={inplace}",
 }};
 
 const Layer flatten{{
@@ -157,6 +174,73 @@ const Layer identity{{
     .sig = "Identity()",
     .doc = "The input.",
     .forward = [](const LayerCall& c) { return c.input(); },
+}};
+
+const Layer unflatten{{
+    .sig = "Unflatten(int dim, int[] unflattened_size)",
+    .doc = "Dimension dim as several of unflattened_size.",
+    .forward =
+        [](const LayerCall& c) { return ops::unflatten(c.input(), c.integer(0), c.ints(1)); },
+    .repr = "dim={dim}, unflattened_size={unflattened_size}",
+}};
+
+const Layer cosine_similarity{{
+    .sig = "CosineSimilarity(int dim=1, float eps=1e-08)",
+    .doc = "The cosine of the angle between x1 and x2 along dim.",
+    .inputs = "x1, x2",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::cosine_similarity(c.input(0), c.input(1), c.integer(0), c.number(1));
+        },
+}};
+
+const Layer pairwise_distance{{
+    .sig = "PairwiseDistance(float p=2.0, float eps=1e-06, bool keepdim=False)",
+    .doc = "The p-norm of x1 - x2 + eps along the last dimension.",
+    .inputs = "x1, x2",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::pairwise_distance(c.input(0), c.input(1), c.number(0), c.number(1),
+                                        c.flag(2));
+        },
+}};
+
+const Layer pixel_shuffle{{
+    .sig = "PixelShuffle(int upscale_factor)",
+    .doc = "[*, c r^2, h, w] as [*, c, h r, w r].",
+    .forward = [](const LayerCall& c) { return ops::pixel_shuffle(c.input(), c.integer(0)); },
+    .repr = "upscale_factor={upscale_factor}",
+}};
+
+const Layer pixel_unshuffle{{
+    .sig = "PixelUnshuffle(int downscale_factor)",
+    .doc = "[*, c, h r, w r] as [*, c r^2, h, w].",
+    .forward = [](const LayerCall& c) { return ops::pixel_unshuffle(c.input(), c.integer(0)); },
+    .repr = "downscale_factor={downscale_factor}",
+}};
+
+const Layer channel_shuffle{{
+    .sig = "ChannelShuffle(int groups)",
+    .doc = "Channels in the order that takes one of each group in turn.",
+    .forward = [](const LayerCall& c) { return ops::channel_shuffle(c.input(), c.integer(0)); },
+    .repr = "groups={groups}",
+}};
+
+const Layer upsample{{
+    .sig = "Upsample(int[]? size=None, float? scale_factor=None, str mode='nearest', bool? "
+           "align_corners=None, bool? recompute_scale_factor=None)",
+    .doc = "[n, c, spatial...] at another resolution: nearest, linear, bilinear, trilinear or "
+           "bicubic.",
+    .build =
+        [](LayerState& s) {
+          if (s.given(1)) s.set(1, s.number(1));
+        },
+    .forward =
+        [](const LayerCall& c) {
+          return ops::interpolate(c.input(), c.value(0), c.value(1), c.str(2), c.value(3),
+                                  c.value(4));
+        },
+    .repr = "{size*}{scale_factor*}, mode={mode!r}",
 }};
 
 }  // namespace gotorch::layers

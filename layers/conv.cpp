@@ -1,4 +1,6 @@
-// Convolution and pooling layers.
+// Convolution layers and their transposes.
+#include <algorithm>
+
 #include "layers/init.h"
 #include "layers/layers.h"
 #include "tensor/ops.h"
@@ -17,10 +19,25 @@ void check_channels(const LayerState& s, size_t groups) {
                     "out_channels must be divisible by groups");
 }
 
+void check_padding(const LayerState& s) {
+  const auto mode = s.str(kMode);
+  check<ValueError>(
+      mode == "zeros" || mode == "reflect" || mode == "replicate" || mode == "circular",
+      "padding_mode must be one of 'zeros', 'reflect', 'replicate', 'circular', but got "
+      "padding_mode='",
+      mode, "'");
+  if (s.value(kPadding).kind() != Value::Kind::Str) return;
+  const auto word = s.str(kPadding);
+  check<ValueError>(word == "same" || word == "valid", "Invalid padding string '", word,
+                    "', should be one of 'valid', 'same'");
+  check<ValueError>(
+      word != "same" || std::ranges::all_of(s.ints(kStride), [](int64_t n) { return n == 1; }),
+      "padding='same' is not supported for strided convolutions");
+}
+
 void build_conv(LayerState& s) {
   check_channels(s, kGroups);
-  check<NotImplementedError>(s.str(kMode) == "zeros", "padding_mode '", s.str(kMode),
-                             "' is not implemented; pad the input first");
+  check_padding(s);
   DimVector shape{s.integer(kOut), s.integer(kIn) / s.integer(kGroups)};
   shape.append(s.ints(kKernel).begin(), s.ints(kKernel).end());
   s.parameter("weight", shape);
@@ -29,10 +46,30 @@ void build_conv(LayerState& s) {
 
 void reset_conv(LayerState& s) { init::linear(s.tensor(0), s.tensor(1)); }
 
-template <const Op& op>
+// (before, after) of each spatial dim, the last one first, as the op `pad` takes them.
+DimVector frame(const LayerCall& c) {
+  DimVector out;
+  const bool word = c.value(kPadding).kind() == Value::Kind::Str;
+  for (size_t i = c.ints(kKernel).size(); i-- > 0;) {
+    const int64_t reach = c.ints(kDilation)[i] * (c.ints(kKernel)[i] - 1);
+    const int64_t before = !word ? c.ints(kPadding)[i] : c.str(kPadding) == "same" ? reach / 2 : 0;
+    out.push_back(before);
+    out.push_back(word && before > 0 ? reach - before : before);
+  }
+  return out;
+}
+
+// `named` is the form of op that takes padding as a word.
+template <const Op& op, const Op& named>
 Tensor conv(const LayerCall& c) {
-  return op(c.input(), c.tensor(0), c.tensor(1), c.ints(kStride), c.ints(kPadding),
-            c.ints(kDilation), c.integer(kGroups));
+  const auto run = [&](const Op& form, const Tensor& x, const Value& padding) {
+    return form(x, c.tensor(0), c.tensor(1), c.ints(kStride), padding, c.ints(kDilation),
+                c.integer(kGroups));
+  };
+  if (c.str(kMode) != "zeros")
+    return run(op, ops::pad(c.input(), frame(c), c.str(kMode)), Value(0));
+  const bool word = c.value(kPadding).kind() == Value::Kind::Str;
+  return run(word ? named : op, c.input(), c.value(kPadding));
 }
 
 // kernel_size, stride, padding, output_padding, groups, bias, dilation from position 2.
@@ -54,37 +91,40 @@ Tensor conv_transpose(const LayerCall& c) {
 
 constexpr const char* kConvRepr =
     "{in_channels}, {out_channels}, kernel_size={kernel_size}, "
-    "stride={stride}{padding*}{dilation*}{groups*}{bias*}";
+    "stride={stride}{padding*}{dilation*}{groups*}{bias*}{padding_mode*}";
 
 }  // namespace
 
 const Layer conv1d{{
-    .sig = "Conv1d(int in_channels, int out_channels, int[1] kernel_size, int[1] stride=1, int[1] "
-           "padding=0, int[1] dilation=1, int groups=1, bool bias=True, str padding_mode='zeros')",
+    .sig = "Conv1d(int in_channels, int out_channels, int[1] kernel_size, int[1] stride=1, "
+           "int[1]|str padding=0, int[1] dilation=1, int groups=1, bool bias=True, str "
+           "padding_mode='zeros')",
     .doc = "Convolution of [n, in_channels, l].",
     .build = build_conv,
     .reset = reset_conv,
-    .forward = conv<ops::conv1d>,
+    .forward = conv<ops::conv1d, ops::conv1d_named>,
     .repr = kConvRepr,
 }};
 
 const Layer conv2d{{
-    .sig = "Conv2d(int in_channels, int out_channels, int[2] kernel_size, int[2] stride=1, int[2] "
-           "padding=0, int[2] dilation=1, int groups=1, bool bias=True, str padding_mode='zeros')",
+    .sig = "Conv2d(int in_channels, int out_channels, int[2] kernel_size, int[2] stride=1, "
+           "int[2]|str padding=0, int[2] dilation=1, int groups=1, bool bias=True, str "
+           "padding_mode='zeros')",
     .doc = "Convolution of [n, in_channels, h, w].",
     .build = build_conv,
     .reset = reset_conv,
-    .forward = conv<ops::conv2d>,
+    .forward = conv<ops::conv2d, ops::conv2d_named>,
     .repr = kConvRepr,
 }};
 
 const Layer conv3d{{
-    .sig = "Conv3d(int in_channels, int out_channels, int[3] kernel_size, int[3] stride=1, int[3] "
-           "padding=0, int[3] dilation=1, int groups=1, bool bias=True, str padding_mode='zeros')",
+    .sig = "Conv3d(int in_channels, int out_channels, int[3] kernel_size, int[3] stride=1, "
+           "int[3]|str padding=0, int[3] dilation=1, int groups=1, bool bias=True, str "
+           "padding_mode='zeros')",
     .doc = "Convolution of [n, in_channels, d, h, w].",
     .build = build_conv,
     .reset = reset_conv,
-    .forward = conv<ops::conv3d>,
+    .forward = conv<ops::conv3d, ops::conv3d_named>,
     .repr = kConvRepr,
 }};
 
@@ -112,80 +152,16 @@ const Layer conv_transpose2d{{
             "stride={stride}{padding*}{dilation*}{output_padding*}{groups*}{bias*}",
 }};
 
-const Layer max_pool1d{{
-    .sig = "MaxPool1d(int[] kernel_size, int[]? stride=None, int[] padding=0, int[] dilation=1, "
-           "bool return_indices=False, bool ceil_mode=False)",
-    .doc = "The largest element of each window of [n, c, l].",
-    .build =
-        [](LayerState& s) {
-          check<NotImplementedError>(!s.flag(4), "return_indices is not implemented for layers");
-        },
-    .forward =
-        [](const LayerCall& c) {
-          return ops::max_pool1d(c.input(), c.ints(0), c.value(1), c.ints(2), c.ints(3), c.flag(5));
-        },
-    .repr = "kernel_size={kernel_size}, stride={stride}, padding={padding}, dilation={dilation}, "
-            "ceil_mode={ceil_mode}",
-}};
-
-const Layer max_pool2d{{
-    .sig = "MaxPool2d(int[] kernel_size, int[]? stride=None, int[] padding=0, int[] dilation=1, "
-           "bool return_indices=False, bool ceil_mode=False)",
-    .doc = "The largest element of each window of [n, c, h, w].",
-    .build =
-        [](LayerState& s) {
-          check<NotImplementedError>(!s.flag(4), "return_indices is not implemented for layers");
-        },
-    .forward =
-        [](const LayerCall& c) {
-          return ops::max_pool2d(c.input(), c.ints(0), c.value(1), c.ints(2), c.ints(3), c.flag(5));
-        },
-    .repr = "kernel_size={kernel_size}, stride={stride}, padding={padding}, dilation={dilation}, "
-            "ceil_mode={ceil_mode}",
-}};
-
-const Layer avg_pool1d{{
-    .sig = "AvgPool1d(int[1] kernel_size, int[1]? stride=None, int[1] padding=0, bool "
-           "ceil_mode=False, bool count_include_pad=True)",
-    .doc = "The mean of each window of [n, c, l].",
-    .forward =
-        [](const LayerCall& c) {
-          return ops::avg_pool1d(c.input(), c.ints(0), c.value(1), c.ints(2), c.flag(3), c.flag(4));
-        },
-    .repr = "kernel_size={kernel_size}, stride={stride}, padding={padding}",
-}};
-
-const Layer avg_pool2d{{
-    .sig = "AvgPool2d(int[] kernel_size, int[]? stride=None, int[] padding=0, bool "
-           "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)",
-    .doc = "The mean of each window of [n, c, h, w].",
-    .forward =
-        [](const LayerCall& c) {
-          return ops::avg_pool2d(c.input(), c.ints(0), c.value(1), c.ints(2), c.flag(3), c.flag(4),
-                                 c.value(5));
-        },
-    .repr = "kernel_size={kernel_size}, stride={stride}, padding={padding}",
-}};
-
-const Layer adaptive_avg_pool1d{{
-    .sig = "AdaptiveAvgPool1d(int[] output_size)",
-    .doc = "Means of windows chosen so that the result is [n, c, output_size].",
-    .forward = [](const LayerCall& c) { return ops::adaptive_avg_pool1d(c.input(), c.ints(0)); },
-    .repr = "output_size={output_size}",
-}};
-
-const Layer adaptive_avg_pool2d{{
-    .sig = "AdaptiveAvgPool2d(int[] output_size)",
-    .doc = "Means of windows chosen so that the result is [n, c, *output_size].",
-    .forward = [](const LayerCall& c) { return ops::adaptive_avg_pool2d(c.input(), c.ints(0)); },
-    .repr = "output_size={output_size}",
-}};
-
-const Layer adaptive_max_pool2d{{
-    .sig = "AdaptiveMaxPool2d(int[] output_size)",
-    .doc = "The largest elements of windows chosen so that the result is [n, c, *output_size].",
-    .forward = [](const LayerCall& c) { return ops::adaptive_max_pool2d(c.input(), c.ints(0)); },
-    .repr = "output_size={output_size}",
+const Layer conv_transpose3d{{
+    .sig = "ConvTranspose3d(int in_channels, int out_channels, int[3] kernel_size, int[3] "
+           "stride=1, int[3] padding=0, int[3] output_padding=0, int groups=1, bool bias=True, "
+           "int[3] dilation=1, str padding_mode='zeros')",
+    .doc = "The transpose of Conv3d.",
+    .build = build_conv_transpose,
+    .reset = reset_conv,
+    .forward = conv_transpose<ops::conv_transpose3d>,
+    .repr = "{in_channels}, {out_channels}, kernel_size={kernel_size}, "
+            "stride={stride}{padding*}{dilation*}{output_padding*}{groups*}{bias*}",
 }};
 
 }  // namespace gotorch::layers

@@ -12,13 +12,17 @@ std::vector<const Layer*>& mutable_table() {
 
 }  // namespace
 
-void LayerState::parameter(const char* name, IntList shape) {
-  slots_.push_back({name, true, empty(shape, dtype_)});
+void LayerState::parameter(const char* name, IntList shape, bool requires_grad) {
+  parameter_of(name, empty(shape, dtype_), requires_grad);
 }
 
 void LayerState::parameter_if(bool present, const char* name, IntList shape) {
   if (present) parameter(name, shape);
   else slots_.push_back({name, true, {}});
+}
+
+void LayerState::parameter_of(const char* name, Tensor value, bool requires_grad) {
+  slots_.push_back({name, true, std::move(value), true, requires_grad});
 }
 
 void LayerState::buffer(const char* name, Tensor value) {

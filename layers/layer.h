@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/signature.h"
+#include "tensor/op.h"
 
 namespace gotorch {
 
@@ -25,21 +25,28 @@ class LayerState : public Args {
   struct Slot {
     std::string name;
     bool is_parameter;
-    Tensor tensor;           // undefined: the layer does without
-    bool persistent = true;  // part of state_dict()
+    Tensor tensor;              // undefined: the layer does without
+    bool persistent = true;     // of a buffer: part of state_dict()
+    bool requires_grad = true;  // of a parameter
   };
-  LayerState(std::span<const Value> options, Dtype dtype) : Args(options), dtype_(dtype) {}
+  LayerState(std::span<Value> options, Dtype dtype)
+      : Args(options), options_(options), dtype_(dtype) {}
 
   // Uninitialised; `reset` fills it.
-  void parameter(const char* name, IntList shape);
+  void parameter(const char* name, IntList shape, bool requires_grad = true);
   void parameter_if(bool present, const char* name, IntList shape);
+  void parameter_of(const char* name, Tensor value, bool requires_grad);
   void buffer(const char* name, Tensor value);
+
+  // Replaces an option by what the layer takes it for.
+  void set(size_t option, Value value) { options_[option] = value; }
 
   const Tensor& tensor(size_t i) const { return slots_[i].tensor; }
   std::vector<Slot>& slots() { return slots_; }
   Dtype dtype() const { return dtype_; }
 
  private:
+  std::span<Value> options_;
   Dtype dtype_;
   std::vector<Slot> slots_;
 };
@@ -53,6 +60,12 @@ class LayerCall : public Args {
   const Tensor& input(size_t i = 0) const { return inputs_[i]; }
   const Tensor& tensor(size_t i) const { return tensors_[i]; }
   const bool training;
+
+  // op(input, arguments...); with `inplace`, written to the input.
+  template <class... A>
+  Tensor apply(const Op& op, bool inplace, const A&... arguments) const {
+    return inplace ? op.inplace(input(), arguments...) : op(input(), arguments...);
+  }
 
  private:
   std::span<const Tensor> tensors_, inputs_;

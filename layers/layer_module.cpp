@@ -47,7 +47,7 @@ LayerModule::LayerModule(const Layer& layer, std::initializer_list<Value> option
   layer.def().build(state);
   layer.def().reset(state);
   for (auto& slot : state.slots()) {
-    if (slot.is_parameter) register_parameter(slot.name, slot.tensor);
+    if (slot.is_parameter) register_parameter(slot.name, slot.tensor, slot.requires_grad);
     else register_buffer(slot.name, slot.tensor, slot.persistent);
   }
 }

@@ -21,27 +21,40 @@ extern const Layer hardtanh;
 extern const Layer softmax;
 extern const Layer log_softmax;
 extern const Layer prelu;
+extern const Layer celu;
+extern const Layer hardswish;
+extern const Layer hardsigmoid;
+extern const Layer threshold;
+extern const Layer hardshrink;
+extern const Layer softshrink;
+extern const Layer tanhshrink;
+extern const Layer glu;
+extern const Layer softmin;
+extern const Layer softmax2d;
 extern const Layer linear;
+extern const Layer bilinear;
+extern const Layer embedding;
 extern const Layer dropout;
+extern const Layer dropout1d;
 extern const Layer dropout2d;
-extern const Layer batch_norm1d;
-extern const Layer batch_norm2d;
-extern const Layer layer_norm;
-extern const Layer group_norm;
+extern const Layer dropout3d;
+extern const Layer alpha_dropout;
+extern const Layer feature_alpha_dropout;
 extern const Layer flatten;
 extern const Layer identity;
+extern const Layer unflatten;
+extern const Layer cosine_similarity;
+extern const Layer pairwise_distance;
+extern const Layer pixel_shuffle;
+extern const Layer pixel_unshuffle;
+extern const Layer channel_shuffle;
+extern const Layer upsample;
 extern const Layer conv1d;
 extern const Layer conv2d;
 extern const Layer conv3d;
 extern const Layer conv_transpose1d;
 extern const Layer conv_transpose2d;
-extern const Layer max_pool1d;
-extern const Layer max_pool2d;
-extern const Layer avg_pool1d;
-extern const Layer avg_pool2d;
-extern const Layer adaptive_avg_pool1d;
-extern const Layer adaptive_avg_pool2d;
-extern const Layer adaptive_max_pool2d;
+extern const Layer conv_transpose3d;
 extern const Layer mse_loss;
 extern const Layer l1_loss;
 extern const Layer smooth_l1_loss;
@@ -51,6 +64,53 @@ extern const Layer cross_entropy_loss;
 extern const Layer bce_loss;
 extern const Layer bce_with_logits_loss;
 extern const Layer kl_div_loss;
+extern const Layer poisson_nll_loss;
+extern const Layer gaussian_nll_loss;
+extern const Layer hinge_embedding_loss;
+extern const Layer margin_ranking_loss;
+extern const Layer cosine_embedding_loss;
+extern const Layer triplet_margin_loss;
+extern const Layer soft_margin_loss;
+extern const Layer multilabel_soft_margin_loss;
+extern const Layer multi_margin_loss;
+extern const Layer multilabel_margin_loss;
+extern const Layer batch_norm1d;
+extern const Layer batch_norm2d;
+extern const Layer batch_norm3d;
+extern const Layer instance_norm1d;
+extern const Layer instance_norm2d;
+extern const Layer instance_norm3d;
+extern const Layer layer_norm;
+extern const Layer group_norm;
+extern const Layer rms_norm;
+extern const Layer local_response_norm;
+extern const Layer constant_pad1d;
+extern const Layer constant_pad2d;
+extern const Layer constant_pad3d;
+extern const Layer zero_pad1d;
+extern const Layer zero_pad2d;
+extern const Layer zero_pad3d;
+extern const Layer reflection_pad1d;
+extern const Layer reflection_pad2d;
+extern const Layer reflection_pad3d;
+extern const Layer replication_pad1d;
+extern const Layer replication_pad2d;
+extern const Layer replication_pad3d;
+extern const Layer circular_pad1d;
+extern const Layer circular_pad2d;
+extern const Layer circular_pad3d;
+extern const Layer max_pool1d;
+extern const Layer max_pool2d;
+extern const Layer max_pool3d;
+extern const Layer avg_pool1d;
+extern const Layer avg_pool2d;
+extern const Layer avg_pool3d;
+extern const Layer adaptive_avg_pool1d;
+extern const Layer adaptive_avg_pool2d;
+extern const Layer adaptive_max_pool2d;
+extern const Layer adaptive_avg_pool3d;
+extern const Layer adaptive_max_pool1d;
+extern const Layer adaptive_max_pool3d;
 
 }  // namespace gotorch::layers
 
@@ -192,11 +252,107 @@ class PReLU : public LayerModule {
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
-// x W^T + b for x of shape [*, in_features].
+// x where positive, alpha * (exp(x / alpha) - 1) elsewhere.
+class CELU : public LayerModule {
+ public:
+  explicit CELU(double alpha = 1.0, bool inplace = false)
+      : LayerModule(layers::celu, {Value(alpha), Value(inplace)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// x * min(max(x + 3, 0), 6) / 6.
+class Hardswish : public LayerModule {
+ public:
+  explicit Hardswish(bool inplace = false)
+      : LayerModule(layers::hardswish, {Value(inplace)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// min(max(x + 3, 0), 6) / 6.
+class Hardsigmoid : public LayerModule {
+ public:
+  explicit Hardsigmoid(bool inplace = false)
+      : LayerModule(layers::hardsigmoid, {Value(inplace)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// x where above threshold, value elsewhere.
+class Threshold : public LayerModule {
+ public:
+  explicit Threshold(double threshold, double value, bool inplace = false)
+      : LayerModule(layers::threshold, {Value(threshold), Value(value), Value(inplace)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// x where |x| > lambd, 0 elsewhere.
+class Hardshrink : public LayerModule {
+ public:
+  explicit Hardshrink(double lambd = 0.5)
+      : LayerModule(layers::hardshrink, {Value(lambd)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// x moved towards 0 by lambd, and 0 where |x| <= lambd.
+class Softshrink : public LayerModule {
+ public:
+  explicit Softshrink(double lambd = 0.5)
+      : LayerModule(layers::softshrink, {Value(lambd)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// x - tanh(x).
+class Tanhshrink : public LayerModule {
+ public:
+  explicit Tanhshrink()
+      : LayerModule(layers::tanhshrink, {}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// a * sigmoid(b) for the halves a and b of x along dim.
+class GLU : public LayerModule {
+ public:
+  explicit GLU(int64_t dim = -1)
+      : LayerModule(layers::glu, {Value(dim)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// softmax(-x) along dim.
+class Softmin : public LayerModule {
+ public:
+  explicit Softmin(std::optional<int64_t> dim = {})
+      : LayerModule(layers::softmin, {Value(dim)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// softmax over the channels of [n, c, h, w] or [c, h, w].
+class Softmax2d : public LayerModule {
+ public:
+  explicit Softmax2d()
+      : LayerModule(layers::softmax2d, {}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// x W^T + b: [*, in_features] to [*, out_features].
 class Linear : public LayerModule {
  public:
   explicit Linear(int64_t in_features, int64_t out_features, bool bias = true)
       : LayerModule(layers::linear, {Value(in_features), Value(out_features), Value(bias)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// y_k = x1 W_k x2 + b_k: [*, in1_features] and [*, in2_features] to [*, out_features].
+class Bilinear : public LayerModule {
+ public:
+  explicit Bilinear(int64_t in1_features, int64_t in2_features, int64_t out_features, bool bias = true)
+      : LayerModule(layers::bilinear, {Value(in1_features), Value(in2_features), Value(out_features), Value(bias)}) {}
+  Tensor operator()(const Tensor& input1, const Tensor& input2) const { return compute({input1, input2}); }
+};
+
+// The row of the weight [num_embeddings, embedding_dim] that each index names: [*] to [*, embedding_dim]. The row padding_idx starts as zeros and gets no gradient; rows longer than max_norm are scaled down as they are used.
+class Embedding : public LayerModule {
+ public:
+  explicit Embedding(int64_t num_embeddings, int64_t embedding_dim, std::optional<int64_t> padding_idx = {}, std::optional<double> max_norm = {}, double norm_type = 2.0, bool scale_grad_by_freq = false, bool sparse = false, const Tensor& _weight = {}, bool _freeze = false)
+      : LayerModule(layers::embedding, {Value(num_embeddings), Value(embedding_dim), Value(padding_idx), Value(max_norm), Value(norm_type), Value(scale_grad_by_freq), Value(sparse), Value(_weight), Value(_freeze)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
@@ -208,7 +364,15 @@ class Dropout : public LayerModule {
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
-// Zeroes whole channels with probability p while training and scales the others by 1 / (1 - p).
+// Dropout of whole channels of [n, c, l] or [c, l].
+class Dropout1d : public LayerModule {
+ public:
+  explicit Dropout1d(double p = 0.5, bool inplace = false)
+      : LayerModule(layers::dropout1d, {Value(p), Value(inplace)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Dropout of whole channels of [n, c, h, w].
 class Dropout2d : public LayerModule {
  public:
   explicit Dropout2d(double p = 0.5, bool inplace = false)
@@ -216,35 +380,27 @@ class Dropout2d : public LayerModule {
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
-// Normalises each channel of [n, c] or [n, c, l] over batch and length.
-class BatchNorm1d : public LayerModule {
+// Dropout of whole channels of [n, c, d, h, w] or [c, d, h, w].
+class Dropout3d : public LayerModule {
  public:
-  explicit BatchNorm1d(int64_t num_features, double eps = 1e-05, std::optional<double> momentum = 0.1, bool affine = true, bool track_running_stats = true)
-      : LayerModule(layers::batch_norm1d, {Value(num_features), Value(eps), Value(momentum), Value(affine), Value(track_running_stats)}) {}
+  explicit Dropout3d(double p = 0.5, bool inplace = false)
+      : LayerModule(layers::dropout3d, {Value(p), Value(inplace)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
-// Normalises each channel of [n, c, h, w] over batch and space.
-class BatchNorm2d : public LayerModule {
+// Dropout that keeps mean and variance of what SELU gives.
+class AlphaDropout : public LayerModule {
  public:
-  explicit BatchNorm2d(int64_t num_features, double eps = 1e-05, std::optional<double> momentum = 0.1, bool affine = true, bool track_running_stats = true)
-      : LayerModule(layers::batch_norm2d, {Value(num_features), Value(eps), Value(momentum), Value(affine), Value(track_running_stats)}) {}
+  explicit AlphaDropout(double p = 0.5, bool inplace = false)
+      : LayerModule(layers::alpha_dropout, {Value(p), Value(inplace)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
-// Normalises over the last dimensions.
-class LayerNorm : public LayerModule {
+// AlphaDropout of whole channels of [n, c, ...].
+class FeatureAlphaDropout : public LayerModule {
  public:
-  explicit LayerNorm(IntList normalized_shape, double eps = 1e-05, bool elementwise_affine = true, bool bias = true)
-      : LayerModule(layers::layer_norm, {Value(normalized_shape), Value(eps), Value(elementwise_affine), Value(bias)}) {}
-  Tensor operator()(const Tensor& input) const { return compute({input}); }
-};
-
-// Normalises each group of channels of each sample.
-class GroupNorm : public LayerModule {
- public:
-  explicit GroupNorm(int64_t num_groups, int64_t num_channels, double eps = 1e-05, bool affine = true)
-      : LayerModule(layers::group_norm, {Value(num_groups), Value(num_channels), Value(eps), Value(affine)}) {}
+  explicit FeatureAlphaDropout(double p = 0.5, bool inplace = false)
+      : LayerModule(layers::feature_alpha_dropout, {Value(p), Value(inplace)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
@@ -264,10 +420,66 @@ class Identity : public LayerModule {
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
+// Dimension dim as several of unflattened_size.
+class Unflatten : public LayerModule {
+ public:
+  explicit Unflatten(int64_t dim, IntList unflattened_size)
+      : LayerModule(layers::unflatten, {Value(dim), Value(unflattened_size)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The cosine of the angle between x1 and x2 along dim.
+class CosineSimilarity : public LayerModule {
+ public:
+  explicit CosineSimilarity(int64_t dim = 1, double eps = 1e-08)
+      : LayerModule(layers::cosine_similarity, {Value(dim), Value(eps)}) {}
+  Tensor operator()(const Tensor& x1, const Tensor& x2) const { return compute({x1, x2}); }
+};
+
+// The p-norm of x1 - x2 + eps along the last dimension.
+class PairwiseDistance : public LayerModule {
+ public:
+  explicit PairwiseDistance(double p = 2.0, double eps = 1e-06, bool keepdim = false)
+      : LayerModule(layers::pairwise_distance, {Value(p), Value(eps), Value(keepdim)}) {}
+  Tensor operator()(const Tensor& x1, const Tensor& x2) const { return compute({x1, x2}); }
+};
+
+// [*, c r^2, h, w] as [*, c, h r, w r].
+class PixelShuffle : public LayerModule {
+ public:
+  explicit PixelShuffle(int64_t upscale_factor)
+      : LayerModule(layers::pixel_shuffle, {Value(upscale_factor)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// [*, c, h r, w r] as [*, c r^2, h, w].
+class PixelUnshuffle : public LayerModule {
+ public:
+  explicit PixelUnshuffle(int64_t downscale_factor)
+      : LayerModule(layers::pixel_unshuffle, {Value(downscale_factor)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Channels in the order that takes one of each group in turn.
+class ChannelShuffle : public LayerModule {
+ public:
+  explicit ChannelShuffle(int64_t groups)
+      : LayerModule(layers::channel_shuffle, {Value(groups)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// [n, c, spatial...] at another resolution: nearest, linear, bilinear, trilinear or bicubic.
+class Upsample : public LayerModule {
+ public:
+  explicit Upsample(OptionalIntList size = {}, std::optional<double> scale_factor = {}, std::string_view mode = "nearest", std::optional<bool> align_corners = {}, std::optional<bool> recompute_scale_factor = {})
+      : LayerModule(layers::upsample, {Value(size), Value(scale_factor), Value(mode), Value(align_corners), Value(recompute_scale_factor)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
 // Convolution of [n, in_channels, l].
 class Conv1d : public LayerModule {
  public:
-  explicit Conv1d(int64_t in_channels, int64_t out_channels, IntList kernel_size, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1, bool bias = true, std::string_view padding_mode = "zeros")
+  explicit Conv1d(int64_t in_channels, int64_t out_channels, IntList kernel_size, IntList stride = {1}, const IntsOrText& padding = {0}, IntList dilation = {1}, int64_t groups = 1, bool bias = true, std::string_view padding_mode = "zeros")
       : LayerModule(layers::conv1d, {Value(in_channels), Value(out_channels), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(groups), Value(bias), Value(padding_mode)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
@@ -275,7 +487,7 @@ class Conv1d : public LayerModule {
 // Convolution of [n, in_channels, h, w].
 class Conv2d : public LayerModule {
  public:
-  explicit Conv2d(int64_t in_channels, int64_t out_channels, IntList kernel_size, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1, bool bias = true, std::string_view padding_mode = "zeros")
+  explicit Conv2d(int64_t in_channels, int64_t out_channels, IntList kernel_size, IntList stride = {1}, const IntsOrText& padding = {0}, IntList dilation = {1}, int64_t groups = 1, bool bias = true, std::string_view padding_mode = "zeros")
       : LayerModule(layers::conv2d, {Value(in_channels), Value(out_channels), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(groups), Value(bias), Value(padding_mode)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
@@ -283,7 +495,7 @@ class Conv2d : public LayerModule {
 // Convolution of [n, in_channels, d, h, w].
 class Conv3d : public LayerModule {
  public:
-  explicit Conv3d(int64_t in_channels, int64_t out_channels, IntList kernel_size, IntList stride = {1}, IntList padding = {0}, IntList dilation = {1}, int64_t groups = 1, bool bias = true, std::string_view padding_mode = "zeros")
+  explicit Conv3d(int64_t in_channels, int64_t out_channels, IntList kernel_size, IntList stride = {1}, const IntsOrText& padding = {0}, IntList dilation = {1}, int64_t groups = 1, bool bias = true, std::string_view padding_mode = "zeros")
       : LayerModule(layers::conv3d, {Value(in_channels), Value(out_channels), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(groups), Value(bias), Value(padding_mode)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
@@ -304,59 +516,11 @@ class ConvTranspose2d : public LayerModule {
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
-// The largest element of each window of [n, c, l].
-class MaxPool1d : public LayerModule {
+// The transpose of Conv3d.
+class ConvTranspose3d : public LayerModule {
  public:
-  explicit MaxPool1d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool return_indices = false, bool ceil_mode = false)
-      : LayerModule(layers::max_pool1d, {Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(return_indices), Value(ceil_mode)}) {}
-  Tensor operator()(const Tensor& input) const { return compute({input}); }
-};
-
-// The largest element of each window of [n, c, h, w].
-class MaxPool2d : public LayerModule {
- public:
-  explicit MaxPool2d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool return_indices = false, bool ceil_mode = false)
-      : LayerModule(layers::max_pool2d, {Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(return_indices), Value(ceil_mode)}) {}
-  Tensor operator()(const Tensor& input) const { return compute({input}); }
-};
-
-// The mean of each window of [n, c, l].
-class AvgPool1d : public LayerModule {
- public:
-  explicit AvgPool1d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true)
-      : LayerModule(layers::avg_pool1d, {Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad)}) {}
-  Tensor operator()(const Tensor& input) const { return compute({input}); }
-};
-
-// The mean of each window of [n, c, h, w].
-class AvgPool2d : public LayerModule {
- public:
-  explicit AvgPool2d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true, std::optional<int64_t> divisor_override = {})
-      : LayerModule(layers::avg_pool2d, {Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor_override)}) {}
-  Tensor operator()(const Tensor& input) const { return compute({input}); }
-};
-
-// Means of windows chosen so that the result is [n, c, output_size].
-class AdaptiveAvgPool1d : public LayerModule {
- public:
-  explicit AdaptiveAvgPool1d(IntList output_size)
-      : LayerModule(layers::adaptive_avg_pool1d, {Value(output_size)}) {}
-  Tensor operator()(const Tensor& input) const { return compute({input}); }
-};
-
-// Means of windows chosen so that the result is [n, c, *output_size].
-class AdaptiveAvgPool2d : public LayerModule {
- public:
-  explicit AdaptiveAvgPool2d(IntList output_size)
-      : LayerModule(layers::adaptive_avg_pool2d, {Value(output_size)}) {}
-  Tensor operator()(const Tensor& input) const { return compute({input}); }
-};
-
-// The largest elements of windows chosen so that the result is [n, c, *output_size].
-class AdaptiveMaxPool2d : public LayerModule {
- public:
-  explicit AdaptiveMaxPool2d(IntList output_size)
-      : LayerModule(layers::adaptive_max_pool2d, {Value(output_size)}) {}
+  explicit ConvTranspose3d(int64_t in_channels, int64_t out_channels, IntList kernel_size, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, bool bias = true, IntList dilation = {1}, std::string_view padding_mode = "zeros")
+      : LayerModule(layers::conv_transpose3d, {Value(in_channels), Value(out_channels), Value(kernel_size), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(bias), Value(dilation), Value(padding_mode)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
@@ -430,6 +594,382 @@ class KLDivLoss : public LayerModule {
   explicit KLDivLoss(std::string_view reduction = "mean", bool log_target = false)
       : LayerModule(layers::kl_div_loss, {Value(reduction), Value(log_target)}) {}
   Tensor operator()(const Tensor& input, const Tensor& target) const { return compute({input, target}); }
+};
+
+// exp(input) - target * input, the likelihood of counts.
+class PoissonNLLLoss : public LayerModule {
+ public:
+  explicit PoissonNLLLoss(bool log_input = true, bool full = false, double eps = 1e-08, std::string_view reduction = "mean")
+      : LayerModule(layers::poisson_nll_loss, {Value(log_input), Value(full), Value(eps), Value(reduction)}) {}
+  Tensor operator()(const Tensor& log_input, const Tensor& target) const { return compute({log_input, target}); }
+};
+
+// (log(var) + (input - target)^2 / var) / 2.
+class GaussianNLLLoss : public LayerModule {
+ public:
+  explicit GaussianNLLLoss(bool full = false, double eps = 1e-06, std::string_view reduction = "mean")
+      : LayerModule(layers::gaussian_nll_loss, {Value(full), Value(eps), Value(reduction)}) {}
+  Tensor operator()(const Tensor& input, const Tensor& target, const Tensor& var) const { return compute({input, target, var}); }
+};
+
+// input where target is 1, max(0, margin - input) where it is -1.
+class HingeEmbeddingLoss : public LayerModule {
+ public:
+  explicit HingeEmbeddingLoss(double margin = 1.0, std::string_view reduction = "mean")
+      : LayerModule(layers::hinge_embedding_loss, {Value(margin), Value(reduction)}) {}
+  Tensor operator()(const Tensor& input, const Tensor& target) const { return compute({input, target}); }
+};
+
+// max(0, -target * (input1 - input2) + margin).
+class MarginRankingLoss : public LayerModule {
+ public:
+  explicit MarginRankingLoss(double margin = 0.0, std::string_view reduction = "mean")
+      : LayerModule(layers::margin_ranking_loss, {Value(margin), Value(reduction)}) {}
+  Tensor operator()(const Tensor& input1, const Tensor& input2, const Tensor& target) const { return compute({input1, input2, target}); }
+};
+
+// 1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1.
+class CosineEmbeddingLoss : public LayerModule {
+ public:
+  explicit CosineEmbeddingLoss(double margin = 0.0, std::string_view reduction = "mean")
+      : LayerModule(layers::cosine_embedding_loss, {Value(margin), Value(reduction)}) {}
+  Tensor operator()(const Tensor& input1, const Tensor& input2, const Tensor& target) const { return compute({input1, input2, target}); }
+};
+
+// max(0, |anchor - positive| - |anchor - negative| + margin) in the p-norm.
+class TripletMarginLoss : public LayerModule {
+ public:
+  explicit TripletMarginLoss(double margin = 1.0, double p = 2.0, double eps = 1e-06, bool swap = false, std::string_view reduction = "mean")
+      : LayerModule(layers::triplet_margin_loss, {Value(margin), Value(p), Value(eps), Value(swap), Value(reduction)}) {}
+  Tensor operator()(const Tensor& anchor, const Tensor& positive, const Tensor& negative) const { return compute({anchor, positive, negative}); }
+};
+
+// log(1 + exp(-target * input)) for targets of -1 and 1.
+class SoftMarginLoss : public LayerModule {
+ public:
+  explicit SoftMarginLoss(std::string_view reduction = "mean")
+      : LayerModule(layers::soft_margin_loss, {Value(reduction)}) {}
+  Tensor operator()(const Tensor& input, const Tensor& target) const { return compute({input, target}); }
+};
+
+// The binary cross-entropy of logits [n, c], averaged over the classes.
+class MultiLabelSoftMarginLoss : public LayerModule {
+ public:
+  explicit MultiLabelSoftMarginLoss(const Tensor& weight = {}, std::string_view reduction = "mean")
+      : LayerModule(layers::multilabel_soft_margin_loss, {Value(weight), Value(reduction)}) {}
+  Tensor operator()(const Tensor& input, const Tensor& target) const { return compute({input, target}); }
+};
+
+// The mean over the classes of max(0, margin - input[target] + input)^p.
+class MultiMarginLoss : public LayerModule {
+ public:
+  explicit MultiMarginLoss(int64_t p = 1, double margin = 1.0, const Tensor& weight = {}, std::string_view reduction = "mean")
+      : LayerModule(layers::multi_margin_loss, {Value(p), Value(margin), Value(weight), Value(reduction)}) {}
+  Tensor operator()(const Tensor& input, const Tensor& target) const { return compute({input, target}); }
+};
+
+// Hinge losses between the classes that a row of target lists, up to the first -1, and the others.
+class MultiLabelMarginLoss : public LayerModule {
+ public:
+  explicit MultiLabelMarginLoss(std::string_view reduction = "mean")
+      : LayerModule(layers::multilabel_margin_loss, {Value(reduction)}) {}
+  Tensor operator()(const Tensor& input, const Tensor& target) const { return compute({input, target}); }
+};
+
+// Normalises each channel of [n, c] or [n, c, l] over batch and length.
+class BatchNorm1d : public LayerModule {
+ public:
+  explicit BatchNorm1d(int64_t num_features, double eps = 1e-05, std::optional<double> momentum = 0.1, bool affine = true, bool track_running_stats = true, bool bias = true)
+      : LayerModule(layers::batch_norm1d, {Value(num_features), Value(eps), Value(momentum), Value(affine), Value(track_running_stats), Value(bias)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Normalises each channel of [n, c, h, w] over batch and space.
+class BatchNorm2d : public LayerModule {
+ public:
+  explicit BatchNorm2d(int64_t num_features, double eps = 1e-05, std::optional<double> momentum = 0.1, bool affine = true, bool track_running_stats = true, bool bias = true)
+      : LayerModule(layers::batch_norm2d, {Value(num_features), Value(eps), Value(momentum), Value(affine), Value(track_running_stats), Value(bias)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Normalises each channel of [n, c, d, h, w] over batch and space.
+class BatchNorm3d : public LayerModule {
+ public:
+  explicit BatchNorm3d(int64_t num_features, double eps = 1e-05, std::optional<double> momentum = 0.1, bool affine = true, bool track_running_stats = true, bool bias = true)
+      : LayerModule(layers::batch_norm3d, {Value(num_features), Value(eps), Value(momentum), Value(affine), Value(track_running_stats), Value(bias)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Normalises each channel of each sample of [n, c, l] over length.
+class InstanceNorm1d : public LayerModule {
+ public:
+  explicit InstanceNorm1d(int64_t num_features, double eps = 1e-05, double momentum = 0.1, bool affine = false, bool track_running_stats = false, bool bias = true)
+      : LayerModule(layers::instance_norm1d, {Value(num_features), Value(eps), Value(momentum), Value(affine), Value(track_running_stats), Value(bias)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Normalises each channel of each sample of [n, c, h, w] over space.
+class InstanceNorm2d : public LayerModule {
+ public:
+  explicit InstanceNorm2d(int64_t num_features, double eps = 1e-05, double momentum = 0.1, bool affine = false, bool track_running_stats = false, bool bias = true)
+      : LayerModule(layers::instance_norm2d, {Value(num_features), Value(eps), Value(momentum), Value(affine), Value(track_running_stats), Value(bias)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Normalises each channel of each sample of [n, c, d, h, w] over space.
+class InstanceNorm3d : public LayerModule {
+ public:
+  explicit InstanceNorm3d(int64_t num_features, double eps = 1e-05, double momentum = 0.1, bool affine = false, bool track_running_stats = false, bool bias = true)
+      : LayerModule(layers::instance_norm3d, {Value(num_features), Value(eps), Value(momentum), Value(affine), Value(track_running_stats), Value(bias)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Normalises over the last dimensions.
+class LayerNorm : public LayerModule {
+ public:
+  explicit LayerNorm(IntList normalized_shape, double eps = 1e-05, bool elementwise_affine = true, bool bias = true)
+      : LayerModule(layers::layer_norm, {Value(normalized_shape), Value(eps), Value(elementwise_affine), Value(bias)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Normalises each group of channels of each sample.
+class GroupNorm : public LayerModule {
+ public:
+  explicit GroupNorm(int64_t num_groups, int64_t num_channels, double eps = 1e-05, bool affine = true, bool bias = true)
+      : LayerModule(layers::group_norm, {Value(num_groups), Value(num_channels), Value(eps), Value(affine), Value(bias)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// x / sqrt(mean(x^2) + eps) * weight over the last dimensions.
+class RMSNorm : public LayerModule {
+ public:
+  explicit RMSNorm(IntList normalized_shape, std::optional<double> eps = {}, bool elementwise_affine = true)
+      : LayerModule(layers::rms_norm, {Value(normalized_shape), Value(eps), Value(elementwise_affine)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// x / (k + alpha * m)^beta, where m is the mean of x^2 over `size` neighbouring channels of [n, c, ...].
+class LocalResponseNorm : public LayerModule {
+ public:
+  explicit LocalResponseNorm(int64_t size, double alpha = 0.0001, double beta = 0.75, double k = 1.0)
+      : LayerModule(layers::local_response_norm, {Value(size), Value(alpha), Value(beta), Value(k)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// `value` around [n, c, l].
+class ConstantPad1d : public LayerModule {
+ public:
+  explicit ConstantPad1d(IntList padding, double value)
+      : LayerModule(layers::constant_pad1d, {Value(padding), Value(value)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// `value` around [n, c, h, w].
+class ConstantPad2d : public LayerModule {
+ public:
+  explicit ConstantPad2d(IntList padding, double value)
+      : LayerModule(layers::constant_pad2d, {Value(padding), Value(value)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// `value` around [n, c, d, h, w].
+class ConstantPad3d : public LayerModule {
+ public:
+  explicit ConstantPad3d(IntList padding, double value)
+      : LayerModule(layers::constant_pad3d, {Value(padding), Value(value)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Zeros around [n, c, l].
+class ZeroPad1d : public LayerModule {
+ public:
+  explicit ZeroPad1d(IntList padding)
+      : LayerModule(layers::zero_pad1d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Zeros around [n, c, h, w].
+class ZeroPad2d : public LayerModule {
+ public:
+  explicit ZeroPad2d(IntList padding)
+      : LayerModule(layers::zero_pad2d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Zeros around [n, c, d, h, w].
+class ZeroPad3d : public LayerModule {
+ public:
+  explicit ZeroPad3d(IntList padding)
+      : LayerModule(layers::zero_pad3d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// What reflection at the first and last element gives, around [n, c, l].
+class ReflectionPad1d : public LayerModule {
+ public:
+  explicit ReflectionPad1d(IntList padding)
+      : LayerModule(layers::reflection_pad1d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// What reflection at the first and last element gives, around [n, c, h, w].
+class ReflectionPad2d : public LayerModule {
+ public:
+  explicit ReflectionPad2d(IntList padding)
+      : LayerModule(layers::reflection_pad2d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// What reflection at the first and last element gives, around [n, c, d, h, w].
+class ReflectionPad3d : public LayerModule {
+ public:
+  explicit ReflectionPad3d(IntList padding)
+      : LayerModule(layers::reflection_pad3d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The first and last element repeated around [n, c, l].
+class ReplicationPad1d : public LayerModule {
+ public:
+  explicit ReplicationPad1d(IntList padding)
+      : LayerModule(layers::replication_pad1d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The first and last element repeated around [n, c, h, w].
+class ReplicationPad2d : public LayerModule {
+ public:
+  explicit ReplicationPad2d(IntList padding)
+      : LayerModule(layers::replication_pad2d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The first and last element repeated around [n, c, d, h, w].
+class ReplicationPad3d : public LayerModule {
+ public:
+  explicit ReplicationPad3d(IntList padding)
+      : LayerModule(layers::replication_pad3d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// What follows from the other end, around [n, c, l].
+class CircularPad1d : public LayerModule {
+ public:
+  explicit CircularPad1d(IntList padding)
+      : LayerModule(layers::circular_pad1d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// What follows from the other end, around [n, c, h, w].
+class CircularPad2d : public LayerModule {
+ public:
+  explicit CircularPad2d(IntList padding)
+      : LayerModule(layers::circular_pad2d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// What follows from the other end, around [n, c, d, h, w].
+class CircularPad3d : public LayerModule {
+ public:
+  explicit CircularPad3d(IntList padding)
+      : LayerModule(layers::circular_pad3d, {Value(padding)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The largest element of each window of [n, c, l].
+class MaxPool1d : public LayerModule {
+ public:
+  explicit MaxPool1d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool return_indices = false, bool ceil_mode = false)
+      : LayerModule(layers::max_pool1d, {Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(return_indices), Value(ceil_mode)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The largest element of each window of [n, c, h, w].
+class MaxPool2d : public LayerModule {
+ public:
+  explicit MaxPool2d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool return_indices = false, bool ceil_mode = false)
+      : LayerModule(layers::max_pool2d, {Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(return_indices), Value(ceil_mode)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The largest element of each window of [n, c, d, h, w].
+class MaxPool3d : public LayerModule {
+ public:
+  explicit MaxPool3d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool return_indices = false, bool ceil_mode = false)
+      : LayerModule(layers::max_pool3d, {Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(return_indices), Value(ceil_mode)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The mean of each window of [n, c, l].
+class AvgPool1d : public LayerModule {
+ public:
+  explicit AvgPool1d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true)
+      : LayerModule(layers::avg_pool1d, {Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The mean of each window of [n, c, h, w].
+class AvgPool2d : public LayerModule {
+ public:
+  explicit AvgPool2d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true, std::optional<int64_t> divisor_override = {})
+      : LayerModule(layers::avg_pool2d, {Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor_override)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The mean of each window of [n, c, d, h, w].
+class AvgPool3d : public LayerModule {
+ public:
+  explicit AvgPool3d(IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true, std::optional<int64_t> divisor_override = {})
+      : LayerModule(layers::avg_pool3d, {Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor_override)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Means of windows chosen so that the result is [n, c, output_size].
+class AdaptiveAvgPool1d : public LayerModule {
+ public:
+  explicit AdaptiveAvgPool1d(IntList output_size)
+      : LayerModule(layers::adaptive_avg_pool1d, {Value(output_size)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Means of windows chosen so that the result is [n, c, *output_size].
+class AdaptiveAvgPool2d : public LayerModule {
+ public:
+  explicit AdaptiveAvgPool2d(IntList output_size)
+      : LayerModule(layers::adaptive_avg_pool2d, {Value(output_size)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The largest elements of windows chosen so that the result is [n, c, *output_size].
+class AdaptiveMaxPool2d : public LayerModule {
+ public:
+  explicit AdaptiveMaxPool2d(IntList output_size)
+      : LayerModule(layers::adaptive_max_pool2d, {Value(output_size)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// Means of windows chosen so that the result is [n, c, *output_size].
+class AdaptiveAvgPool3d : public LayerModule {
+ public:
+  explicit AdaptiveAvgPool3d(IntList output_size)
+      : LayerModule(layers::adaptive_avg_pool3d, {Value(output_size)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The largest elements of windows chosen so that the result is [n, c, output_size].
+class AdaptiveMaxPool1d : public LayerModule {
+ public:
+  explicit AdaptiveMaxPool1d(IntList output_size)
+      : LayerModule(layers::adaptive_max_pool1d, {Value(output_size)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The largest elements of windows chosen so that the result is [n, c, *output_size].
+class AdaptiveMaxPool3d : public LayerModule {
+ public:
+  explicit AdaptiveMaxPool3d(IntList output_size)
+      : LayerModule(layers::adaptive_max_pool3d, {Value(output_size)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
 }  // namespace gotorch

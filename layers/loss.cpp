@@ -109,4 +109,130 @@ const Layer kl_div_loss{{
         },
 }};
 
+const Layer poisson_nll_loss{{
+    .sig = "PoissonNLLLoss(bool log_input=True, bool full=False, *, float eps=1e-08, str "
+           "reduction='mean')",
+    .doc = "exp(input) - target * input, the likelihood of counts.",
+    .inputs = "log_input, target",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::poisson_nll_loss(c.input(0), c.input(1), c.flag(0), c.flag(1), Value(),
+                                       c.number(2), Value(), c.str(3));
+        },
+}};
+
+const Layer gaussian_nll_loss{{
+    .sig = "GaussianNLLLoss(*, bool full=False, float eps=1e-06, str reduction='mean')",
+    .doc = "(log(var) + (input - target)^2 / var) / 2.",
+    .inputs = "input, target, var",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::gaussian_nll_loss(c.input(0), c.input(1), c.input(2), c.flag(0), c.number(1),
+                                        c.str(2));
+        },
+}};
+
+const Layer hinge_embedding_loss{{
+    .sig = "HingeEmbeddingLoss(float margin=1.0, *, str reduction='mean')",
+    .doc = "input where target is 1, max(0, margin - input) where it is -1.",
+    .inputs = "input, target",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::hinge_embedding_loss(c.input(0), c.input(1), c.number(0), Value(), Value(),
+                                           c.str(1));
+        },
+}};
+
+const Layer margin_ranking_loss{{
+    .sig = "MarginRankingLoss(float margin=0.0, *, str reduction='mean')",
+    .doc = "max(0, -target * (input1 - input2) + margin).",
+    .inputs = "input1, input2, target",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::margin_ranking_loss(c.input(0), c.input(1), c.input(2), c.number(0), Value(),
+                                          Value(), c.str(1));
+        },
+}};
+
+const Layer cosine_embedding_loss{{
+    .sig = "CosineEmbeddingLoss(float margin=0.0, *, str reduction='mean')",
+    .doc = "1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1.",
+    .inputs = "input1, input2, target",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::cosine_embedding_loss(c.input(0), c.input(1), c.input(2), c.number(0),
+                                            Value(), Value(), c.str(1));
+        },
+}};
+
+const Layer triplet_margin_loss{{
+    .sig = "TripletMarginLoss(float margin=1.0, float p=2.0, float eps=1e-06, bool swap=False, *, "
+           "str reduction='mean')",
+    .doc = "max(0, |anchor - positive| - |anchor - negative| + margin) in the p-norm.",
+    .inputs = "anchor, positive, negative",
+    .build =
+        [](LayerState& s) {
+          check<ValueError>(s.number(0) > 0,
+                            "TripletMarginLoss: expected margin to be greater than 0, got ",
+                            s.number(0), " instead");
+        },
+    .forward =
+        [](const LayerCall& c) {
+          return ops::triplet_margin_loss(c.input(0), c.input(1), c.input(2), c.number(0),
+                                          c.number(1), c.number(2), c.flag(3), Value(), Value(),
+                                          c.str(4));
+        },
+}};
+
+const Layer soft_margin_loss{{
+    .sig = "SoftMarginLoss(*, str reduction='mean')",
+    .doc = "log(1 + exp(-target * input)) for targets of -1 and 1.",
+    .inputs = "input, target",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::soft_margin_loss(c.input(0), c.input(1), Value(), Value(), c.str(0));
+        },
+}};
+
+const Layer multilabel_soft_margin_loss{{
+    .sig = "MultiLabelSoftMarginLoss(Tensor? weight=None, *, str reduction='mean')",
+    .doc = "The binary cross-entropy of logits [n, c], averaged over the classes.",
+    .inputs = "input, target",
+    .build = [](LayerState& s) { s.buffer("weight", s.tensor_or(0)); },
+    .forward =
+        [](const LayerCall& c) {
+          return ops::multilabel_soft_margin_loss(c.input(0), c.input(1), c.tensor(0), Value(),
+                                                  Value(), c.str(1));
+        },
+}};
+
+const Layer multi_margin_loss{{
+    .sig = "MultiMarginLoss(int p=1, float margin=1.0, Tensor? weight=None, *, str "
+           "reduction='mean')",
+    .doc = "The mean over the classes of max(0, margin - input[target] + input)^p.",
+    .inputs = "input, target",
+    .build =
+        [](LayerState& s) {
+          check<ValueError>(s.integer(0) == 1 || s.integer(0) == 2,
+                            "only p == 1 and p == 2 supported");
+          s.buffer("weight", s.tensor_or(2));
+        },
+    .forward =
+        [](const LayerCall& c) {
+          return ops::multi_margin_loss(c.input(0), c.input(1), c.integer(0), c.number(1),
+                                        c.tensor(0), Value(), Value(), c.str(3));
+        },
+}};
+
+const Layer multilabel_margin_loss{{
+    .sig = "MultiLabelMarginLoss(*, str reduction='mean')",
+    .doc = "Hinge losses between the classes that a row of target lists, up to the first -1, and "
+           "the others.",
+    .inputs = "input, target",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::multilabel_margin_loss(c.input(0), c.input(1), Value(), Value(), c.str(0));
+        },
+}};
+
 }  // namespace gotorch::layers

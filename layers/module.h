@@ -92,6 +92,21 @@ class Module {
   std::shared_ptr<State> state_;
 };
 
+// An argument that takes integers or a word: 2, {1, 2} or "same".
+class IntsOrText {
+ public:
+  IntsOrText(int n) : ints_(n) {}  // also keeps a 0 from being a null pointer
+  IntsOrText(int64_t n) : ints_(n) {}
+  IntsOrText(std::initializer_list<int64_t> ints) : ints_(ints) {}
+  IntsOrText(Dims ints) : ints_(ints) {}
+  IntsOrText(const char* text) : text_(text) {}
+  operator Value() const { return text_ ? Value(text_) : Value(ints_); }
+
+ private:
+  IntList ints_;
+  const char* text_ = nullptr;
+};
+
 // The values of a layer's options with all that they point to. One integer stands for all of an int[2].
 class LayerOptions {
  public:

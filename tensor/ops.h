@@ -26,7 +26,12 @@ extern const Op hardsigmoid;
 extern const Op hardswish;
 extern const Op softsign;
 extern const Op tanhshrink;
+extern const Op prelu_kernel;
 extern const Op prelu;
+extern const Op threshold;
+extern const Op hardshrink;
+extern const Op softshrink;
+extern const Op glu;
 extern const Op add;
 extern const Op sub;
 extern const Op rsub;
@@ -89,8 +94,10 @@ extern const Op conv1d_named;
 extern const Op conv2d;
 extern const Op conv2d_named;
 extern const Op conv3d;
+extern const Op conv3d_named;
 extern const Op conv_transpose1d;
 extern const Op conv_transpose2d;
+extern const Op conv_transpose3d;
 extern const Op copy;
 extern const Op clone;
 extern const Op contiguous;
@@ -114,6 +121,9 @@ extern const Op logspace;
 extern const Op eye;
 extern const Op tril_indices;
 extern const Op triu_indices;
+extern const Op cosine_similarity;
+extern const Op pairwise_distance;
+extern const Op bilinear;
 extern const Op exponential;
 extern const Op cauchy;
 extern const Op log_normal;
@@ -177,6 +187,13 @@ extern const Op xlogy;
 extern const Op poisson_nll_loss;
 extern const Op hinge_embedding_loss;
 extern const Op margin_ranking_loss;
+extern const Op soft_margin_loss;
+extern const Op multilabel_soft_margin_loss;
+extern const Op multi_margin_loss;
+extern const Op multilabel_margin_loss;
+extern const Op cosine_embedding_loss;
+extern const Op triplet_margin_loss;
+extern const Op gaussian_nll_loss;
 extern const Op masked_select;
 extern const Op masked_scatter;
 extern const Op nonzero;
@@ -199,6 +216,7 @@ extern const Op group_norm;
 extern const Op batch_norm_kernel;
 extern const Op batch_norm;
 extern const Op instance_norm;
+extern const Op local_response_norm;
 extern const Op max_pool_backward;
 extern const Op take_in_planes;
 extern const Op max_pool_kernel;
@@ -215,6 +233,11 @@ extern const Op adaptive_avg_pool1d;
 extern const Op adaptive_avg_pool2d;
 extern const Op adaptive_max;
 extern const Op adaptive_max_pool2d;
+extern const Op adaptive_max_pool1d;
+extern const Op adaptive_max_pool3d;
+extern const Op adaptive_avg_pool3d;
+extern const Op max_pool3d;
+extern const Op avg_pool3d;
 extern const Op rand;
 extern const Op randn;
 extern const Op randint_low;
@@ -233,7 +256,11 @@ extern const Op bernoulli_tensor;
 extern const Op keep_mask;
 extern const Op apply_mask;
 extern const Op dropout;
-extern const Op feature_dropout;
+extern const Op dropout1d;
+extern const Op dropout2d;
+extern const Op dropout3d;
+extern const Op alpha_dropout;
+extern const Op feature_alpha_dropout;
 extern const Op flip;
 extern const Op fliplr;
 extern const Op flipud;
@@ -256,6 +283,10 @@ extern const Op nansum;
 extern const Op nanmean;
 extern const Op sum_to_size;
 extern const Op logsumexp;
+extern const Op interpolate;
+extern const Op pixel_shuffle;
+extern const Op pixel_unshuffle;
+extern const Op channel_shuffle;
 extern const Op cumsum;
 extern const Op cumprod;
 extern const Op logcumsumexp;
@@ -522,7 +553,42 @@ inline Tensor tanhshrink(const Tensor& input) {
 // input where positive, weight * input elsewhere; weight broadcasts.
 inline Tensor _prelu(const Tensor& input, const Tensor& weight) {
   const Value given[] = {Value(input), Value(weight)};
+  Tensors out = call(ops::prelu_kernel, given);
+  return std::move(out[0]);
+}
+
+// input where positive, weight * input elsewhere; one weight, or one for each channel (dimension 1).
+inline Tensor prelu(const Tensor& input, const Tensor& weight) {
+  const Value given[] = {Value(input), Value(weight)};
   Tensors out = call(ops::prelu, given);
+  return std::move(out[0]);
+}
+
+// input where above threshold, value elsewhere; NaN stays.
+inline Tensor threshold(const Tensor& input, Scalar threshold, Scalar value) {
+  const Value given[] = {Value(input), Value(threshold), Value(value)};
+  Tensors out = call(ops::threshold, given);
+  return std::move(out[0]);
+}
+
+// input where |input| > lambd, 0 elsewhere; NaN stays.
+inline Tensor hardshrink(const Tensor& input, Scalar lambd = 0.5) {
+  const Value given[] = {Value(input), Value(lambd)};
+  Tensors out = call(ops::hardshrink, given);
+  return std::move(out[0]);
+}
+
+// input moved towards 0 by lambd, and 0 where |input| <= lambd; NaN stays.
+inline Tensor softshrink(const Tensor& input, double lambd = 0.5) {
+  const Value given[] = {Value(input), Value(lambd)};
+  Tensors out = call(ops::softshrink, given);
+  return std::move(out[0]);
+}
+
+// a * sigmoid(b) for the halves a and b of input along dim (Dauphin et al. 2017).
+inline Tensor glu(const Tensor& input, int64_t dim = -1) {
+  const Value given[] = {Value(input), Value(dim)};
+  Tensors out = call(ops::glu, given);
   return std::move(out[0]);
 }
 
@@ -960,6 +1026,13 @@ inline Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bi
   return std::move(out[0]);
 }
 
+// Convolution with padding 'same' or 'valid'.
+inline Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, std::string_view padding = "valid", IntList dilation = {1}, int64_t groups = 1) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(dilation), Value(groups)};
+  Tensors out = call(ops::conv3d_named, given);
+  return std::move(out[0]);
+}
+
 // The transpose of conv1d; weight [c, out / groups, k].
 inline Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1}) {
   const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
@@ -971,6 +1044,13 @@ inline Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const 
 inline Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1}) {
   const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
   Tensors out = call(ops::conv_transpose2d, given);
+  return std::move(out[0]);
+}
+
+// The transpose of conv3d; weight [c, out / groups, kd, kh, kw].
+inline Tensor conv_transpose3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1}) {
+  const Value given[] = {Value(input), Value(weight), Value(bias), Value(stride), Value(padding), Value(output_padding), Value(groups), Value(dilation)};
+  Tensors out = call(ops::conv_transpose3d, given);
   return std::move(out[0]);
 }
 
@@ -1132,6 +1212,27 @@ inline Tensor tril_indices(int64_t row, int64_t col, int64_t offset = 0, std::op
 inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(row), Value(col), Value(offset), Value(dtype)};
   Tensors out = call(ops::triu_indices, given);
+  return std::move(out[0]);
+}
+
+// The cosine of the angle between x1 and x2 along dim; norms below eps count as eps.
+inline Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim = 1, double eps = 1e-08) {
+  const Value given[] = {Value(x1), Value(x2), Value(dim), Value(eps)};
+  Tensors out = call(ops::cosine_similarity, given);
+  return std::move(out[0]);
+}
+
+// The p-norm of x1 - x2 + eps along the last dimension.
+inline Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p = 2.0, double eps = 1e-06, bool keepdim = false) {
+  const Value given[] = {Value(x1), Value(x2), Value(p), Value(eps), Value(keepdim)};
+  Tensors out = call(ops::pairwise_distance, given);
+  return std::move(out[0]);
+}
+
+// y[..., k] = input1[..., :] weight[k] input2[..., :] + bias[k] for weight of shape [out, in1, in2].
+inline Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias = {}) {
+  const Value given[] = {Value(input1), Value(input2), Value(weight), Value(bias)};
+  Tensors out = call(ops::bilinear, given);
   return std::move(out[0]);
 }
 
@@ -1576,6 +1677,55 @@ inline Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, co
   return std::move(out[0]);
 }
 
+// log(1 + exp(-target * input)) for targets of -1 and 1, reduced.
+inline Tensor soft_margin_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::soft_margin_loss, given);
+  return std::move(out[0]);
+}
+
+// The binary cross-entropy of logits, averaged over the last dimension, then reduced.
+inline Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {}, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(weight), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::multilabel_soft_margin_loss, given);
+  return std::move(out[0]);
+}
+
+// The mean over the classes of max(0, margin - input[target] + input)^p, without the target's own; reduced.
+inline Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p = 1, double margin = 1.0, const Tensor& weight = {}, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(p), Value(margin), Value(weight), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::multi_margin_loss, given);
+  return std::move(out[0]);
+}
+
+// The sum of max(0, 1 - (input[j] - input[i])) over target classes j and others i, over the number of classes; reduced. A row of target lists classes up to the first -1.
+inline Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::multilabel_margin_loss, given);
+  return std::move(out[0]);
+}
+
+// 1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1, reduced.
+inline Tensor cosine_embedding_loss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input1), Value(input2), Value(target), Value(margin), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::cosine_embedding_loss, given);
+  return std::move(out[0]);
+}
+
+// max(0, |anchor - positive| - |anchor - negative| + margin) in the p-norm, reduced. swap takes |positive - negative| where that is smaller (Balntas et al. 2016).
+inline Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin = 1.0, double p = 2, double eps = 1e-06, bool swap = false, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
+  const Value given[] = {Value(anchor), Value(positive), Value(negative), Value(margin), Value(p), Value(eps), Value(swap), Value(size_average), Value(reduce), Value(reduction)};
+  Tensors out = call(ops::triplet_margin_loss, given);
+  return std::move(out[0]);
+}
+
+// (log(var) + (input - target)^2 / var) / 2, reduced. var counts as eps where it is smaller, but has the gradient that it would have there.
+inline Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Operand& var, bool full = false, double eps = 1e-06, std::string_view reduction = "mean") {
+  const Value given[] = {Value(input), Value(target), Value(var), Value(full), Value(eps), Value(reduction)};
+  Tensors out = call(ops::gaussian_nll_loss, given);
+  return std::move(out[0]);
+}
+
 // The elements of input where mask is true, in row-major order; the two are broadcast to each other.
 inline Tensor masked_select(const Tensor& input, const Tensor& mask) {
   const Value given[] = {Value(input), Value(mask)};
@@ -1723,10 +1873,17 @@ inline Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const 
   return std::move(out[0]);
 }
 
-// Normalises each channel of each sample of [n, c, ...] over space (Ulyanov et al. 2016).
+// Normalises each channel of each sample of [n, c, ...] over space (Ulyanov et al. 2016), or, without use_input_stats, by the running statistics.
 inline Tensor instance_norm(const Tensor& input, const Tensor& running_mean = {}, const Tensor& running_var = {}, const Tensor& weight = {}, const Tensor& bias = {}, bool use_input_stats = true, double momentum = 0.1, double eps = 1e-05) {
   const Value given[] = {Value(input), Value(running_mean), Value(running_var), Value(weight), Value(bias), Value(use_input_stats), Value(momentum), Value(eps)};
   Tensors out = call(ops::instance_norm, given);
+  return std::move(out[0]);
+}
+
+// input / (k + alpha * m)^beta, where m is the mean of input^2 over `size` neighbouring channels of [n, c, ...] (Krizhevsky et al. 2012).
+inline Tensor local_response_norm(const Tensor& input, int64_t size, double alpha = 0.0001, double beta = 0.75, double k = 1.0) {
+  const Value given[] = {Value(input), Value(size), Value(alpha), Value(beta), Value(k)};
+  Tensors out = call(ops::local_response_norm, given);
   return std::move(out[0]);
 }
 
@@ -1839,6 +1996,41 @@ inline std::array<Tensor, 2> _adaptive_max(const Tensor& input, IntList size) {
 inline Tensor adaptive_max_pool2d(const Tensor& input, IntList output_size) {
   const Value given[] = {Value(input), Value(output_size)};
   Tensors out = call(ops::adaptive_max_pool2d, given);
+  return std::move(out[0]);
+}
+
+// The largest elements of windows chosen so that the result is [n, c, output_size].
+inline Tensor adaptive_max_pool1d(const Tensor& input, IntList output_size) {
+  const Value given[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_max_pool1d, given);
+  return std::move(out[0]);
+}
+
+// The largest elements of windows chosen so that the result is [n, c, *output_size].
+inline Tensor adaptive_max_pool3d(const Tensor& input, IntList output_size) {
+  const Value given[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_max_pool3d, given);
+  return std::move(out[0]);
+}
+
+// Means of windows chosen so that the result is [n, c, *output_size].
+inline Tensor adaptive_avg_pool3d(const Tensor& input, IntList output_size) {
+  const Value given[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_avg_pool3d, given);
+  return std::move(out[0]);
+}
+
+// The largest element of each window of [n, c, d, h, w]. NaN wins. stride is kernel_size unless given.
+inline Tensor max_pool3d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool3d, given);
+  return std::move(out[0]);
+}
+
+// The mean of each window of [n, c, d, h, w], or its sum over divisor_override. stride is kernel_size unless given.
+inline Tensor avg_pool3d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true, std::optional<int64_t> divisor_override = {}) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(ceil_mode), Value(count_include_pad), Value(divisor_override)};
+  Tensors out = call(ops::avg_pool3d, given);
   return std::move(out[0]);
 }
 
@@ -1968,10 +2160,38 @@ inline Tensor dropout(const Tensor& input, double p = 0.5, bool training = true)
   return std::move(out[0]);
 }
 
-// Zeroes whole channels (dimension 1) with probability p and scales the others by 1 / (1 - p).
-inline Tensor _feature_dropout(const Tensor& input, double p = 0.5, bool training = true) {
+// Zeroes whole channels of [n, c, l] or [c, l] with probability p and scales the others by 1 / (1 - p).
+inline Tensor dropout1d(const Tensor& input, double p = 0.5, bool training = true) {
   const Value given[] = {Value(input), Value(p), Value(training)};
-  Tensors out = call(ops::feature_dropout, given);
+  Tensors out = call(ops::dropout1d, given);
+  return std::move(out[0]);
+}
+
+// Zeroes whole channels of [n, c, h, w] with probability p and scales the others by 1 / (1 - p).
+inline Tensor dropout2d(const Tensor& input, double p = 0.5, bool training = true) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::dropout2d, given);
+  return std::move(out[0]);
+}
+
+// Zeroes whole channels of [n, c, d, h, w] or [c, d, h, w] with probability p and scales the others by 1 / (1 - p).
+inline Tensor dropout3d(const Tensor& input, double p = 0.5, bool training = true) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::dropout3d, given);
+  return std::move(out[0]);
+}
+
+// Dropout that keeps mean and variance of what selu gives (Klambauer et al. 2017).
+inline Tensor alpha_dropout(const Tensor& input, double p = 0.5, bool training = false) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::alpha_dropout, given);
+  return std::move(out[0]);
+}
+
+// alpha_dropout of whole channels of [n, c, ...].
+inline Tensor feature_alpha_dropout(const Tensor& input, double p = 0.5, bool training = false) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::feature_alpha_dropout, given);
   return std::move(out[0]);
 }
 
@@ -2126,6 +2346,34 @@ inline Tensor sum_to_size(const Tensor& input, IntList size) {
 inline Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim = false) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim)};
   Tensors out = call(ops::logsumexp, given);
+  return std::move(out[0]);
+}
+
+// input [n, c, spatial...] at another resolution: of `size`, or scale_factor times its own. Modes: nearest, nearest-exact, linear, bilinear, trilinear, bicubic, area.
+inline Tensor interpolate(const Tensor& input, OptionalIntList size = {}, std::optional<double> scale_factor = {}, std::string_view mode = "nearest", std::optional<bool> align_corners = {}, std::optional<bool> recompute_scale_factor = {}, bool antialias = false) {
+  const Value given[] = {Value(input), Value(size), Value(scale_factor), Value(mode), Value(align_corners), Value(recompute_scale_factor), Value(antialias)};
+  Tensors out = call(ops::interpolate, given);
+  return std::move(out[0]);
+}
+
+// [*, c r^2, h, w] as [*, c, h r, w r] (Shi et al. 2016).
+inline Tensor pixel_shuffle(const Tensor& input, int64_t upscale_factor) {
+  const Value given[] = {Value(input), Value(upscale_factor)};
+  Tensors out = call(ops::pixel_shuffle, given);
+  return std::move(out[0]);
+}
+
+// [*, c, h r, w r] as [*, c r^2, h, w].
+inline Tensor pixel_unshuffle(const Tensor& input, int64_t downscale_factor) {
+  const Value given[] = {Value(input), Value(downscale_factor)};
+  Tensors out = call(ops::pixel_unshuffle, given);
+  return std::move(out[0]);
+}
+
+// Channels in the order that takes one of each group in turn (Zhang et al. 2018).
+inline Tensor channel_shuffle(const Tensor& input, int64_t groups) {
+  const Value given[] = {Value(input), Value(groups)};
+  Tensors out = call(ops::channel_shuffle, given);
   return std::move(out[0]);
 }
 

@@ -84,6 +84,7 @@ void Signature::parse_param(std::string_view piece, bool keyword_only) {
   p.name = declared.substr(space + 1);
   std::string_view type = trim(declared.substr(0, space));
   p.type_text = type;
+  if (type.ends_with("|str")) type.remove_suffix(4);
   if (type.ends_with('?')) {
     p.optional = true;
     type.remove_suffix(1);

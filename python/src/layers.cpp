@@ -15,6 +15,9 @@ namespace py = pybind11;
 
 // The values of a layer's options, and what they point to.
 struct Options {
+  Options() = default;
+  Options(const Options&) = delete;
+
   SmallVector<Value, 10> values;
   std::array<DimVector, 5> lists;
   std::array<Tensor, 2> tensors;
@@ -36,20 +39,28 @@ void convert(PyObject* o, const Param& p, Options& options) {
     return;
   }
   bool fits = true;
-  if (p.type == Type::Ints) {
-    DimVector& list = next(options.lists, options.used_lists);
-    fits = to_dims(o, list);
-    options.values.emplace_back(Dims(list));
-  } else if (p.type == Type::Str) {
+  if (p.type == Type::Str || (PyUnicode_Check(o) && p.type_text.ends_with("|str"))) {
     fits = PyUnicode_Check(o);
     Py_ssize_t n = 0;
     const char* s = fits ? PyUnicode_AsUTF8AndSize(o, &n) : "";
     options.values.emplace_back(std::string_view(s, static_cast<size_t>(n)));
+  } else if (p.type == Type::Ints) {
+    DimVector& list = next(options.lists, options.used_lists);
+    fits = to_dims(o, list);
+    options.values.emplace_back(Dims(list));
   } else if (p.type == Type::Tensor) {
     fits = is_tensor(o);
     Tensor& tensor = next(options.tensors, options.used_tensors);
     if (fits) tensor = unwrap(o);
     options.values.emplace_back(tensor);
+  } else if (p.type == Type::Int) {
+    int64_t i = 0;
+    fits = to_int(o, i);
+    options.values.emplace_back(i);
+  } else if (p.type == Type::Bool) {
+    const int truth = PyObject_IsTrue(o);
+    expect(truth);
+    options.values.emplace_back(truth == 1);
   } else {
     Scalar s;
     fits = to_scalar(o, s);
@@ -69,17 +80,17 @@ class BoundLayer {
 
   const Layer& layer() const { return *layer_; }
 
-  Options options(const py::sequence& given) const {
-    Options o;
+  void convert_all(const py::sequence& given, Options& o) const {
     size_t i = 0;
     for (const Param& p : layer_->signature().params) convert(py::object(given[i++]).ptr(), p, o);
-    return o;
   }
 
-  // [(name, is_parameter, tensor or None)]
-  py::list build(const py::sequence& given, Dtype dtype) {
-    const Options o = options(given);
-    LayerState state(o.values, dtype);
+  // [(name, is_parameter, tensor or None, requires_grad)] and {name: value} of the options that the layer changed.
+  py::tuple build(const py::sequence& given, Dtype dtype) {
+    Options o;
+    convert_all(given, o);
+    const auto before = o.values;
+    LayerState state({o.values.data(), o.values.size()}, dtype);
     layer_->def().build(state);
     layer_->def().reset(state);
     py::list out;
@@ -89,14 +100,23 @@ class BoundLayer {
       if (first)
         slots_.push_back({PyUnicode_InternFromString(slot.name.c_str()), slot.is_parameter});
       py::object tensor = slot.tensor.defined() ? py::cast(slot.tensor) : py::none();
-      out.append(py::make_tuple(slot.name, slot.is_parameter, std::move(tensor)));
+      out.append(
+          py::make_tuple(slot.name, slot.is_parameter, std::move(tensor), slot.requires_grad));
     }
-    return out;
+    py::dict changed;
+    for (size_t i = 0; i < before.size(); i++) {
+      const Value &was = before[i], &is = o.values[i];
+      if (is.is_number() &&
+          (was.kind() != is.kind() || was.scalar().to<double>() != is.scalar().to<double>()))
+        changed[py::str(layer_->signature().params[i].name)] = py::cast(is.scalar());
+    }
+    return py::make_tuple(out, changed);
   }
 
   void reset(const py::sequence& given, const std::vector<py::object>& tensors) const {
-    const Options o = options(given);
-    LayerState state(o.values, Dtype::Float);
+    Options o;
+    convert_all(given, o);
+    LayerState state({o.values.data(), o.values.size()}, Dtype::Float);
     for (const py::object& t : tensors)
       state.slots().push_back({"", true, t.is_none() ? Tensor() : unwrap(t.ptr())});
     layer_->def().reset(state);

@@ -14,6 +14,7 @@ CPP_TYPES = {
     "bool": "bool",
     "int[]": "IntList",
     "int[]?": "OptionalIntList",
+    "int[]|str": "const IntsOrText&",
     "str": "std::string_view",
     "dtype": "Dtype",
     "Generator?": "Generator*",
@@ -47,7 +48,7 @@ class Param:
             default = "-__builtin_inf()"
         elif default.startswith("'"):
             default = '"' + default[1:-1] + '"'
-        if self.cpp_type == "IntList" and default[0] != "{":
+        if self.cpp_type in ("IntList", "const IntsOrText&") and default[0] != "{":
             default = "{" + default + "}"
         return f"{self.cpp_type} {self.name} = {default}"
 

@@ -244,7 +244,7 @@ const Op tanhshrink{{
     .samples = {{in(-4, 4)}},
 }};
 
-const Op prelu{{
+const Op prelu_kernel{{
     .sig = "_prelu(Tensor input, Tensor weight) -> Tensor",
     .doc = "input where positive, weight * input elsewhere; weight broadcasts.",
     .scope = Scope::Internal,
@@ -253,6 +253,79 @@ const Op prelu{{
                  [](auto& s) { return where(gt(s[0], 0), s.g(), s.g() * s[1]); }),
              wrt("weight", "input", [](auto& s) { return where(gt(s[0], 0), 0, s.g() * s[0]); })},
     .samples = {{in(-2, 2), in(-1, 1, {5})}},
+}};
+
+const Op prelu{{
+    .sig = "prelu(Tensor input, Tensor weight) -> Tensor",
+    .doc = "input where positive, weight * input elsewhere; one weight, or one for each channel "
+           "(dimension 1).",
+    .scope = Scope::TorchNn,
+    .kernel = compose([](auto& a) -> Tensor {
+      const Tensor &x = a[0], &w = a[1];
+      if (w.numel() == 1) return prelu_kernel(x, reshape(w, DimVector{}));
+      check(w.dim() == 1 && x.dim() > 0 && w.numel() == x.size(x.dim() > 1 ? 1 : 0),
+            "weight must have one element or one for each channel of the input of shape ",
+            x.shape(), ", got shape ", w.shape());
+      DimVector shape(static_cast<size_t>(std::max<int64_t>(x.dim() - 1, 1)), 1);
+      shape[0] = w.numel();
+      return prelu_kernel(x, reshape(w, shape));
+    }),
+    .samples = {{in(-2, 2), in(-1, 1, {5})},
+                {in(-2, 2, {2, 3, 4}), in(-1, 1, {1})},
+                {in(-2, 2, {2, 3, 4}), in(-1, 1, {3})}},
+    .errors = {{{in(-2, 2), in(-1, 1, {4})}, "weight must have one element or one for each"}},
+}};
+
+const Op threshold{{
+    .sig = "threshold(Tensor input, Scalar threshold, Scalar value) -> Tensor",
+    .doc = "input where above threshold, value elsewhere; NaN stays.",
+    .scope = Scope::TorchNn,
+    .kernel = pointwise<kFloats>([](auto x, auto t, auto v) { return x <= t ? v : x; }),
+    .grad = {wrt("input", "input", [](auto& s) { return where(le(s[0], s.scalar(1)), 0, s.g()); })},
+    .samples = {{in(-2, 2), 0.5, 3.0}},
+}};
+
+const Op hardshrink{{
+    .sig = "hardshrink(Tensor input, Scalar lambd=0.5) -> Tensor",
+    .doc = "input where |input| > lambd, 0 elsewhere; NaN stays.",
+    .scope = Scope::TorchNn,
+    .kernel = pointwise<kFloats>([](auto x, auto l) { return math::abs(x) <= l ? l * 0 : x; }),
+    .grad = {wrt("input", "input",
+                 [](auto& s) { return where(le(abs(s[0]), s.scalar(1)), 0, s.g()); })},
+    .samples = {{in(-2, 2)}, {in(-2, 2), 1.0}},
+}};
+
+const Op softshrink{{
+    .sig = "softshrink(Tensor input, float lambd=0.5) -> Tensor",
+    .doc = "input moved towards 0 by lambd, and 0 where |input| <= lambd; NaN stays.",
+    .scope = Scope::Nn,
+    .kernel = pointwise<kFloats>([](auto x, auto l) {
+      const auto moved = x > 0 ? x - l : x + l;
+      return math::abs(x) <= l ? l * 0 : moved;
+    }),
+    .grad = {wrt("input", "input",
+                 [](auto& s) { return where(le(abs(s[0]), s.scalar(1)), 0, s.g()); })},
+    .validate =
+        [](const Args& a) {
+          check(a.number(1) >= 0, "lambda must be greater or equal to 0, but found to be ",
+                a.number(1));
+        },
+    .samples = {{in(-2, 2)}, {in(-2, 2), 1.0}},
+    .errors = {{{in(-2, 2), -1.0}, "lambda must be greater or equal to 0"}},
+}};
+
+const Op glu{{
+    .sig = "glu(Tensor input, int dim=-1) -> Tensor",
+    .doc = "a * sigmoid(b) for the halves a and b of input along dim (Dauphin et al. 2017).",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) -> Tensor {
+      check(a[0].dim() > 0, "glu does not support 0-dimensional tensors");
+      const int64_t d = wrap_dim(a.integer(1), a[0].dim()), n = a[0].size(d);
+      check(n % 2 == 0, "Halving dimension must be even, but dimension ", d, " is size ", n);
+      return narrow(a[0], d, 0, n / 2) * sigmoid(narrow(a[0], d, n / 2, n / 2));
+    }),
+    .samples = {{in(-2, 2, {3, 4})}, {in(-2, 2, {4, 3}), 0}},
+    .errors = {{{in(-2, 2, {3, 5})}, "Halving dimension must be even"}},
 }};
 
 }  // namespace gotorch::ops

@@ -332,6 +332,16 @@ const Op conv3d{{
     .ulp = 32,
 }};
 
+const Op conv3d_named{{
+    .sig = "conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str "
+           "padding='valid', int[3] dilation=1, int groups=1) -> Tensor",
+    .doc = "Convolution with padding 'same' or 'valid'.",
+    .scope = Scope::TorchNn,
+    .kernel = compose([](auto& a) { return convolve_named(a, 3); }),
+    .samples = {{in(-1, 1, {1, 2, 3, 4, 3}), in(-1, 1, {2, 2, 2, 3, 1}), none, dims({1}), "same"}},
+    .ulp = 32,
+}};
+
 const Op conv_transpose1d{{
     .sig = "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, "
            "int[1] padding=0, int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor",
@@ -353,6 +363,16 @@ const Op conv_transpose2d{{
                  dims({1}), dims({1, 0})},
                 {in(-1, 1, {2, 4, 3, 4}), in(-1, 1, {4, 2, 3, 2}), none, dims({1}), dims({0}),
                  dims({0}), 2}},
+    .ulp = 32,
+}};
+
+const Op conv_transpose3d{{
+    .sig = "conv_transpose3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, "
+           "int[3] padding=0, int[3] output_padding=0, int groups=1, int[3] dilation=1) -> Tensor",
+    .doc = "The transpose of conv3d; weight [c, out / groups, kd, kh, kw].",
+    .scope = Scope::TorchNn,
+    .kernel = compose([](auto& a) { return convolve_transposed(a, 3); }),
+    .samples = {{in(-1, 1, {1, 2, 2, 3, 2}), in(-1, 1, {2, 3, 2, 2, 1}), in(-1, 1, {3})}},
     .ulp = 32,
 }};
 

@@ -1,4 +1,6 @@
 // Losses. Those with class indices as targets have fused kernels; the others are composed, and fuse by themselves.
+#include "tensor/ops/loss.h"
+
 #include "tensor/copy.h"
 #include "tensor/kernels/cross_entropy.h"
 #include "tensor/ops.h"
@@ -11,14 +13,6 @@ kernels::Reduction reduction_of(std::string_view s) {
   if (s == "sum") return kernels::Reduction::Sum;
   check<ValueError>(s == "none", s, " is not a valid value for reduction");
   return kernels::Reduction::None;
-}
-
-Tensor reduced_loss(const Tensor& loss, std::string_view reduction) {
-  switch (reduction_of(reduction)) {
-    case kernels::Reduction::Mean: return mean(loss);
-    case kernels::Reduction::Sum: return sum(loss);
-    default: return loss;
-  }
 }
 
 void check_same_size(const Tensor& input, const Tensor& target) {
@@ -137,6 +131,14 @@ Tensor class_gradient(const Tensor& g, const Tensor& probabilities, const Args& 
 }
 
 }  // namespace
+
+Tensor reduced_loss(const Tensor& loss, std::string_view reduction) {
+  switch (reduction_of(reduction)) {
+    case kernels::Reduction::Mean: return mean(loss);
+    case kernels::Reduction::Sum: return sum(loss);
+    default: return loss;
+  }
+}
 
 const Op nll_loss_kernel{{
     .sig = "_nll_loss(Tensor input, Tensor target, Tensor? weight, int ignore_index, str "

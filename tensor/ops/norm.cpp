@@ -178,6 +178,20 @@ void check_channels(const Tensor& x, std::initializer_list<Tensor> per_channel_t
           x.size(1), " values, one per channel, got shape ", t.defined() ? t.shape() : Dims());
 }
 
+// Moves running statistics towards the mean of those of the samples.
+void follow_instances(const Args& a) {
+  const Unrecorded inside;
+  const Tensor& x = a[0];
+  DimVector space;
+  for (int64_t d = 2; d < x.dim(); d++) space.push_back(d);
+  const auto follow = [&](const Tensor& running, const Tensor& now) {
+    if (running.defined())
+      lerp.inplace(running, as_dtype(mean(now, 0), running.dtype()), a.number(6));
+  };
+  follow(a.tensor_or(1), mean(x, space));
+  follow(a.tensor_or(2), var(x, space));
+}
+
 }  // namespace
 
 const Op layer_norm_kernel{{
@@ -389,15 +403,48 @@ const Op instance_norm{{
            "Tensor? weight=None, Tensor? bias=None, bool use_input_stats=True, float momentum=0.1, "
            "float eps=1e-05) -> Tensor",
     .doc =
-        "Normalises each channel of each sample of [n, c, ...] over space (Ulyanov et al. 2016).",
+        "Normalises each channel of each sample of [n, c, ...] over space (Ulyanov et al. 2016), "
+        "or, without use_input_stats, by the running statistics.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
-      check<NotImplementedError>(!a.given(1) && !a.given(2) && a.flag(5),
-                                 "running statistics are not implemented");
-      check_channels(a[0], {a.tensor_or(3), a.tensor_or(4)});
-      return group_norm(a[0], a[0].size(1), a.tensor_or(3), a.tensor_or(4), a.number(7));
+      const Tensor& x = a[0];
+      check_channels(x, {a.tensor_or(1), a.tensor_or(2), a.tensor_or(3), a.tensor_or(4)});
+      check(a.flag(5) || (a.given(1) && a.given(2)),
+            "Expected running_mean and running_var to be defined when use_input_stats is false");
+      if (!a.flag(5))
+        return batch_norm(x, a[1], a[2], a.tensor_or(3), a.tensor_or(4), false, a.number(6),
+                          a.number(7));
+      check<ValueError>(x.numel() != x.size(0) * x.size(1),
+                        "Expected more than 1 spatial element when training, got input size ",
+                        x.shape());
+      if (a.given(1) || a.given(2)) follow_instances(a);
+      return group_norm(x, x.size(1), a.tensor_or(3), a.tensor_or(4), a.number(7));
     }),
-    .samples = {{in(-1, 1, {2, 4, 3})}},
+    .samples = {{in(-1, 1, {2, 4, 3})},
+                {in(-1, 1, {2, 4, 3}), in(-1, 1, {4}), in(0.5, 1, {4}), in(-1, 1, {4}),
+                 in(-1, 1, {4}), false}},
+    .ulp = 16,
+}};
+
+const Op local_response_norm{{
+    .sig = "local_response_norm(Tensor input, int size, float alpha=0.0001, float beta=0.75, float "
+           "k=1.0) -> Tensor",
+    .doc = "input / (k + alpha * m)^beta, where m is the mean of input^2 over `size` neighbouring "
+           "channels of [n, c, ...] (Krizhevsky et al. 2012).",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) -> Tensor {
+      const Tensor& x = a[0];
+      const int64_t size = a.integer(1);
+      check<ValueError>(x.dim() >= 3, "Expected 3D or higher dimensionality input (got ", x.dim(),
+                        " dimensions)");
+      check<ValueError>(size > 0, "size must be positive, got ", size);
+      if (x.numel() == 0) return x;
+      const Tensor planes = reshape(square(x), DimVector{x.size(0), 1, x.size(1), -1});
+      const Tensor padded = constant_pad_nd(planes, DimVector{0, 0, size / 2, (size - 1) / 2});
+      const Tensor near = reshape(avg_pool2d(padded, DimVector{size, 1}, 1), DimVector(x.shape()));
+      return x / pow(near * a.number(2) + a.number(4), a.scalar(3));
+    }),
+    .samples = {{in(-1, 1, {2, 4, 3}), 3}, {in(-1, 1, {2, 5, 2, 2}), 2, 0.1, 0.5, 2.0}},
     .ulp = 16,
 }};
 

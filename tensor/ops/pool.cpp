@@ -378,4 +378,59 @@ const Op adaptive_max_pool2d{{
     .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({3, 2})}},
 }};
 
+const Op adaptive_max_pool1d{{
+    .sig = "adaptive_max_pool1d(Tensor input, int[1] output_size) -> Tensor",
+    .doc = "The largest elements of windows chosen so that the result is [n, c, output_size].",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) {
+      check_dims(a[0], 1);
+      return adaptive_max(a[0], full_list(a.ints(1), 1));
+    }),
+    .samples = {{in(-1, 1, {2, 3, 7}), dims({3})}},
+}};
+
+const Op adaptive_max_pool3d{{
+    .sig = "adaptive_max_pool3d(Tensor input, int[3] output_size) -> Tensor",
+    .doc = "The largest elements of windows chosen so that the result is [n, c, *output_size].",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) {
+      check_dims(a[0], 3);
+      return adaptive_max(a[0], full_list(a.ints(1), 3));
+    }),
+    .samples = {{in(-1, 1, {2, 3, 4, 3, 2}), dims({2, 2, 1})}},
+}};
+
+const Op adaptive_avg_pool3d{{
+    .sig = "adaptive_avg_pool3d(Tensor input, int[3] output_size) -> Tensor",
+    .doc = "Means of windows chosen so that the result is [n, c, *output_size].",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) {
+      check_dims(a[0], 3);
+      return adaptive_avg(a[0], full_list(a.ints(1), 3));
+    }),
+    .samples = {{in(-1, 1, {2, 3, 4, 3, 2}), dims({2, 2, 1})}},
+}};
+
+const Op max_pool3d{{
+    .sig = "max_pool3d(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, "
+           "int[3] dilation=1, bool ceil_mode=False) -> Tensor",
+    .doc = "The largest element of each window of [n, c, d, h, w]. NaN wins. stride is kernel_size "
+           "unless given.",
+    .scope = Scope::TorchNn,
+    .kernel = compose([](auto& a) { return std::move(max_pool(a, 3)[0]); }),
+    .samples = {{in(-1, 1, {2, 3, 4, 3, 4}), dims({2})}},
+}};
+
+const Op avg_pool3d{{
+    .sig = "avg_pool3d(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, "
+           "bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> "
+           "Tensor",
+    .doc = "The mean of each window of [n, c, d, h, w], or its sum over divisor_override. stride "
+           "is kernel_size unless given.",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return avg_pool(a, 3, a.value(6)); }),
+    .samples = {{in(-1, 1, {2, 3, 4, 3, 4}), dims({2})},
+                {in(-1, 1, {2, 3, 4, 3, 4}), dims({3, 2, 2}), dims({1}), dims({1}), false, false}},
+}};
+
 }  // namespace gotorch::ops

@@ -1,5 +1,7 @@
 // Random tensors and fills: PyTorch's CPU numbers for the same seed.
 #include "tensor/random.h"
+
+#include <cmath>
 #include "tensor/copy.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/ops.h"
@@ -38,6 +40,39 @@ Tensor integers(Dims shape, int64_t low, int64_t high, Dtype dtype, const Genera
                   static_cast<uint64_t>(r.to) - static_cast<uint64_t>(r.from), g);
   });
   return out;
+}
+
+// One decision for each channel: for the first `leading` dims.
+Tensor dropout_mask(const Tensor& x, double p, size_t leading) {
+  DimVector shape(static_cast<size_t>(x.dim()), 1);
+  std::copy_n(x.shape().begin(), leading, shape.begin());
+  return keep_mask(shape, 1 - p);
+}
+
+// Dropout of whole channels. An input of `unbatched` dims is one sample.
+Tensor drop_channels(const Args& a, int64_t unbatched) {
+  const Tensor& x = a[0];
+  const double p = a.number(1);
+  check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
+  check(x.dim() >= 2, "Feature dropout requires at least 2 dimensions in the input");
+  if (p == 0 || !a.flag(2) || x.numel() == 0) return x;
+  if (p == 1) return x * 0;
+  return apply_mask(x, dropout_mask(x, p, x.dim() == unbatched ? 1 : 2), 1 / (1 - p));
+}
+
+// Dropout that keeps mean and variance of what selu() gives: dropped elements become -lambda alpha of selu, then all are
+// scaled and moved (Klambauer et al. 2017).
+Tensor drop_to_saturation(const Args& a, size_t leading) {
+  const Tensor& x = a[0];
+  const double p = a.number(1);
+  check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
+  if (p == 0 || !a.flag(2) || x.numel() == 0) return x;
+  if (p == 1) return x * 0;
+  constexpr double alpha = 1.7580993408473766;
+  const double scale = 1 / std::sqrt((alpha * alpha * p + 1) * (1 - p));
+  const Tensor keep = dropout_mask(x, p, std::min(leading, static_cast<size_t>(x.dim())));
+  const Tensor moved = as_dtype(keep, x.dtype()) * (alpha * scale) + alpha * scale * (p - 1);
+  return apply_mask(x, keep, scale) + moved;
 }
 
 }  // namespace
@@ -301,27 +336,57 @@ const Op dropout{{
       if (p == 1) return a[0] * 0;
       return apply_mask(a[0], keep_mask(a[0].shape(), 1 - p), 1 / (1 - p));
     }),
+    .inplace = true,
     .samples = {{in(-1, 1)}, {in(-1, 1), 0.2}, {in(-1, 1), 0.5, false}},
 }};
 
-const Op feature_dropout{{
-    .sig = "_feature_dropout(Tensor input, float p=0.5, bool training=True) -> Tensor",
-    .doc = "Zeroes whole channels (dimension 1) with probability p and scales the others by 1 / (1 "
-           "- p).",
-    .scope = Scope::Internal,
-    .kernel = compose([](auto& a) -> Tensor {
-      const double p = a.number(1);
-      check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ",
-                        p);
-      check(a[0].dim() >= 2, "Feature dropout requires at least 2 dimensions in the input");
-      if (p == 0 || !a.flag(2) || a[0].numel() == 0) return a[0];
-      if (p == 1) return a[0] * 0;
-      DimVector shape(static_cast<size_t>(a[0].dim()), 1);
-      shape[0] = a[0].size(0);
-      shape[1] = a[0].size(1);
-      return apply_mask(a[0], keep_mask(shape, 1 - p), 1 / (1 - p));
-    }),
-    .samples = {{in(-1, 1, {2, 3, 4})}},
+const Op dropout1d{{
+    .sig = "dropout1d(Tensor input, float p=0.5, bool training=True) -> Tensor",
+    .doc = "Zeroes whole channels of [n, c, l] or [c, l] with probability p and scales the others "
+           "by 1 / (1 - p).",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return drop_channels(a, 2); }),
+    .inplace = true,
+    .samples = {{in(-1, 1, {2, 3, 4})}, {in(-1, 1, {3, 4}), 0.3}},
+}};
+
+const Op dropout2d{{
+    .sig = "dropout2d(Tensor input, float p=0.5, bool training=True) -> Tensor",
+    .doc = "Zeroes whole channels of [n, c, h, w] with probability p and scales the others by 1 / "
+           "(1 - p).",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return drop_channels(a, 0); }),
+    .inplace = true,
+    .samples = {{in(-1, 1, {2, 3, 4})}, {in(-1, 1, {2, 3, 4, 2}), 0.3}},
+}};
+
+const Op dropout3d{{
+    .sig = "dropout3d(Tensor input, float p=0.5, bool training=True) -> Tensor",
+    .doc = "Zeroes whole channels of [n, c, d, h, w] or [c, d, h, w] with probability p and scales "
+           "the others by 1 / (1 - p).",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return drop_channels(a, 4); }),
+    .inplace = true,
+    .samples = {{in(-1, 1, {2, 3, 4, 1, 2})}, {in(-1, 1, {2, 3, 4, 2}), 0.3}},
+}};
+
+const Op alpha_dropout{{
+    .sig = "alpha_dropout(Tensor input, float p=0.5, bool training=False) -> Tensor",
+    .doc = "Dropout that keeps mean and variance of what selu gives (Klambauer et al. 2017).",
+    .scope = Scope::Nn,
+    .kernel =
+        compose([](auto& a) { return drop_to_saturation(a, static_cast<size_t>(a[0].dim())); }),
+    .inplace = true,
+    .samples = {{in(-1, 1)}, {in(-1, 1), 0.3, true}},
+}};
+
+const Op feature_alpha_dropout{{
+    .sig = "feature_alpha_dropout(Tensor input, float p=0.5, bool training=False) -> Tensor",
+    .doc = "alpha_dropout of whole channels of [n, c, ...].",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return drop_to_saturation(a, 2); }),
+    .inplace = true,
+    .samples = {{in(-1, 1, {2, 3, 4}), 0.3, true}},
 }};
 
 }  // namespace gotorch::ops

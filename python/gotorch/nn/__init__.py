@@ -1,7 +1,7 @@
 """Layers, containers, losses and their functions."""
 
-from gotorch.nn import functional, init, layers, parameter
-from gotorch.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
+from gotorch.nn import functional, init, layers, modules, parameter, utils
+from gotorch.nn.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from gotorch.nn.layers import *  # noqa: F403 (the classes of the C++ table)
 from gotorch.nn.module import Module
 from gotorch.nn.parameter import Buffer, Parameter

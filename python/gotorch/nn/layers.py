@@ -15,18 +15,24 @@ class _TableLayer(Module):
 
     def __init__(self, *args, device=None, dtype=None, **kwargs):
         super().__init__()
+        params = self._layer.params
+        count = sum(not keyword_only for _, _, keyword_only, _, _ in params)
+        # As PyTorch has them: behind the positional parameters.
+        device, dtype = (*args[count : count + 2], device, dtype)[:2] if len(args) > count else (device, dtype)
         gotorch.device(device or "cpu")
-        options = _bind(self._layer, args, kwargs)
-        slots = self._layer.build(options, dtype or gotorch.get_default_dtype())
+        options = _bind(self._layer, args[:count] + args[count + 2 :], kwargs)
+        slots, changed = self._layer.build(options, dtype or gotorch.get_default_dtype())
         names = {name for name, *_ in slots}
-        for (name, *_), value in zip(self._layer.params, options):
+        for (name, *_), value in zip(params, options):
+            value = changed.get(name, value)
             if name == "stride" and value is None:
                 value = self.kernel_size
-            if name not in names:  # `bias=True` becomes the parameter itself
+            # `bias=True` becomes the parameter itself; `_weight` is for the constructor only.
+            if name not in names and name[0] != "_":
                 object.__setattr__(self, name, value)
-        for name, is_parameter, tensor in slots:
+        for name, is_parameter, tensor, requires_grad in slots:
             if is_parameter:
-                self.register_parameter(name, None if tensor is None else Parameter(tensor))
+                self.register_parameter(name, None if tensor is None else Parameter(tensor, requires_grad))
             else:
                 self.register_buffer(name, tensor)
 
@@ -53,6 +59,8 @@ def _bind(layer, args, kwargs):
     if len(args) > len(positional):
         raise TypeError(f"{layer.signature} takes {len(positional)} positional arguments, got {len(args)}")
     given = dict(zip((p[0] for p in positional), args))
+    if "size_average" in kwargs or "reduce" in kwargs:
+        kwargs = _with_reduction(**kwargs)
     for name, value in kwargs.items():
         if name in given:
             raise TypeError(f"{layer.name}() got multiple values for argument '{name}'")
@@ -66,17 +74,25 @@ def _bind(layer, args, kwargs):
         else:
             raise TypeError(f"{layer.name}() missing required argument: '{name}'")
         values.append(_sized(kind, value))
-    given.pop("size_average", None), given.pop("reduce", None)
     if given:
         raise TypeError(f"{layer.name}() got an unexpected keyword argument '{next(iter(given))}'")
     return values
 
 
+def _with_reduction(size_average=None, reduce=None, **kwargs):
+    """The two flags that `reduction` replaced."""
+    if size_average is not None or reduce is not None:
+        mean = size_average is None or size_average
+        kwargs["reduction"] = "none" if reduce is False else "mean" if mean else "sum"
+    return kwargs
+
+
 def _sized(kind, value):
     """One integer stands for all of an `int[2]`; an `int[]` stays as it was given."""
     size = re.match(r"int\[(\d+)\]", kind)
-    if not size or value is None:
-        return value
+    if not size or value is None or isinstance(value, str):
+        # The table keeps the default of an `int[]` as a list of one.
+        return value[0] if kind.startswith("int[]") and isinstance(value, tuple) and len(value) == 1 else value
     return (value,) * int(size[1]) if isinstance(value, int) else tuple(value)
 
 
@@ -95,7 +111,7 @@ def _filled(form, layer):
             return f"{name}=True" if v else ""
         return repr(v) if how == "!r" else str(v)
 
-    return re.sub(r"\{(\w+)(\?|!r|\*)?\}", value, form).rstrip(", ")
+    return re.sub(r"\{(\w+)(\?|!r|\*)?\}", value, form).strip(", ")
 
 
 def _make(layer):
@@ -105,17 +121,38 @@ def _make(layer):
         "__doc__": layer.doc + "\n\n    " + layer.signature,
     }
     members["__module__"] = "gotorch.nn.layers"
-    if layer.name.startswith("BatchNorm"):
-        members["_version"] = 2
-        members["reset_running_stats"] = _reset_running_stats
-    return type(layer.name, (_TableLayer,), members)
+    base = next((base for part, base in _BASES.items() if part in layer.name), _TableLayer)
+    return type(layer.name, (base,), members)
 
 
-def _reset_running_stats(self):
-    if self.track_running_stats:
-        self.running_mean.zero_()
-        self.running_var.fill_(1)
-        self.num_batches_tracked.zero_()
+class _RunningStatistics(_TableLayer):
+    _version = 2
+
+    def reset_running_stats(self):
+        if self.track_running_stats:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+        key = prefix + "num_batches_tracked"
+        # Before version 2 there was no count.
+        if (local_metadata.get("version") or 1) < 2 and self.track_running_stats and key not in state_dict:
+            state_dict[key] = self.num_batches_tracked
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+
+class _Embedding(_TableLayer):
+    @classmethod
+    def from_pretrained(cls, embeddings, freeze=True, padding_idx=None, **options):
+        """An embedding on the given weight [num_embeddings, embedding_dim]."""
+        if embeddings.dim() != 2:
+            raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        return cls(*embeddings.shape, padding_idx, _weight=embeddings, _freeze=freeze, **options)
+
+
+# What layers with such a part in their names have besides.
+_BASES = {"BatchNorm": _RunningStatistics, "InstanceNorm": _RunningStatistics, "Embedding": _Embedding}
 
 
 globals().update({layer.name: _make(layer) for layer in _C._layers})

@@ -4,6 +4,8 @@ import itertools
 from collections import OrderedDict, namedtuple
 
 import gotorch
+from gotorch.nn import hooks
+from gotorch.nn.hooks import register
 from gotorch.nn.parameter import Buffer, Parameter
 
 _MissingAndUnexpected = namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])
@@ -20,25 +22,7 @@ class IncompatibleKeys(_MissingAndUnexpected):
     __str__ = __repr__
 
 
-class RemovableHandle:
-    """Returned by the register_*_hook functions; remove() takes the hook out again."""
-
-    _ids = itertools.count()
-
-    def __init__(self, hooks):
-        self.hooks, self.id = hooks, next(self._ids)
-
-    def remove(self):
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.remove()
-
-
-def _indented(text, spaces):
+def indented(text, spaces):
     first, *rest = text.split("\n")
     return "\n".join([first] + [" " * spaces + line for line in rest])
 
@@ -67,11 +51,14 @@ class Module:
         d["_parameters"] = {}
         d["_buffers"] = {}
         d["_non_persistent_buffers_set"] = set()
+        d["_backward_pre_hooks"] = OrderedDict()
         d["_backward_hooks"] = OrderedDict()
         d["_forward_hooks"] = OrderedDict()
         d["_forward_hooks_with_kwargs"] = set()
+        d["_forward_hooks_always_called"] = set()
         d["_forward_pre_hooks"] = OrderedDict()
         d["_forward_pre_hooks_with_kwargs"] = set()
+        d["_state_dict_pre_hooks"] = OrderedDict()
         d["_state_dict_hooks"] = OrderedDict()
         d["_load_state_dict_pre_hooks"] = OrderedDict()
         d["_load_state_dict_post_hooks"] = OrderedDict()
@@ -81,27 +68,15 @@ class Module:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args, **kwargs):
-        if not (self._forward_hooks or self._forward_pre_hooks):
-            return self.forward(*args, **kwargs)
-        return self._call_with_hooks(args, kwargs)
-
-    def _call_with_hooks(self, args, kwargs):
-        for key, hook in list(self._forward_pre_hooks.items()):
-            if key in self._forward_pre_hooks_with_kwargs:
-                result = hook(self, args, kwargs)
-                if result is not None:
-                    args, kwargs = result
-            else:
-                result = hook(self, args)
-                if result is not None:
-                    args = result if isinstance(result, tuple) else (result,)
-        output = self.forward(*args, **kwargs)
-        for key, hook in list(self._forward_hooks.items()):
-            with_kwargs = key in self._forward_hooks_with_kwargs
-            result = hook(self, args, kwargs, output) if with_kwargs else hook(self, args, output)
-            if result is not None:
-                output = result
-        return output
+        if (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or hooks.every
+        ):
+            return hooks.call(self, args, kwargs)
+        return self.forward(*args, **kwargs)
 
     # Attributes
 
@@ -174,7 +149,8 @@ class Module:
         if not isinstance(name, str):
             raise TypeError(f"{what} name should be a string. Got {type(name).__name__}")
         if "." in name:
-            raise KeyError(f'{what} name can\'t contain ".", got: {name}')
+            got = f", got: {name}" if kind == "_modules" else ""
+            raise KeyError(f'{what} name can\'t contain "."{got}')
         if name == "":
             raise KeyError(f'{what} name can\'t be empty string ""')
         if hasattr(self, name) and name not in self.__dict__[kind]:
@@ -261,6 +237,16 @@ class Module:
     def modules(self):
         return (m for _, m in self.named_modules())
 
+    def set_submodule(self, target, module, strict=False):
+        """Puts `module` at the path `target`."""
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError("Cannot set the submodule without a target name!")
+        parent = self.get_submodule(path)
+        if strict and not isinstance(getattr(parent, name, None), Module):
+            raise AttributeError(f"{type(parent).__name__} has no attribute `{name}`")
+        setattr(parent, name, module)
+
     def get_submodule(self, target):
         module = self
         for name in target.split(".") if target else []:
@@ -321,22 +307,28 @@ class Module:
     def _apply(self, fn):
         for module in self.children():
             module._apply(fn)
-        for name, p in self._parameters.items():
+        for p in self._parameters.values():
             if p is None:
                 continue
             with gotorch.no_grad():
                 changed = fn(p)
-            if changed is not p:
-                grad = p.grad
-                self._parameters[name] = replaced = Parameter(changed, p.requires_grad)
-                if grad is not None:
-                    replaced.grad = fn(grad)
+            if changed is p:
+                continue
+            # The parameter stays the same object: optimizers know it.
+            grad, p.data = p.grad, changed
+            if grad is not None:
+                grad.data = fn(grad)
         for name, b in self._buffers.items():
             if b is not None:
                 self._buffers[name] = fn(b)
         return self
 
     def to(self, *args, **kwargs):
+        for dtype in (*args, kwargs.get("dtype")):
+            if isinstance(dtype, gotorch.dtype) and not dtype.is_floating_point:
+                raise TypeError(
+                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+                )
         return self._apply(lambda t: t.to(*args, **kwargs) if t.is_floating_point() else t)
 
     def _to_floating(self, dtype):
@@ -374,6 +366,8 @@ class Module:
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
+        for hook in self._state_dict_pre_hooks.values():
+            hook(self, prefix, keep_vars)
         local_metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
             destination._metadata[prefix[:-1]] = local_metadata
@@ -383,7 +377,10 @@ class Module:
                 module.state_dict(destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars)
         for hook in self._state_dict_hooks.values():
             result = hook(self, destination, prefix, local_metadata)
-            if result is not None:
+            if getattr(hook, "_must_return_none", False):
+                if result is not None:
+                    raise RuntimeError("state_dict post-hook must return None")
+            elif result is not None:
                 destination = result
         return destination
 
@@ -486,38 +483,49 @@ class Module:
 
     # Hooks
 
-    def _register(self, hooks, hook, prepend=False):
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = hook
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        return handle
+    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
+        """hook(module, args) before forward; what it returns, unless None, replaces the arguments."""
+        marks = [self._forward_pre_hooks_with_kwargs] if with_kwargs else []
+        return register(self._forward_pre_hooks, hook, prepend, marks)
 
     def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
-        handle = self._register(self._forward_hooks, hook, prepend)
-        if with_kwargs:
-            self._forward_hooks_with_kwargs.add(handle.id)
-        return handle
+        """hook(module, args, output) after forward; what it returns, unless None, replaces the output."""
+        marks = [self._forward_hooks_with_kwargs] if with_kwargs else []
+        marks += [self._forward_hooks_always_called] if always_call else []
+        return register(self._forward_hooks, hook, prepend, marks)
 
-    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
-        handle = self._register(self._forward_pre_hooks, hook, prepend)
-        if with_kwargs:
-            self._forward_pre_hooks_with_kwargs.add(handle.id)
-        return handle
+    def register_full_backward_pre_hook(self, hook, prepend=False):
+        """hook(module, grad_output) in backward; what it returns, unless None, replaces grad_output."""
+        return register(self._backward_pre_hooks, hook, prepend)
 
     def register_full_backward_hook(self, hook, prepend=False):
-        raise NotImplementedError("register_full_backward_hook is not implemented; use Tensor.register_hook")
+        """hook(module, grad_input, grad_output) in backward; what it returns, unless None, replaces grad_input."""
+        return register(self._backward_hooks, hook, prepend)
+
+    def register_state_dict_pre_hook(self, hook):
+        """hook(module, prefix, keep_vars) before state_dict() looks at the module."""
+        return register(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook):
-        return self._register(self._state_dict_hooks, hook)
+        """hook(module, state_dict, prefix, local_metadata) after; it changes the dictionary in place."""
+        hook._must_return_none = True
+        return register(self._state_dict_hooks, hook)
 
-    _register_state_dict_hook = register_state_dict_post_hook
+    def _register_state_dict_hook(self, hook):
+        if getattr(hook, "_must_return_none", False):
+            raise RuntimeError(f"{hook} was registered by register_state_dict_post_hook before")
+        return register(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook):
-        return self._register(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
+        """hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)"""
+        return register(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
+
+    def _register_load_state_dict_pre_hook(self, hook, with_module=False):
+        return register(self._load_state_dict_pre_hooks, (lambda *args: hook(self, *args)) if with_module else hook)
 
     def register_load_state_dict_post_hook(self, hook):
-        return self._register(self._load_state_dict_post_hooks, hook)
+        """hook(module, incompatible_keys) after the module's part of load_state_dict()."""
+        return register(self._load_state_dict_post_hooks, hook)
 
     # Printing
 
@@ -529,7 +537,7 @@ class Module:
 
     def __repr__(self):
         extra = self.extra_repr().split("\n") if self.extra_repr() else []
-        children = [f"({name}): {_indented(repr(m), 2)}" for name, m in self._modules.items()]
+        children = [f"({name}): {indented(repr(m), 2)}" for name, m in self._modules.items()]
         if not children and len(extra) <= 1:
             return f"{self._get_name()}({''.join(extra)})"
         return f"{self._get_name()}(\n  " + "\n  ".join(extra + children) + "\n)"

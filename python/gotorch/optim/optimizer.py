@@ -4,7 +4,7 @@ from collections import OrderedDict, defaultdict
 from copy import deepcopy
 
 import gotorch
-from gotorch.nn.module import RemovableHandle
+from gotorch.nn.hooks import RemovableHandle
 
 required = object()
 
