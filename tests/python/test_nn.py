@@ -107,7 +107,10 @@ TABLE = {
     ],
     "BCELoss": [(options(), Probabilities(3, 5), Probabilities(3, 5))],
     "BCEWithLogitsLoss": [(options(), X, Probabilities(3, 5))],
-    "KLDivLoss": [(options(reduction="batchmean"), X, Probabilities(3, 5)), (options(reduction="sum", log_target=True), X, X)],
+    "KLDivLoss": [
+        (options(reduction="batchmean"), X, Probabilities(3, 5)),
+        (options(reduction="sum", log_target=True), X, X),
+    ],
 }
 
 CASES = [
