@@ -23,16 +23,23 @@ class Accumulate : public Node {
   bool accumulates() const override { return true; }
   bool on_caller() const override {
     const Autograd& a = *Autograd::of(leaf_);
-    return a.hooks && a.hooks->on_caller;
+    return (a.hooks && a.hooks->on_caller) || (a.after_hooks && a.after_hooks->on_caller);
   }
 
   Tensors apply(Tensors& grads, bool create_graph) override {
     Autograd& a = *Autograd::of(leaf_);
     Tensor g = std::move(grads[0]);
     if (!g.defined()) return {};
-    if (a.hooks)
-      for (const auto& [id, hook] : a.hooks->hooks)
-        if (Tensor replaced = hook(g); replaced.defined()) g = std::move(replaced);
+    if (a.hooks) g = a.hooks->run(std::move(g));
+    add(a, std::move(g), create_graph);
+    if (a.after_hooks) a.after_hooks->run(leaf_);
+    return {};
+  }
+
+  const Tensor& leaf() const { return leaf_; }
+
+ private:
+  static void add(Autograd& a, Tensor g, bool create_graph) {
     std::lock_guard lock(a.mutex);
     if (!a.grad.defined()) {
       // Nobody else sees this gradient: keep it as it is, pending or not.
@@ -44,12 +51,8 @@ class Accumulate : public Node {
       const Value values[] = {a.grad, g, 1};
       call_inplace(ops::add, values);
     }
-    return {};
   }
 
-  const Tensor& leaf() const { return leaf_; }
-
- private:
   Tensor leaf_;
 };
 

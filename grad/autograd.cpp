@@ -99,6 +99,20 @@ void detach_inplace(const Tensor& t) {
   }
 }
 
+namespace {
+
+uint64_t add_to(HookList& list, TensorHook hook, bool on_caller) {
+  list.on_caller |= on_caller;
+  list.hooks.emplace_back(list.next_id, std::move(hook));
+  return list.next_id++;
+}
+
+void remove_from(HookList* list, uint64_t id) {
+  if (list) std::erase_if(list->hooks, [id](const auto& entry) { return entry.first == id; });
+}
+
+}  // namespace
+
 uint64_t add_hook(const Tensor& t, TensorHook hook, bool on_caller) {
   check(t.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
   const Edge edge = gradient_edge(t);
@@ -108,15 +122,23 @@ uint64_t add_hook(const Tensor& t, TensorHook hook, bool on_caller) {
     // A leaf's accumulator finds them itself: it may be made anew for each pass.
     if (!a.wants_grad) edge.node->hooks.emplace_back(edge.slot, a.hooks);
   }
-  a.hooks->on_caller |= on_caller;
-  a.hooks->hooks.emplace_back(a.hooks->next_id, std::move(hook));
-  return a.hooks->next_id++;
+  return add_to(*a.hooks, std::move(hook), on_caller);
 }
 
 void remove_hook(const Tensor& t, uint64_t id) {
-  const Autograd* a = Autograd::of(t);
-  if (a && a->hooks)
-    std::erase_if(a->hooks->hooks, [id](const auto& entry) { return entry.first == id; });
+  if (const Autograd* a = Autograd::of(t)) remove_from(a->hooks.get(), id);
+}
+
+uint64_t add_after_hook(const Tensor& leaf, TensorHook hook, bool on_caller) {
+  check(leaf.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
+  check(is_leaf(leaf), "post accumulate grad hooks cannot be registered on non-leaf tensors");
+  Autograd& a = Autograd::make(leaf);
+  if (!a.after_hooks) a.after_hooks = std::make_shared<HookList>();
+  return add_to(*a.after_hooks, std::move(hook), on_caller);
+}
+
+void remove_after_hook(const Tensor& leaf, uint64_t id) {
+  if (const Autograd* a = Autograd::of(leaf)) remove_from(a->after_hooks.get(), id);
 }
 
 }  // namespace gotorch

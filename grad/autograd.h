@@ -29,5 +29,8 @@ void detach_inplace(const Tensor& t);
 // Returns the id for remove_hook.
 uint64_t add_hook(const Tensor& t, TensorHook hook, bool on_caller = false);
 void remove_hook(const Tensor& t, uint64_t id);
+// The hook gets the leaf once a pass has completed its gradient; what it returns is ignored.
+uint64_t add_after_hook(const Tensor& leaf, TensorHook hook, bool on_caller = false);
+void remove_after_hook(const Tensor& leaf, uint64_t id);
 
 }  // namespace gotorch

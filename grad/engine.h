@@ -3,17 +3,26 @@
 //
 //   backward(loss);                                     // adds to .grad of every leaf
 //   Tensors g = gradients({loss}, {x, y});              // returns them instead
-#include <functional>
-
+//
+// Branches that do not depend on each other run at the same time where that pays; the sums, and so the bits, do not
+// depend on it. Hooks that are not marked `on_caller` may therefore be called on any thread.
 #include "grad/node.h"
+#include "runtime/chan.h"
 
 namespace gotorch {
+
+// The gradient of `leaf` is complete: grad_of(leaf).
+struct GradReady {
+  Tensor leaf;
+};
 
 struct BackwardOptions {
   bool keep_graph = false;    // another pass will follow
   bool create_graph = false;  // gradients have gradients; keeps the graph too
-  // Called with each leaf as soon as its gradient is complete, while the rest still runs. On the thread that runs the node.
-  std::function<void(const Tensor& leaf)> ready = nullptr;
+  // Gets each leaf as soon as its gradient is complete, while the rest still runs; closed at the end, with the error if
+  // there was one. Who receives may write to the leaf, provided that the graph uses it only as itself: what reads its
+  // memory through detach() or `.data` may still have to run.
+  runtime::chan<GradReady> ready = {};
 };
 
 // Undefined gradients stand for ones, which only a one-element result may leave out. With `inputs`, only those leaves get a gradient.

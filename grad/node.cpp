@@ -32,6 +32,13 @@ void Node::destroy(Node* node) {
   queue = nullptr;
 }
 
+Tensor HookList::run(Tensor g) const {
+  const auto as_they_are = hooks;
+  for (const auto& [id, hook] : as_they_are)
+    if (Tensor replaced = hook(g); replaced.defined()) g = std::move(replaced);
+  return g;
+}
+
 Autograd& Autograd::make(const Tensor& t) {
   if (!t->grad) t->grad = std::make_unique<Autograd>();
   return *of(t);

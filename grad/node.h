@@ -36,6 +36,9 @@ struct HookList {
   std::vector<std::pair<uint64_t, TensorHook>> hooks;  // by id, in order of registration
   uint64_t next_id = 0;
   bool on_caller = false;  // some hook must run on the thread that called backward
+
+  // Calls them all; each sees what the one before has returned. A hook may take itself away.
+  Tensor run(Tensor g) const;
 };
 
 class Node : public RefCounted<Node> {
@@ -69,6 +72,8 @@ struct Autograd : GradMeta {
   Tensor grad;                       // of a leaf
   std::shared_ptr<Tensor> retained;  // the gradient of a result, after retain_grad()
   std::shared_ptr<HookList> hooks;
+  std::shared_ptr<HookList>
+      after_hooks;              // of a leaf: get the leaf itself once its gradient is complete
   std::mutex mutex;             // guards accumulator and grad against concurrent backward passes
   Node* accumulator = nullptr;  // borrowed; takes itself out when it goes
 

@@ -1,104 +1,148 @@
 #include "optim/optimizer.h"
 
-#include <memory>
-
-#include "grad/mode.h"
-#include "runtime/parallel.h"
+#include "grad/autograd.h"
 #include "tensor/copy.h"
-#include "tensor/program.h"
 
 namespace gotorch {
-namespace {
 
-constexpr int64_t kChunk = 16 * kTile;
-
-void check_same(const Tensor& p, const Tensor& t, const char* what) {
-  check(same(p.shape(), t.shape()), "optimizer: a ", what, " has shape ", t.shape(),
-        ", its parameter ", p.shape());
-  check(p.dtype() == t.dtype(), "optimizer: a ", what, " is of ", t.dtype(), ", its parameter of ",
-        p.dtype());
+Optimizer::Optimizer(const OptimizerDef& def, std::vector<Tensor> parameters,
+                     std::vector<double> options)
+    : def_(&def) {
+  check<ValueError>(!parameters.empty(), "optimizer got an empty parameter list");
+  add_group(std::move(parameters), std::move(options));
 }
 
-// One parameter in the type it is computed in. What is not contiguous in that type is copied there and back.
-struct Work {
-  Tensor p;
-  std::vector<Tensor> state;
-  std::unique_ptr<TileReader> g;
-  StepScalars scalars;
-};
-
-Tensor in_place(const Tensor& t, Dtype compute) {
-  return t.is_contiguous() && t.dtype() == compute ? t : copy_of(t, compute);
+void Optimizer::add_group(std::vector<Tensor> parameters, std::vector<double> options) {
+  def_->validate(options);
+  for (const Tensor& p : parameters) {
+    check<ValueError>(p.defined() && is_leaf(p), "can't optimize a non-leaf Tensor");
+    check<ValueError>(!places_.contains(p.impl()),
+                      "some parameters appear in more than one parameter group");
+  }
+  for (size_t i = 0; i < parameters.size(); i++)
+    check<ValueError>(places_.emplace(parameters[i].impl(), std::pair(groups_.size(), i)).second,
+                      "a parameter is named twice in one group");
+  Group group{std::move(parameters), std::move(options), {}, {}};
+  group.states.resize(group.parameters.size());
+  for (auto& state : group.states) state.resize(def_->spec().states.size());
+  if (def_->spec().eager)
+    for (size_t i = 0; i < group.parameters.size(); i++)
+      complete_state(*def_, group.options, group.parameters[i], group.states[i]);
+  groups_.push_back(std::move(group));
 }
 
-template <class T>
-void run(const OptimizerRule& rule, Work& w, int64_t begin, int64_t end) {
-  alignas(64) T room[kTile];
-  T* state[kMaxStates] = {};
-  for (int64_t at = begin; at < end; at += kTile) {
-    const int64_t n = std::min(kTile, end - at);
-    const T* g = w.g->read(at, n, room);
-    for (size_t k = 0; k < w.state.size(); k++) state[k] = w.state[k].data<T>() + at;
-    if constexpr (std::is_same_v<T, float>)
-      rule.float_loop(w.scalars, w.p.data<T>() + at, g, state, n);
-    else rule.double_loop(w.scalars, w.p.data<T>() + at, g, state, n);
+void Optimizer::step(Group& group, size_t first, size_t count) {
+  std::vector<StepItem> items;
+  std::vector<size_t> numbers;
+  for (size_t i = first; i < first + count; i++) {
+    Tensor g = grad_of(group.parameters[i]);
+    if (!g.defined()) continue;
+    items.push_back({group.parameters[i], std::move(g), group.states[i]});
+    numbers.push_back(i);
+  }
+  optimizer_step(*def_, group.options, items);
+  for (size_t i = 0; i < items.size(); i++) group.states[numbers[i]] = std::move(items[i].state);
+}
+
+void Optimizer::step() {
+  for (Group& group : groups_) step(group, 0, group.parameters.size());
+}
+
+void Optimizer::step_as_ready(const runtime::chan<GradReady>& ready) {
+  while (const auto message = ready.receive()) {
+    const auto place = places_.find(message->leaf.impl());
+    if (place != places_.end()) step(groups_[place->second.first], place->second.second, 1);
   }
 }
 
-}  // namespace
-
-const OptimizerRule* find_rule(std::string_view name) {
-  for (const OptimizerRule& rule : optimizer_rules())
-    if (rule.name == name) return &rule;
-  return nullptr;
-}
-
-void optimizer_step(const OptimizerRule& rule, std::span<const double> hyper,
-                    std::span<const Tensor> parameters, std::span<const Tensor> gradients,
-                    std::span<const std::vector<Tensor>> states, std::span<const double> steps) {
-  NoGrad guard;
-  for (size_t i = 0; i < parameters.size(); i++) {
-    check(parameters[i].is_floating(), "optimizer: a parameter is of ", parameters[i].dtype());
-    check_same(parameters[i], gradients[i], "gradient");
-    for (const auto& state : states) check_same(parameters[i], state[i], "state");
-  }
-  std::vector<Work> works(parameters.size());
-  std::vector<int64_t> first_chunk{0};
-  for (size_t i = 0; i < parameters.size(); i++) {
-    const Tensor& p = parameters[i];
-    const Dtype compute = compute_dtype(p.dtype());
-    // Evaluates what is pending on the old values before they change.
-    p.before_write();
-    Work& w = works[i];
-    w.p = in_place(p, compute);
-    for (const auto& state : states) {
-      state[i].before_write();
-      w.state.push_back(in_place(state[i], compute));
+void Optimizer::zero_grad(bool set_to_none) {
+  for (Group& group : groups_)
+    for (const Tensor& p : group.parameters) {
+      const Tensor g = grad_of(p);
+      if (!g.defined()) continue;
+      set_grad(p, set_to_none ? Tensor() : detach(g));
+      if (set_to_none) continue;
+      g.before_write();
+      copy_elements(g, scalar_tensor(0, g.dtype()));
     }
-    w.g = std::make_unique<TileReader>(gradients[i], compute);
-    w.scalars = rule.prepare(hyper, steps[i]);
-    first_chunk.push_back(first_chunk.back() + (p.numel() + kChunk - 1) / kChunk);
-  }
-  // Chunks of small parameters are cheap: several go together.
-  const int64_t chunks = first_chunk.back();
-  runtime::parallel_for(chunks, 4, [&](int64_t begin, int64_t end) {
-    size_t i = static_cast<size_t>(std::upper_bound(first_chunk.begin(), first_chunk.end(), begin) -
-                                   first_chunk.begin()) -
-               1;
-    for (int64_t c = begin; c < end; c++) {
-      while (c >= first_chunk[i + 1]) i++;
-      Work& w = works[i];
-      const int64_t from = (c - first_chunk[i]) * kChunk, to = std::min(from + kChunk, w.p.numel());
-      if (w.p.dtype() == Dtype::Double) run<double>(rule, w, from, to);
-      else run<float>(rule, w, from, to);
+}
+
+Optimizer::Group& Optimizer::group_at(size_t group) {
+  check<IndexError>(group < groups_.size(), def_->name(), ": there is no group ", group, " of ",
+                    groups_.size());
+  return groups_[group];
+}
+const Optimizer::Group& Optimizer::group_at(size_t group) const {
+  return const_cast<Optimizer*>(this)->group_at(group);
+}
+const std::vector<Tensor>& Optimizer::parameters(size_t group) const {
+  return group_at(group).parameters;
+}
+double Optimizer::option(std::string_view name, size_t group) const {
+  return group_at(group).options[def_->place_of(name)];
+}
+double Optimizer::initial_lr(size_t group) {
+  Group& g = group_at(group);
+  if (!g.initial_lr) g.initial_lr = option("lr", group);
+  return *g.initial_lr;
+}
+bool Optimizer::has_option(std::string_view name) const { return def_->has_option(name); }
+void Optimizer::set_option(std::string_view name, double value, size_t group) {
+  group_at(group).options[def_->place_of(name)] = value;
+}
+
+NamedTensors Optimizer::state_dict() const {
+  NamedTensors out;
+  size_t number = 0;
+  for (const Group& group : groups_)
+    for (const auto& state : group.states) {
+      const std::string prefix = "state." + std::to_string(number++) + ".";
+      for (size_t k = 0; k < state.size(); k++)
+        if (state[k].defined()) out.emplace_back(prefix + def_->spec().states[k].name, state[k]);
     }
-  });
-  for (size_t i = 0; i < works.size(); i++) {
-    works[i].g->finish();
-    if (!works[i].p.is(parameters[i])) copy_elements(parameters[i], works[i].p);
-    for (size_t k = 0; k < states.size(); k++)
-      if (!works[i].state[k].is(states[k][i])) copy_elements(states[k][i], works[i].state[k]);
+  for (size_t g = 0; g < groups_.size(); g++)
+    for (size_t i = 0; i < groups_[g].options.size(); i++)
+      out.emplace_back("param_groups." + std::to_string(g) + "." + def_->option_at(i),
+                       scalar_tensor(groups_[g].options[i], Dtype::Double));
+  return out;
+}
+
+void Optimizer::load_state_dict(const NamedTensors& saved) {
+  std::unordered_map<std::string, Tensor> by_name(saved.begin(), saved.end());
+  const auto take = [&](const std::string& name) {
+    const auto found = by_name.find(name);
+    if (found == by_name.end()) return Tensor();
+    Tensor t = found->second;
+    by_name.erase(found);
+    return t;
+  };
+  std::vector<Group> loaded = groups_;
+  size_t number = 0;
+  for (size_t g = 0; g < loaded.size(); g++) {
+    for (size_t i = 0; i < loaded[g].options.size(); i++) {
+      const std::string name = "param_groups." + std::to_string(g) + "." + def_->option_at(i);
+      const Tensor value = take(name);
+      check<ValueError>(value.defined() && value.numel() == 1, "load_state_dict: '", name,
+                        "' is missing");
+      loaded[g].options[i] = value.item_scalar().to<double>();
+    }
+    for (size_t i = 0; i < loaded[g].states.size(); i++, number++)
+      for (size_t k = 0; k < loaded[g].states[i].size(); k++) {
+        const StateDef& state = def_->spec().states[k];
+        const std::string name = "state." + std::to_string(number) + "." + state.name;
+        const Tensor value = take(name);
+        const Tensor& p = loaded[g].parameters[i];
+        loaded[g].states[i][k] = {};
+        if (!value.defined()) continue;
+        check<ValueError>(state.is_number ? value.numel() == 1 : same(value.shape(), p.shape()),
+                          "load_state_dict: '", name, "' has shape ", value.shape(),
+                          ", its parameter ", p.shape());
+        loaded[g].states[i][k] = copy_of(value, state.is_number ? Dtype::Float : p.dtype());
+      }
   }
+  check<ValueError>(by_name.empty(), "load_state_dict: unexpected '",
+                    by_name.empty() ? "" : by_name.begin()->first, "'");
+  groups_ = std::move(loaded);
 }
 
 }  // namespace gotorch

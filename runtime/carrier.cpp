@@ -43,6 +43,7 @@ void carrier_main(void* argument) {
     for (Goroutine* g = std::exchange(carrier.next_task, nullptr); g;) {
       g->fiber = &carrier.fiber;
       this_worker()->set_current(g);
+      thread_state().local = {};
       run(g);
       Worker* worker = this_worker();
       if (!worker) std::_Exit(0);  // a forked child came back from the goroutine that forked

@@ -3,7 +3,6 @@
 #include <bit>
 
 #include "runtime/futex.h"
-#include "runtime/park.h"
 
 namespace gotorch::runtime {
 
@@ -34,11 +33,6 @@ void Loop::finish_one() {
   // release: what the body wrote is seen by the caller. acquire: the last one sees the caller's
   // preparations for being woken.
   if (unfinished.fetch_sub(1, std::memory_order_acq_rel) != kParked + 1) return;
-  if (waiter) {
-    Goroutine* g = waiter;
-    if (claim(*g)) ready(g);
-    return;
-  }
   over.store(1, std::memory_order_release);
   futex_wake(over, 1);  // the place may be in use again by now: at worst a wake for no reason
 }
@@ -69,7 +63,6 @@ void LoopBoard::open(Loop& loop, int64_t n, int64_t grain, int64_t chunks, const
   loop.chunks = chunks;
   loop.body = &body;
   loop.error = nullptr;
-  loop.waiter = nullptr;
   loop.over.store(0, std::memory_order_relaxed);
   loop.unfinished.store(chunks, std::memory_order_relaxed);
   loop.unclaimed.store(chunks, std::memory_order_release);

@@ -4,7 +4,6 @@
 #include <exception>
 
 #include "runtime/fn_ref.h"
-#include "runtime/goroutine.h"
 #include "runtime/spin.h"
 #include "runtime/thread_state.h"
 
@@ -18,7 +17,7 @@ using RangeBody = FnRef<void(int64_t, int64_t)>;
 //    the loop they describe cannot end before that chunk is finished.
 //  - `unfinished` reaches zero once, after which only the caller touches the place. The caller
 //    returns when it has seen that, or, once it has added kParked, when the thread that finished
-//    the last chunk has set `over` or woken `waiter`. That thread alone sees kParked + 1.
+//    the last chunk has set `over`. That thread alone sees kParked + 1.
 //  - Chunks are claimed in ascending order, so every chunk below one that throws has been claimed
 //    and is finished: the lowest throwing chunk is the same at any worker count.
 struct alignas(128) Loop {
@@ -27,7 +26,6 @@ struct alignas(128) Loop {
   std::atomic<int64_t> unclaimed{0};
   alignas(64) std::atomic<int64_t> unfinished{0};
   std::atomic<uint32_t> over{0};
-  Goroutine* waiter = nullptr;  // the caller, if it is a goroutine
 
   alignas(64) const RangeBody* body = nullptr;
   int64_t n = 0, grain = 1, chunks = 0;

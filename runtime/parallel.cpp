@@ -59,24 +59,10 @@ bool spin_until_finished(Loop& loop) {
   }
 }
 
-// Called once the goroutine is saved. False: the last chunk has just been finished.
-bool mark_parked(void* loop) {
-  auto& unfinished = static_cast<Loop*>(loop)->unfinished;
-  // As in wait_for_helpers; `waiter` is seen by who finishes last.
-  return unfinished.fetch_add(Loop::kParked, std::memory_order_acq_rel) != 0;
-}
-
+// A goroutine does not park here, although the wait may last as long as a chunk: kernels hold thread-local scratch, and
+// evaluation holds a lock, across loops, so neither may it move nor may another goroutine run on this thread meanwhile.
 void wait_for_helpers(Loop& loop, InterruptPoll& poll) {
   if (spin_until_finished(loop)) return;
-  if (this_worker() && this_worker()->current() && loop_depth() == 0) {
-    loop.waiter = &self();
-    park(self(), {.what = "parallel loop",
-                  .object = &loop,
-                  .unlock = mark_parked,
-                  .argument = &loop,
-                  .cancellable = false});
-    return;
-  }
   // acquire: if we see zero, all is done and seen. release: `over` is seen as 0 by who sets it.
   if (loop.unfinished.fetch_add(Loop::kParked, std::memory_order_acq_rel) == 0) return;
   while (loop.over.load(std::memory_order_acquire) == 0) {

@@ -3,12 +3,19 @@ namespace gotorch::runtime {
 
 class Worker;
 
+// Eight bytes for the users of the runtime that follow a goroutine from thread to thread. All zero when a goroutine, or a
+// native thread, starts.
+struct LocalWord {
+  alignas(8) unsigned char bytes[8] = {};
+};
+
 // What the runtime knows of the thread it is on. Goroutines move between threads whenever they
 // wait, and a compiler may keep the address of a thread-local variable across that; so ask anew
 // each time, through this function, which it cannot see into.
 struct ThreadState {
   Worker* worker = nullptr;
   int loop_depth = 0;
+  LocalWord local;
 };
 ThreadState& thread_state();
 

@@ -106,11 +106,13 @@ void Worker::switch_out(const Intent& intent) {
 
 void Worker::leave_fiber() {
   const ExceptionState exceptions = *exception_record_;
+  const LocalWord local = thread_state().local;
   Fiber* here = running_;
   Fiber* to = next_fiber();
   fibers_.switch_to(*here, *to);
   Worker* worker = this_worker();
   *worker->exception_record_ = exceptions;
+  thread_state().local = local;
   worker->running_ = here;
 }
 

@@ -1,7 +1,9 @@
 #include "tensor/op.h"
 
+#include <new>
 #include <unordered_map>
 
+#include "runtime/thread_state.h"
 #include "tensor/call_pointwise.h"
 #include "tensor/copy.h"
 
@@ -101,8 +103,12 @@ Recorder* recorder = &nobody;
 
 // Never inlined: a goroutine may continue on another thread, where a cached address would be wrong.
 [[gnu::noinline]] GradMode& grad_mode() {
-  static thread_local GradMode mode;
-  return mode;
+  static_assert(sizeof(GradMode) < sizeof(runtime::LocalWord::bytes));
+  unsigned char* bytes = runtime::thread_state().local.bytes;
+  unsigned char& made = bytes[sizeof(GradMode)];
+  if (made) return *std::launder(reinterpret_cast<GradMode*>(bytes));
+  made = 1;
+  return *new (bytes) GradMode;
 }
 
 SampleArg in(double low, double high, std::vector<int64_t> shape) {

@@ -8,13 +8,13 @@ from gotorch import _C
 class TensorHook:
     """What Tensor.register_hook returns: remove() takes the hook away; also a context."""
 
-    def __init__(self, tensor, number):
-        self._tensor, self.id = weakref.ref(tensor), number
+    def __init__(self, tensor, number, remove=_C._remove_hook):
+        self._tensor, self.id, self._remove = weakref.ref(tensor), number, remove
 
     def remove(self):
         tensor = self._tensor()
         if tensor is not None:
-            _C._remove_hook(tensor, self.id)
+            self._remove(tensor, self.id)
 
     def __enter__(self):
         return self

@@ -156,6 +156,12 @@ def register_hook(self, hook):
     return TensorHook(self, _C._register_hook(self, hook))
 
 
+@_method
+def register_post_accumulate_grad_hook(self, hook):
+    """Calls hook(self) each time when backward has completed the gradient of this leaf."""
+    return TensorHook(self, _C._register_after_hook(self, hook), _C._remove_after_hook)
+
+
 Tensor.retains_grad = property(_C._retains_grad)
 Tensor.output_nr = property(_C._output_nr)
 

@@ -67,6 +67,10 @@ uint64_t register_hook(const Tensor& t, const py::function& hook) {
   return add_hook(t, tensor_hook(hook), /*on_caller=*/true);
 }
 
+uint64_t register_after_hook(const Tensor& leaf, const py::function& hook) {
+  return add_after_hook(leaf, after_hook(hook), /*on_caller=*/true);
+}
+
 py::object make_subclass(const py::type& type, const Tensor& data, bool requires_grad) {
   auto* as = reinterpret_cast<PyTypeObject*>(type.ptr());
   check<TypeError>(PyType_IsSubtype(as, tensor_type),
@@ -161,6 +165,8 @@ void bind_autograd(py::module_& m) {
   m.def("_gradients", &run_gradients);
   m.def("_register_hook", &register_hook);
   m.def("_remove_hook", &remove_hook);
+  m.def("_register_after_hook", &register_after_hook);
+  m.def("_remove_after_hook", &remove_after_hook);
   m.def("_retain_grad", &retain_grad);
   m.def("_detach_inplace", &detach_inplace);
   m.def("_retains_grad",

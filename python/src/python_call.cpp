@@ -26,4 +26,12 @@ TensorHook tensor_hook(const py::object& callable) {
   };
 }
 
+TensorHook after_hook(const py::object& callable) {
+  return [held = hold(callable)](const Tensor& leaf) -> Tensor {
+    const Locked gil;
+    py::handle(held.get())(leaf);
+    return {};
+  };
+}
+
 }  // namespace gotorch::python

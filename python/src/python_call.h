@@ -12,5 +12,7 @@ namespace gotorch::python {
 std::shared_ptr<PyObject> hold(pybind11::object o);
 // The callable as a hook: gets the gradient; None leaves it as it is.
 TensorHook tensor_hook(const pybind11::object& callable);
+// As a hook whose result is ignored.
+TensorHook after_hook(const pybind11::object& callable);
 
 }  // namespace gotorch::python

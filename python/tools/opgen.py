@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes what derives from the ops in tensor/ops/*.cpp, tensor/ops.h, the type stub and docs/ops.md, and from the layers
-in layers/*.cpp: layers/layers.h.
+in layers/*.cpp, layers/layers.h, and the optimizers in optim/*.cpp, optim/optim.h.
 
 python/tools/opgen.py          write the files
 python/tools/opgen.py --check  exit 1 if a file is not what would be written
@@ -13,6 +13,7 @@ import sys
 
 import docgen
 import layergen
+import optimgen
 from signatures import literal, parameters
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -114,6 +115,7 @@ def main():
         ROOT / "python/gotorch/_C.pyi": docgen.stub(ops),
         ROOT / "docs/ops.md": docgen.ops_page(ops),
         ROOT / "layers/layers.h": layergen.header(layergen.read_layers(ROOT)),
+        ROOT / "optim/optim.h": optimgen.header(optimgen.read_optimizers(ROOT)),
     }
     for path, content in files.items():
         if path.exists() and path.read_text() == content:

@@ -119,7 +119,9 @@ TEST(Backward, HooksSeeAndReplaceGradients) {
 TEST(Backward, LeavesAreReportedAsSoonAsTheyAreReady) {
   const Tensor a = number(1), b = number(2);
   std::vector<const TensorImpl*> order;
-  backward((a * 2) * b, {.ready = [&](const Tensor& t) { order.push_back(t.impl()); }});
+  const runtime::chan<GradReady> ready(2);
+  backward((a * 2) * b, {.ready = ready});
+  for (GradReady r : ready) order.push_back(r.leaf.impl());
   ASSERT_EQ(order.size(), 2u);
   EXPECT_EQ(order[0], b.impl());  // complete before a's
 }

@@ -138,28 +138,3 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         gotorch.save([lambda: 0], path)
     assert gotorch.load(path) == [1]
     assert [p.name for p in tmp_path.iterdir()] == ["x.pt"]
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda s, o: s.StepLR(o, 3),
-        lambda s, o: s.MultiStepLR(o, [2, 5]),
-        lambda s, o: s.ExponentialLR(o, 0.9),
-        lambda s, o: s.CosineAnnealingLR(o, 10),
-        lambda s, o: s.LambdaLR(o, lambda e: 1 / (e + 1)),
-        lambda s, o: s.OneCycleLR(o, 0.1, total_steps=30),
-        lambda s, o: s.LinearLR(o),
-    ],
-)
-def test_learning_rates_are_pytorchs(make):
-    rates = []
-    for t in (gotorch, torch):
-        optimizer = t.optim.SGD([t.nn.Parameter(t.zeros(1))], lr=0.05, momentum=0.9)
-        scheduler = make(t.optim.lr_scheduler, optimizer)
-        rates.append([])
-        for _ in range(25):
-            optimizer.step()
-            scheduler.step()
-            rates[-1].append(scheduler.get_last_lr()[0])
-    assert rates[0] == pytest.approx(rates[1], rel=1e-12)

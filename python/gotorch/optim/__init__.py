@@ -2,4 +2,16 @@
 
 from gotorch.optim import lr_scheduler
 from gotorch.optim.optimizer import Optimizer
-from gotorch.optim.rules import SGD, Adagrad, Adam, AdamW, RMSprop
+from gotorch.optim.rules import (
+    ASGD,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+)

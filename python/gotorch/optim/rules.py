@@ -1,269 +1,90 @@
-"""The optimizers whose update rules C++ defines: optim/rules.cpp."""
+"""The optimizers of the C++ table: optim/*.cpp."""
+
+import ast
+import inspect
 
 import gotorch
 from gotorch import _C
 from gotorch.optim.optimizer import Optimizer
 
 
-def _not_negative(**values):
-    for name, value in values.items():
-        if not value >= 0:
-            label = {"lr": "learning rate", "eps": "epsilon value"}.get(name, name + " value")
-            raise ValueError(f"Invalid {label}: {value}")
+class _TableOptimizer(Optimizer):
+    """An optimizer whose options, states and update the table defines."""
 
+    _type = None  # of each subclass
 
-class _RuleOptimizer(Optimizer):
-    """Gathers what has a gradient and hands it to the fused step."""
+    def _setup(self, params, options):
+        self._type.validate(options)
+        if options.get("fused") and options.get("differentiable"):
+            raise RuntimeError("`fused` does not support `differentiable`")
+        if options.get("fused") and options.get("foreach"):
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        if options.get("differentiable"):
+            raise NotImplementedError(f"{type(self).__name__}: differentiable=True is not supported")
+        if isinstance(options["lr"], gotorch.Tensor) and options.get("foreach"):
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+        super().__init__(params, options)
+        if self._type.eager:
+            for group in self.param_groups:
+                self._type.init_states(group, self.state)
 
-    def _rule(self, group):
-        """(name of the rule, its hyper-parameters, {name in the state: what a new one holds})."""
-        raise NotImplementedError
-
-    _counts = True  # keeps state["step"]
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for group in self.param_groups:  # one that was saved by an older version may lack an option
+            for name, value in _defaults(self._type).items():
+                group.setdefault(name, value)
 
     def step(self, closure=None):
         """One update. `closure` recomputes the loss and is called first; its result is returned."""
         loss = None
-        for hook in list(self._optimizer_step_pre_hooks.values()):
-            hook(self, (closure,), {})
         if closure is not None:
             with gotorch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            self._step_group(group)
-        for hook in list(self._optimizer_step_post_hooks.values()):
-            hook(self, (closure,), {})
+            self._type.step(group, self.state)
         return loss
 
-    def _step_group(self, group):
-        rule, hyper, names = self._rule(group)
-        params, grads, steps = [], [], []
-        states = [[] for _ in names]
-        for p in group["params"]:
-            g = p.grad
-            if g is None:
-                continue
-            state = self.state[p]
-            first = not state or any(state.get(name) is None for name in names)
-            if first:
-                for name, start in names.items():
-                    if state.get(name) is None:
-                        state[name] = gotorch.full_like(p, start, requires_grad=False)
-                if self._counts:
-                    state.setdefault("step", gotorch.tensor(0.0))
-            if self._counts:
-                state["step"] += 1
-                steps.append(state["step"].item())
-            else:
-                steps.append(1.0 if first else 2.0)
-            params.append(p)
-            grads.append(g)
-            for values, name in zip(states, names):
-                values.append(state[name])
-        if params:
-            _C._optimizer_step(rule, hyper, params, grads, states, steps)
+
+def _defaults(type_):
+    return {name: ast.literal_eval(default) for name, default, _ in type_.parameters}
 
 
-class SGD(_RuleOptimizer):
-    """Stochastic gradient descent, with momentum (Sutskever et al. 2013)."""
+def _constructor(type_, fixed):
+    """__init__ with the options of the table as its parameters; `fixed` ones cannot be chosen."""
+    kind = inspect.Parameter
+    parameters = [kind("self", kind.POSITIONAL_OR_KEYWORD), kind("params", kind.POSITIONAL_OR_KEYWORD)]
+    defaults = _defaults(type_)
+    for name, _, keyword_only in type_.parameters:
+        place = kind.KEYWORD_ONLY if keyword_only else kind.POSITIONAL_OR_KEYWORD
+        parameters.append(kind(name, place, default=defaults[name]))
+    signature = inspect.Signature(parameters)
 
-    _counts = False
+    def __init__(self, *args, **kwargs):
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{type_.name}.__init__(): {error}") from None
+        bound.apply_defaults()
+        options = dict(bound.arguments)
+        del options["self"]
+        self._setup(options.pop("params"), {**options, **fixed})
 
-    def __init__(
-        self,
-        params,
-        lr=1e-3,
-        momentum=0,
-        dampening=0,
-        weight_decay=0,
-        nesterov=False,
-        *,
-        maximize=False,
-        foreach=None,
-        differentiable=False,
-        fused=None,
-    ):
-        _not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
-        if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        defaults = dict(
-            lr=lr,
-            momentum=momentum,
-            dampening=dampening,
-            weight_decay=weight_decay,
-            nesterov=nesterov,
-            maximize=maximize,
-            foreach=foreach,
-            differentiable=differentiable,
-            fused=fused,
-        )
-        super().__init__(params, defaults)
-
-    def _rule(self, group):
-        names = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
-        hyper = [float(group[name]) for name in names]
-        if group["momentum"] == 0:
-            return "sgd", hyper, {}
-        return "sgd_momentum", hyper, {"momentum_buffer": 0.0}
+    __init__.__signature__ = signature
+    return __init__
 
 
-class Adam(_RuleOptimizer):
-    """Adam (Kingma and Ba 2015): steps scaled by running estimates of the gradient's moments."""
-
-    def __init__(
-        self,
-        params,
-        lr=1e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=0,
-        amsgrad=False,
-        *,
-        foreach=None,
-        maximize=False,
-        capturable=False,
-        differentiable=False,
-        fused=None,
-        decoupled_weight_decay=False,
-    ):
-        _not_negative(lr=lr, eps=eps)
-        for i, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        _not_negative(weight_decay=weight_decay)
-        defaults = dict(
-            lr=lr,
-            betas=betas,
-            eps=eps,
-            weight_decay=weight_decay,
-            amsgrad=amsgrad,
-            maximize=maximize,
-            foreach=foreach,
-            capturable=capturable,
-            differentiable=differentiable,
-            fused=fused,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )
-        super().__init__(params, defaults)
-
-    def _rule(self, group):
-        beta1, beta2 = group["betas"]
-        hyper = [group["lr"], beta1, beta2, group["eps"], group["weight_decay"], group["maximize"]]
-        hyper = [float(h) for h in hyper] + [float(group["decoupled_weight_decay"])]
-        states = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
-        if group["amsgrad"]:
-            return "adam_amsgrad", hyper, dict(states, max_exp_avg_sq=0.0)
-        return "adam", hyper, states
+def _define():
+    bases = {"AdamW": "Adam"}  # as isinstance() sees them
+    fixed = {"AdamW": {"decoupled_weight_decay": True}}
+    for type_ in _C._optimizers:
+        members = {
+            "__init__": _constructor(type_, fixed.get(type_.name, {})),
+            "__doc__": type_.doc,
+            "__module__": __name__,
+            "_type": type_,
+        }
+        base = globals().get(bases.get(type_.name), _TableOptimizer)
+        globals()[type_.name] = type(type_.name, (base,), members)
 
 
-class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
-
-    def __init__(
-        self,
-        params,
-        lr=1e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=1e-2,
-        amsgrad=False,
-        *,
-        maximize=False,
-        foreach=None,
-        capturable=False,
-        differentiable=False,
-        fused=None,
-    ):
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            foreach=foreach,
-            maximize=maximize,
-            capturable=capturable,
-            differentiable=differentiable,
-            fused=fused,
-            decoupled_weight_decay=True,
-        )
-
-
-class RMSprop(_RuleOptimizer):
-    """Gradients divided by a running average of their size (Hinton 2012)."""
-
-    def __init__(
-        self,
-        params,
-        lr=1e-2,
-        alpha=0.99,
-        eps=1e-8,
-        weight_decay=0,
-        momentum=0,
-        centered=False,
-        capturable=False,
-        foreach=None,
-        maximize=False,
-        differentiable=False,
-    ):
-        _not_negative(lr=lr, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
-        defaults = dict(
-            lr=lr,
-            momentum=momentum,
-            alpha=alpha,
-            eps=eps,
-            centered=centered,
-            weight_decay=weight_decay,
-            capturable=capturable,
-            foreach=foreach,
-            maximize=maximize,
-            differentiable=differentiable,
-        )
-        super().__init__(params, defaults)
-
-    def _rule(self, group):
-        names = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
-        states = {"square_avg": 0.0, "momentum_buffer": 0.0, "grad_avg": 0.0}
-        return "rmsprop", [float(group[name]) for name in names], states
-
-
-class Adagrad(_RuleOptimizer):
-    """Gradients divided by the root of the sum of their squares (Duchi et al. 2011)."""
-
-    def __init__(
-        self,
-        params,
-        lr=1e-2,
-        lr_decay=0,
-        weight_decay=0,
-        initial_accumulator_value=0,
-        eps=1e-10,
-        foreach=None,
-        *,
-        maximize=False,
-        differentiable=False,
-        fused=None,
-    ):
-        _not_negative(lr=lr, lr_decay=lr_decay, weight_decay=weight_decay)
-        _not_negative(initial_accumulator_value=initial_accumulator_value, eps=eps)
-        defaults = dict(
-            lr=lr,
-            lr_decay=lr_decay,
-            eps=eps,
-            weight_decay=weight_decay,
-            initial_accumulator_value=initial_accumulator_value,
-            foreach=foreach,
-            maximize=maximize,
-            differentiable=differentiable,
-            fused=fused,
-        )
-        super().__init__(params, defaults)
-
-    def _rule(self, group):
-        names = ("lr", "lr_decay", "weight_decay", "eps", "maximize")
-        return (
-            "adagrad",
-            [float(group[name]) for name in names],
-            {"sum": group["initial_accumulator_value"]},
-        )
+_define()
