@@ -58,10 +58,10 @@ Tensor make_view(Ref<Storage> storage, Dtype dtype, Dims shape, Dims strides, in
   check(offset >= 0, "the storage offset must not be negative, got ", offset);
   const int64_t n = numel_of(shape);
   int64_t end;
-  check(!__builtin_add_overflow(offset, span_of(shape, strides), &end) &&
-            end <= static_cast<int64_t>(storage->bytes()) / size_of(dtype),
-        "setStorage: sizes ", shape, ", strides ", strides, ", storage offset ", offset, " of ",
-        dtype, " are out of bounds for storage of size ", storage->bytes());
+  const bool fits = !__builtin_add_overflow(offset, span_of(shape, strides), &end) &&
+                    end <= static_cast<int64_t>(storage->bytes()) / size_of(dtype);
+  check(fits || n == 0, "setStorage: sizes ", shape, ", strides ", strides, ", storage offset ",
+        offset, " of ", dtype, " are out of bounds for storage of size ", storage->bytes());
   auto impl = Ref<TensorImpl>::adopt(TensorImpl::create());
   impl->dtype = dtype;
   impl->shape = DimVector(shape);

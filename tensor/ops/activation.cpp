@@ -232,6 +232,7 @@ const Op softsign{{
     .sig = "softsign(Tensor input) -> Tensor",
     .doc = "input / (1 + |input|).",
     .scope = Scope::Nn,
+    .dtypes = kNumbers,
     .kernel = compose([](auto& a) { return a[0] / (abs(a[0]) + 1); }),
     .samples = {{in(-4, 4)}},
 }};
@@ -240,6 +241,7 @@ const Op tanhshrink{{
     .sig = "tanhshrink(Tensor input) -> Tensor",
     .doc = "input - tanh(input).",
     .scope = Scope::Nn,
+    .dtypes = kNumbers,
     .kernel = compose([](auto& a) { return a[0] - tanh(a[0]); }),
     .samples = {{in(-4, 4)}},
 }};

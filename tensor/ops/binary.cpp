@@ -43,15 +43,14 @@ Operand operand(const Value& v) {
 void check_no_integer_zero(const Args& a) {
   Promotion p;
   for (size_t i : {0, 1}) p.add(operand(a.value(i)));
+  check<NotImplementedError>(p.result() != Dtype::Bool, "not implemented for bool");
   if (is_floating(p.result())) return;
   const Value& divisor = a.value(1);
-  if (!divisor.is_tensor())
-    return check<ZeroDivisionError>(divisor.scalar().to<bool>(), "ZeroDivisionError");
+  if (!divisor.is_tensor()) return check(divisor.scalar().to<bool>(), "ZeroDivisionError");
   const Tensor d = packed(divisor.tensor());
   dispatch(d.dtype(), [&]<class T>() {
     const T* x = d.data<T>();
-    for (int64_t i = 0; i < d.numel(); i++)
-      check<ZeroDivisionError>(x[i] != T(0), "ZeroDivisionError");
+    for (int64_t i = 0; i < d.numel(); i++) check(x[i] != T(0), "ZeroDivisionError");
   });
 }
 
@@ -145,9 +144,12 @@ const Op floor_divide{{
         return y == T(0) ? x / y : q != T(0) ? rounded : signed_zero;
       }
     }),
+    .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); }),
+             wrt("other", "", [](auto& s) { return mul(s.g(), 0); })},
     .validate = check_no_integer_zero,
     .samples = {{in(-9, 9), in(0.5, 2)}, {in(-9, 9), 3}},
     .errors = {{{indices(1, 9, {4}), 0}, "ZeroDivisionError"}},
+    .untested = "torch_grad: PyTorch refuses backward, but not that of div(rounding_mode='floor')",
 }};
 
 const Op trunc_divide{{
@@ -165,7 +167,8 @@ const Op trunc_divide{{
         return math::trunc(x / y);
       }
     }),
-    .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); })},
+    .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); }),
+             wrt("other", "", [](auto& s) { return mul(s.g(), 0); })},
     .validate = check_no_integer_zero,
     .samples = {{in(-9, 9), in(0.5, 2)}, {in(-9, 9), 3}},
 }};
@@ -280,16 +283,19 @@ const Op pow{{
 }};
 
 const Op pow_number{{
-    .sig = "pow.Scalar(Scalar input, Tensor exponent) -> Tensor",
-    .doc = "input to the power of exponent.",
+    .sig = "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
+    .doc = "self to the power of exponent.",
     .scope = Scope::Function,
-    .dtypes = kNumbers,
+    .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
       const Scalar x = a.scalar(0);
-      const Dtype d = x.is_floating() ? default_dtype() : Dtype::Int64;
+      const Dtype d = a[1].is_floating() ? a[1].dtype()
+                      : x.is_floating()  ? default_dtype()
+                                         : Dtype::Int64;
       return pow_elements(gotorch::scalar_tensor(x, d), a[1]);
     }),
-    .samples = {{2.5, in(-2, 2)}},
+    .samples = {{2.5, in(-2, 2)}, {3, in(-2, 2)}},
+    .untested = "method: a number has no methods",
 }};
 
 const Op lerp{{
@@ -304,6 +310,10 @@ const Op lerp{{
                  [](auto& s) { return s.g() * (1 - as_tensor(s.value(2), s.g())); }),
              wrt("end", "weight", [](auto& s) { return mul(s.g(), s.value(2)); }),
              wrt("weight", "input end", [](auto& s) { return s.g() * (s[1] - s[0]); })},
+    .validate =
+        [](const Args& a) {
+          check<NotImplementedError>(a[0].is_floating(), "not implemented for ", a[0].dtype());
+        },
     .samples = {{in(-2, 2), in(-2, 2), 0.3}, {in(-2, 2), in(-2, 2), in(0, 1)}},
 }};
 

@@ -1,4 +1,5 @@
 // Comparisons, logic and selection.
+#include "tensor/copy.h"
 #include "tensor/ops.h"
 #include "tensor/simd/math.h"
 
@@ -14,6 +15,13 @@ template <class T>
 T smaller(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) return math::min(a, b);
   else return a < b ? a : b;
+}
+
+// The number as one of dtype d, which it takes whatever its own.
+Scalar fill_value(Scalar s, Dtype d) {
+  check_fits(s, d);
+  if (d == Dtype::Bool) return s.to<bool>();
+  return is_floating(d) ? s : Scalar(s.to<int64_t>());
 }
 
 }  // namespace
@@ -165,6 +173,7 @@ const Op where{{
     .samples = {{bools({3, 5}), in(-1, 1), in(-1, 1)},
                 {bools({3, 1}), in(-1, 1, {4}), 2.0},
                 {bools({4}), 1.0, in(-1, 1, {3, 1})}},
+    .untested = "signature: PyTorch calls a number `self`",
 }};
 
 const Op masked_fill{{
@@ -181,10 +190,7 @@ const Op masked_fill{{
       const Scalar scalar =
           v.is_tensor() && !v.tensor().requires_grad() ? v.tensor().item_scalar() : Scalar(0);
       if (v.is_tensor() && v.tensor().requires_grad()) return where(a[1], v, a[0]);
-      check(!v.is_number() || v.scalar().category() <= category(d),
-            "value cannot be converted to type ", d, " without overflow");
-      // The number takes the tensor's dtype, whatever its own.
-      return where(a[1], v.is_tensor() ? Value(scalar) : v, a[0]);
+      return where(a[1], fill_value(v.is_tensor() ? scalar : v.scalar(), d), a[0]);
     }),
     .inplace = true,
     .samples = {{in(-1, 1), bools({3, 5}), 2.0}, {in(-1, 1, {3, 4}), bools({4}), -1.0}},
@@ -287,7 +293,7 @@ const Op clamp_max{{
 const Op clamp{{
     .sig = "clamp(Tensor input, Operand? min=None, Operand? max=None) -> Tensor",
     .doc = "input limited to [min, max]; where min > max, the result is max.",
-    .dtypes = kNumbers,
+    .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
       check(a.given(1) || a.given(2), "At least one of 'min' or 'max' must not be None");
       const Tensor low = a.given(1) ? clamp_min(a[0], a.value(1)) : a[0];

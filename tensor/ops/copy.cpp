@@ -16,12 +16,12 @@ Tensor converted(const Tensor& x, Dtype dtype) {
 }  // namespace
 
 const Op copy{{
-    .sig = "copy(Tensor input, Tensor src, bool non_blocking=False) -> Tensor",
-    .doc = "src, broadcast to input's shape and converted to its dtype.",
+    .sig = "copy(Tensor input, Tensor other, bool non_blocking=False) -> Tensor",
+    .doc = "other, broadcast to input's shape and converted to its dtype.",
     .scope = Scope::Method,
     .dtypes = kAll,
     .kernel = overwrite([](auto& a, auto& y) { copy_elements(y, a[1]); }),
-    .grad = {wrt("src", "", [](auto& s) { return s.g(); })},
+    .grad = {wrt("other", "", [](auto& s) { return s.g(); })},
     .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1, {3, 4}), in(-1, 1, {4})}},
     .errors = {{{in(-1, 1, {3, 4}), in(-1, 1, {3})}, "shapes [3, 4] and [3]"}},
 }};

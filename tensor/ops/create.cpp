@@ -120,8 +120,9 @@ const Op empty{{
     .dtypes = kAll,
     .kernel =
         function([](auto& a) { return gotorch::empty(a.ints(0), a.dtype_or(1, default_dtype())); }),
+    .samples = {{dims({3, 5})}, {dims({4}), Dtype::Int32}},
     .errors = {{{dims({-1})}, "negative dimension -1"}},
-    .untested = "values: they are not defined",
+    .untested = "values, out, threads: the elements are not defined",
 }};
 
 const Op zeros{{
@@ -167,7 +168,8 @@ const Op empty_like{{
     .dtypes = kAll,
     .kernel =
         function([](auto& a) { return gotorch::empty(a[0].shape(), a.dtype_or(1, a[0].dtype())); }),
-    .untested = "values: they are not defined",
+    .samples = {{in(-1, 1)}, {in(-1, 1), Dtype::Int32}},
+    .untested = "values, out, threads, noncontiguous, empty: the elements are not defined",
 }};
 
 const Op zeros_like{{

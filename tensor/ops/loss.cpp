@@ -4,6 +4,7 @@
 #include "tensor/copy.h"
 #include "tensor/kernels/cross_entropy.h"
 #include "tensor/ops.h"
+#include "tensor/promote.h"
 
 namespace gotorch::ops {
 namespace {
@@ -168,6 +169,7 @@ const Op nll_loss_kernel{{
                    return gx;
                  })},
     .samples = {{in(-2, 0, {3, 5}), indices(0, 5, {3}), none, -100, "mean"}},
+    .untested = "grad, gradgrad: only the first result has a gradient",
 }};
 
 const Op nll_loss{{
@@ -222,6 +224,7 @@ const Op cross_entropy_kernel{{
                    return gx;
                  })},
     .samples = {{in(-2, 2, {3, 5}), indices(0, 5, {3}), none, -100, "mean", 0.0}},
+    .untested = "grad, gradgrad: only the first result has a gradient",
 }};
 
 const Op cross_entropy{{
@@ -372,9 +375,10 @@ const Op kl_div{{
 const Op xlogy{{
     .sig = "xlogy(Tensor input, Operand other) -> Tensor",
     .doc = "input * log(other), and 0 where input is 0.",
+    .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
-      const Tensor y =
-          a.value(1).is_tensor() ? a[1] : gotorch::scalar_tensor(a.scalar(1), a[0].dtype());
+      const Dtype dtype = a[0].is_floating() ? a[0].dtype() : default_dtype();
+      const Tensor y = a.value(1).is_tensor() ? a[1] : gotorch::scalar_tensor(a.scalar(1), dtype);
       const Tensor zero = logical_and(eq(a[0], 0), logical_not(isnan(y)));
       // log sees 1 where it does not count, so that no infinity meets the zero, in the gradient either.
       return where(zero, 0, a[0] * log(where(zero, 1, y)));

@@ -102,6 +102,11 @@ Tensor batched_product(const Tensor& a, const Tensor& b) {
   return reshape(c, joined(lead, {a.size(-2), b.size(-1)}));
 }
 
+// beta or alpha. Integer products take whole ones.
+Scalar factor(const Args& a, size_t i) {
+  return a[0].is_floating() ? a.scalar(i) : Scalar(a.scalar(i).to<int64_t>());
+}
+
 void check_inner(const Tensor& a, const Tensor& b) {
   check(a.size(-1) == b.size(-2), "mat1 and mat2 shapes cannot be multiplied (", a.size(-2), "x",
         a.size(-1), " and ", b.size(-2), "x", b.size(-1), ")");
@@ -237,8 +242,9 @@ const Op addmm{{
     .kernel = compose([](auto& a) -> Tensor {
       const Tensor c = mm(a[1], a[2]);
       // beta = 0 drops input, whatever it holds.
-      if (a.number(3) == 0) return c * a.scalar(4);
-      return a.number(3) == 1 ? add(a[0], c, a.scalar(4)) : add(a[0] * a.scalar(3), c, a.scalar(4));
+      const Scalar beta = factor(a, 3), alpha = factor(a, 4);
+      if (beta.to<double>() == 0) return c * alpha;
+      return beta.to<double>() == 1 ? add(a[0], c, alpha) : add(a[0] * beta, c, alpha);
     }),
     .inplace = true,
     .samples = {{in(-1, 1, {3, 5}), in(-1, 1, {3, 4}), in(-1, 1, {4, 5})},
@@ -252,8 +258,9 @@ const Op addmv{{
     .doc = "beta * input + alpha * (mat @ vec).",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
-      const Tensor c = mv(a[1], a[2]) * a.scalar(4);
-      return a.number(3) == 0 ? c : a[0] * a.scalar(3) + c;
+      const Tensor c = mv(a[1], a[2]) * factor(a, 4);
+      const Scalar beta = factor(a, 3);
+      return beta.to<double>() == 0 ? c : a[0] * beta + c;
     }),
     .inplace = true,
     .samples = {{in(-1, 1, {3}), in(-1, 1, {3, 4}), in(-1, 1, {4})}},
@@ -266,8 +273,9 @@ const Op baddbmm{{
     .doc = "beta * input + alpha * (batch1 @ batch2), matrix by matrix.",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
-      const Tensor c = bmm(a[1], a[2]) * a.scalar(4);
-      return a.number(3) == 0 ? c : a[0] * a.scalar(3) + c;
+      const Tensor c = bmm(a[1], a[2]) * factor(a, 4);
+      const Scalar beta = factor(a, 3);
+      return beta.to<double>() == 0 ? c : a[0] * beta + c;
     }),
     .inplace = true,
     .samples = {{in(-1, 1, {2, 3, 5}), in(-1, 1, {2, 3, 4}), in(-1, 1, {2, 4, 5})}},

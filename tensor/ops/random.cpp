@@ -6,6 +6,7 @@
 #include "tensor/kernels/random_fill.h"
 #include "tensor/ops.h"
 #include "tensor/promote.h"
+#include "tensor/view.h"
 
 namespace gotorch::ops {
 namespace {
@@ -22,31 +23,102 @@ void on_floats(Dtype d, F&& f) {
   });
 }
 
-// A new tensor like x, filled by fill(out, n).
+// The dims of x from the farthest to the nearest neighbours in memory.
+DimVector memory_order(const Tensor& x) {
+  DimVector order;
+  bool repeated = false;
+  for (int64_t d = 0; d < x.dim(); d++) {
+    order.push_back(d);
+    repeated |= x.strides()[d] == 0 && x.shape()[d] > 1;
+  }
+  if (!repeated)
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t i, int64_t j) { return x.strides()[i] > x.strides()[j]; });
+  return order;
+}
+
+// A new tensor of x's shape whose elements follow each other in memory as x's do, without gaps.
+Tensor empty_in_order_of(const Tensor& x, Dtype dtype) {
+  if (x.is_contiguous()) return gotorch::empty(x.shape(), dtype);
+  const DimVector order = memory_order(x);
+  DimVector shape, back(order.size(), 0);
+  for (size_t i = 0; i < order.size(); i++) {
+    shape.push_back(x.shape()[order[i]]);
+    back[order[i]] = static_cast<int64_t>(i);
+  }
+  return permuted(gotorch::empty(shape, dtype), back);
+}
+
+// fill(out, n) with numbers in the order of y's memory.
 template <class F>
-Tensor filled_like(const Tensor& x, F&& fill) {
-  Tensor out = gotorch::empty(x.shape(), x.dtype());
-  on_floats(x.dtype(), [&]<class T>() { fill(out.data<T>(), out.numel()); });
-  return out;
+void fill_in_memory_order(const Tensor& y, F&& fill) {
+  const bool dense = permuted(y, memory_order(y)).is_contiguous();
+  const Tensor out = dense ? y : empty_in_order_of(y, y.dtype());
+  dispatch(y.dtype(), [&]<class T>() { fill(out.data<T>(), out.numel()); });
+  if (!dense) copy_elements(y, out);
+}
+
+template <class F>
+Tensors filled_like_first(const Args& a) {
+  Tensor y = empty_in_order_of(a[0], a[0].dtype());
+  F{}(a, y);
+  return {y};
+}
+
+// Kernels that fill y, which in place is the first argument, with random numbers.
+template <class F>
+Kernel filling(F) {
+  Kernel k(Kernel::Kind::Random, &filled_like_first<F>);
+  k.writer = &detail::as_writer<F>;
+  return k;
+}
+
+// The same from a function of (a, out, n), for floating dtypes.
+template <class F>
+Kernel filling_floats(F) {
+  return filling([](auto& a, auto& y) {
+    fill_in_memory_order(y, [&]<class T>(T* out, int64_t n) {
+      if constexpr (is_floating(dtype_of<T>())) F{}(a, out, n);
+    });
+  });
+}
+
+void fill_normal_like(const Tensor& y, double mean, double std, const Generator& g) {
+  fill_in_memory_order(y, [&]<class T>(T* out, int64_t n) {
+    if constexpr (is_floating(dtype_of<T>()))
+      y.is_contiguous() ? fill_normal(out, n, mean, std, g)
+                        : fill_normal_scalar(out, n, mean, std, g);
+  });
+}
+
+void fill_range(const Tensor& y, int64_t low, int64_t high, const Generator& g) {
+  check(low < high, "random_ expects 'from' to be less than 'to', but got from=", low,
+        " >= to=", high);
+  fill_in_memory_order(y, [&]<class T>(T* out, int64_t n) {
+    const IntegerRange r = representable_range<T>(low, high);
+    fill_integers(out, n, r.from, static_cast<uint64_t>(r.to) - static_cast<uint64_t>(r.from), g);
+  });
 }
 
 Tensor integers(Dims shape, int64_t low, int64_t high, Dtype dtype, const Generator& g) {
-  check(low < high, "random_ expects 'from' to be less than 'to', but got from=", low,
-        " >= to=", high);
   Tensor out = gotorch::empty(shape, dtype);
-  dispatch(dtype, [&]<class T>() {
-    const IntegerRange r = representable_range<T>(low, high);
-    fill_integers(out.data<T>(), out.numel(), r.from,
-                  static_cast<uint64_t>(r.to) - static_cast<uint64_t>(r.from), g);
-  });
+  fill_range(out, low, high, g);
   return out;
+}
+
+// What dropout multiplies by: a number of the tensor's dtype, from a quotient in the compute type.
+double dropout_scale(Dtype d, double p) {
+  if (d == Dtype::Double) return 1 / (1 - p);
+  const float scale = 1.0f / static_cast<float>(1 - p);
+  if (d == Dtype::Half) return static_cast<float>(static_cast<Half>(scale));
+  return d == Dtype::BFloat16 ? static_cast<float>(static_cast<BFloat16>(scale)) : scale;
 }
 
 // One decision for each channel: for the first `leading` dims.
 Tensor dropout_mask(const Tensor& x, double p, size_t leading) {
   DimVector shape(static_cast<size_t>(x.dim()), 1);
   std::copy_n(x.shape().begin(), leading, shape.begin());
-  return keep_mask(shape, 1 - p);
+  return keep_mask(gotorch::empty(shape, x.dtype()), 1 - p);
 }
 
 // Dropout of whole channels. An input of `unbatched` dims is one sample.
@@ -57,7 +129,8 @@ Tensor drop_channels(const Args& a, int64_t unbatched) {
   check(x.dim() >= 2, "Feature dropout requires at least 2 dimensions in the input");
   if (p == 0 || !a.flag(2) || x.numel() == 0) return x;
   if (p == 1) return x * 0;
-  return apply_mask(x, dropout_mask(x, p, x.dim() == unbatched ? 1 : 2), 1 / (1 - p));
+  return apply_mask(x, dropout_mask(x, p, x.dim() == unbatched ? 1 : 2),
+                    dropout_scale(x.dtype(), p));
 }
 
 // Dropout that keeps mean and variance of what selu() gives: dropped elements become -lambda alpha of selu, then all are
@@ -156,9 +229,15 @@ const Op rand_like{{
     .doc = "Uniform numbers in [0, 1), in input's shape.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel =
-        compose([](auto& a) { return rand(a[0].shape(), Value(), a.dtype_or(1, a[0].dtype())); }),
+    .kernel = random([](auto& a) {
+      const Tensor y = empty_in_order_of(a[0], a.dtype_or(1, a[0].dtype()));
+      on_floats(y.dtype(), [&]<class T>() {
+        fill_uniform(y.data<T>(), y.numel(), 0, 1, default_generator());
+      });
+      return y;
+    }),
     .samples = {{in(-1, 1)}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op randn_like{{
@@ -166,9 +245,14 @@ const Op randn_like{{
     .doc = "Normal numbers with mean 0 and standard deviation 1, in input's shape.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel =
-        compose([](auto& a) { return randn(a[0].shape(), Value(), a.dtype_or(1, a[0].dtype())); }),
+    .kernel = random([](auto& a) {
+      const Tensor y = empty_in_order_of(a[0], a.dtype_or(1, a[0].dtype()));
+      check<NotImplementedError>(is_floating(y.dtype()), "not implemented for ", y.dtype());
+      fill_normal_like(y, 0, 1, default_generator());
+      return y;
+    }),
     .samples = {{in(-1, 1)}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op randint_like_low{{
@@ -176,11 +260,13 @@ const Op randint_like_low{{
     .doc = "Uniform integers in [low, high), in input's shape and dtype.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = compose([](auto& a) {
-      return randint_low(a.integer(1), a.integer(2), a[0].shape(), Value(),
-                         a.dtype_or(3, a[0].dtype()));
+    .kernel = random([](auto& a) {
+      const Tensor y = empty_in_order_of(a[0], a.dtype_or(3, a[0].dtype()));
+      fill_range(y, a.integer(1), a.integer(2), default_generator());
+      return y;
     }),
     .samples = {{in(-1, 1), 2, 9}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op randint_like{{
@@ -188,10 +274,9 @@ const Op randint_like{{
     .doc = "Uniform integers in [0, high), in input's shape and dtype.",
     .scope = Scope::Function,
     .dtypes = kAll,
-    .kernel = compose([](auto& a) {
-      return randint(a.integer(1), a[0].shape(), Value(), a.dtype_or(2, a[0].dtype()));
-    }),
+    .kernel = compose([](auto& a) { return randint_like_low(a[0], 0, a.value(1), a.value(2)); }),
     .samples = {{in(-1, 1), 9}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op uniform{{
@@ -199,16 +284,19 @@ const Op uniform{{
         "uniform(Tensor input, float from=0, float to=1, *, Generator? generator=None) -> Tensor",
     .doc = "Uniform numbers in [from, to), in input's shape and dtype.",
     .scope = Scope::Method,
-    .kernel = random([](auto& a) {
-      const double lo = a.number(1), hi = a.number(2);
-      check(lo <= hi, "uniform_ expects to return a [from, to) range, but found from=", lo,
-            " > to=", hi);
-      return filled_like(
-          a[0], [&](auto* out, int64_t n) { fill_uniform(out, n, lo, hi, generator_of(a, 3)); });
+    .kernel = filling_floats([](auto& a, auto* out, int64_t n) {
+      fill_uniform(out, n, a.number(1), a.number(2), generator_of(a, 3));
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
-    .inplace = true,
+    .validate =
+        [](const Args& a) {
+          check(a.number(1) <= a.number(2),
+                "uniform_ expects to return a [from, to) range, but found from=", a.number(1),
+                " > to=", a.number(2));
+        },
     .samples = {{in(-1, 1)}, {in(-1, 1), -2.0, 3.0}},
+    .errors = {{{in(-1, 1), 1.0, 0.0}, "found from=1 > to=0"}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op normal_fill{{
@@ -216,17 +304,17 @@ const Op normal_fill{{
         "normal(Tensor input, float mean=0, float std=1, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers with the given mean and standard deviation, in input's shape and dtype.",
     .scope = Scope::Method,
-    .kernel = random([](auto& a) {
-      const double mean = a.number(1), std = a.number(2);
-      check(std >= 0, "normal expects std >= 0.0, but found std ", std);
-      return filled_like(a[0], [&](auto* out, int64_t n) {
-        if (a[0].is_contiguous()) fill_normal(out, n, mean, std, generator_of(a, 3));
-        else fill_normal_scalar(out, n, mean, std, generator_of(a, 3));
-      });
+    .kernel = filling([](auto& a, auto& y) {
+      fill_normal_like(y, a.number(1), a.number(2), generator_of(a, 3));
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
-    .inplace = true,
+    .validate =
+        [](const Args& a) {
+          check(a.number(2) >= 0, "normal expects std >= 0.0, but found std ", a.number(2));
+        },
     .samples = {{in(-1, 1)}, {in(-1, 1, {4, 33}), -2.0, 3.0}},
+    .errors = {{{in(-1, 1), 0.0, -1.0}, "normal expects std >= 0.0, but found std -1"}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op random_integers{{
@@ -235,15 +323,116 @@ const Op random_integers{{
            "input's shape and dtype.",
     .scope = Scope::Method,
     .dtypes = kAll,
-    .kernel = random([](auto& a) {
-      Tensor out = gotorch::empty(a[0].shape(), a[0].dtype());
-      dispatch(out.dtype(),
-               [&]<class T>() { fill_integers(out.data<T>(), out.numel(), generator_of(a, 1)); });
-      return out;
+    .kernel = filling([](auto& a, auto& y) {
+      fill_in_memory_order(
+          y, [&](auto* out, int64_t n) { fill_integers(out, n, generator_of(a, 1)); });
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
-    .inplace = true,
     .samples = {{in(-1, 1)}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
+}};
+
+const Op random_to{{
+    .sig = "random.to(Tensor input, int to, *, Generator? generator=None) -> Tensor",
+    .doc = "Uniform integers in [0, to), in input's shape and dtype.",
+    .scope = Scope::Method,
+    .dtypes = kAll,
+    .kernel = filling([](auto& a, auto& y) { fill_range(y, 0, a.integer(1), generator_of(a, 2)); }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
+    .samples = {{in(-1, 1), 2}},
+    .errors = {{{in(-1, 1), 0}, "random_ expects 'from' to be less than 'to'"}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
+}};
+
+const Op random_from{{
+    .sig = "random.from(Tensor input, int from, int to, *, Generator? generator=None) -> Tensor",
+    .doc = "Uniform integers in [from, to), in input's shape and dtype.",
+    .scope = Scope::Method,
+    .dtypes = kAll,
+    .kernel = filling(
+        [](auto& a, auto& y) { fill_range(y, a.integer(1), a.integer(2), generator_of(a, 3)); }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
+    .samples = {{in(-1, 1), 0, 2}, {in(-1, 1, {4, 33}), 0, 1}},
+    .errors = {{{in(-1, 1), 3, 3}, "but got from=3 >= to=3"}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
+}};
+
+const Op exponential{{
+    .sig = "exponential(Tensor input, float lambd=1, *, Generator? generator=None) -> Tensor",
+    .doc = "Numbers of density lambd * exp(-lambd * x), in input's shape and dtype.",
+    .scope = Scope::Method,
+    .kernel = filling_floats([](auto& a, auto* out, int64_t n) {
+      fill_exponential(out, n, a.number(1), generator_of(a, 2));
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
+    .validate =
+        [](const Args& a) {
+          check(a.number(1) > 0,
+                "exponential_ expects lambda > 0.0, but found lambda=", a.number(1));
+        },
+    .samples = {{in(-1, 1)}, {in(-1, 1, {4, 33}), 2.5}},
+    .errors = {{{in(-1, 1), 0.0}, "exponential_ expects lambda > 0.0, but found lambda=0"}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
+}};
+
+const Op cauchy{{
+    .sig = "cauchy(Tensor input, float median=0, float sigma=1, *, Generator? generator=None) -> "
+           "Tensor",
+    .doc = "Numbers of the Cauchy distribution, in input's shape and dtype.",
+    .scope = Scope::Method,
+    .kernel = filling_floats([](auto& a, auto* out, int64_t n) {
+      fill_cauchy(out, n, a.number(1), a.number(2), generator_of(a, 3));
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
+    .validate =
+        [](const Args& a) {
+          check(a.number(2) > 0, "cauchy_ expects sigma > 0.0, but found sigma=", a.number(2));
+        },
+    .samples = {{in(-1, 1)}, {in(-1, 1, {4, 33}), 1.0, 2.5}},
+    .errors = {{{in(-1, 1), 0.0, 0.0}, "cauchy_ expects sigma > 0.0, but found sigma=0"}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
+}};
+
+const Op log_normal{{
+    .sig = "log_normal(Tensor input, float mean=1, float std=2, *, Generator? generator=None) -> "
+           "Tensor",
+    .doc = "Numbers whose logarithms are normal with this mean and standard deviation, in input's "
+           "shape and dtype.",
+    .scope = Scope::Method,
+    .kernel = filling_floats([](auto& a, auto* out, int64_t n) {
+      fill_log_normal(out, n, a.number(1), a.number(2), generator_of(a, 3));
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
+    .validate =
+        [](const Args& a) {
+          check(a.number(2) > 0, "log_normal_ expects std > 0.0, but found std=", a.number(2));
+        },
+    .samples = {{in(-1, 1)}, {in(-1, 1, {4, 33}), 0.0, 0.5}},
+    .errors = {{{in(-1, 1), 0.0, 0.0}, "log_normal_ expects std > 0.0, but found std=0"}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
+}};
+
+const Op geometric{{
+    .sig = "geometric(Tensor input, float p, *, Generator? generator=None) -> Tensor",
+    .doc = "The number of trials up to the first success, each of probability p, in input's shape "
+           "and dtype.",
+    .scope = Scope::Method,
+    .dtypes = kNumbers,
+    .kernel = filling([](auto& a, auto& y) {
+      fill_in_memory_order(y, [&]<class T>(T* out, int64_t n) {
+        if constexpr (!std::is_same_v<T, bool>)
+          fill_geometric(out, n, a.number(1), generator_of(a, 2));
+      });
+    }),
+    .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
+    .validate =
+        [](const Args& a) {
+          check(a.number(1) > 0 && a.number(1) < 1,
+                "geometric_ expects p to be in (0, 1), but got p=", a.number(1));
+        },
+    .samples = {{in(-1, 1), 0.3}, {in(-1, 1, {4, 33}), 0.05}},
+    .errors = {{{in(-1, 1), 1.0}, "geometric_ expects p to be in (0, 1), but got p=1"}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op bernoulli{{
@@ -264,24 +453,37 @@ const Op bernoulli{{
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
     .samples = {{in(0, 1)}},
+    .errors = {{{in(2, 3)}, "Expected p_in >= 0 && p_in <= 1"}},
 }};
 
 const Op bernoulli_p{{
     .sig = "bernoulli.p(Tensor input, float p=0.5, *, Generator? generator=None) -> Tensor",
     .doc = "1 with probability p, else 0, in input's shape and dtype.",
     .dtypes = kAll,
-    .kernel = random([](auto& a) {
-      check(a.number(1) >= 0 && a.number(1) <= 1,
-            "bernoulli_ expects p to be in [0, 1], but got p=", a.number(1));
-      Tensor out = gotorch::empty(a[0].shape(), a[0].dtype());
-      dispatch(out.dtype(), [&]<class T>() {
-        fill_bernoulli(out.data<T>(), out.numel(), a.number(1), generator_of(a, 2));
-      });
-      return out;
-    }),
+    .kernel =
+        [] {
+          const auto draw = [](const Args& a, const Tensor& y) {
+            fill_in_memory_order(y, [&](auto* out, int64_t n) {
+              fill_bernoulli(out, n, a.number(1), generator_of(a, 2));
+            });
+          };
+          Kernel k = filling(draw);
+          // Unlike the in-place form, in the order of the indices.
+          k.function = [](const Args& a) {
+            const Tensor y = gotorch::empty(a[0].shape(), a[0].dtype());
+            decltype(draw){}(a, y);
+            return Tensors{y};
+          };
+          return k;
+        }(),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
-    .inplace = true,
+    .validate =
+        [](const Args& a) {
+          check(a.number(1) >= 0 && a.number(1) <= 1,
+                "bernoulli_ expects p to be in [0, 1], but got p=", a.number(1));
+        },
     .samples = {{in(0, 1), 0.3}},
+    .errors = {{{in(0, 1), 1.5}, "bernoulli_ expects p to be in [0, 1], but got p=1.5"}},
 }};
 
 const Op bernoulli_tensor{{
@@ -301,16 +503,17 @@ const Op bernoulli_tensor{{
 }};
 
 const Op keep_mask{{
-    .sig = "_keep_mask(int[] size, float p) -> Tensor",
-    .doc = "A bool tensor, True with probability p.",
+    .sig = "_keep_mask(Tensor input, float p) -> Tensor",
+    .doc = "A bool tensor of input's shape, True with probability p.",
     .scope = Scope::Internal,
     .dtypes = kAll,
     .kernel = random([](auto& a) {
-      Tensor out = gotorch::empty(a.ints(0), Dtype::Bool);
+      const Tensor out = empty_in_order_of(a[0], Dtype::Bool);
       fill_bernoulli(out.data<bool>(), out.numel(), a.number(1), default_generator());
       return out;
     }),
-    .samples = {{dims({3, 5}), 0.3}},
+    .samples = {{in(-1, 1), 0.3}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op apply_mask{{
@@ -334,10 +537,11 @@ const Op dropout{{
                         p);
       if (p == 0 || !a.flag(2) || a[0].numel() == 0) return a[0];
       if (p == 1) return a[0] * 0;
-      return apply_mask(a[0], keep_mask(a[0].shape(), 1 - p), 1 / (1 - p));
+      return apply_mask(a[0], keep_mask(a[0], 1 - p), dropout_scale(a[0].dtype(), p));
     }),
     .inplace = true,
     .samples = {{in(-1, 1)}, {in(-1, 1), 0.2}, {in(-1, 1), 0.5, false}},
+    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op dropout1d{{

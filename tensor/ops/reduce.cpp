@@ -85,7 +85,8 @@ const Op mean{{
     }),
     .grad = {wrt("input", "",
                  [](auto& s) {
-                   return everywhere(s, mul(s.g(), 1.0 / reduced_count(s.shape(0), s.value(1))));
+                   const double n = reduced_count(s.shape(0), s.value(1));
+                   return everywhere(s, mul(s.g(), 1 / std::max(n, 1.0)));
                  })},
     .samples = {{in(-1, 1)},
                 {in(-1, 1), 0},
@@ -197,7 +198,7 @@ const Op sum_to_size{{
         if (size != have[d] || d < lead) over.push_back(d);
       }
       check(fits, "size ", want, " is not expandable to size ", have, ".");
-      return reshape(sum(a[0], over, true, a[0].dtype()), want);
+      return reshape(sum(a[0], over, true), want);
     }),
     .samples = {{in(-1, 1), dims({1, 5})},
                 {in(-1, 1, {2, 3, 4}), dims({3, 1})},

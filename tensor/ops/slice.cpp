@@ -205,7 +205,7 @@ const Op split_with_sizes{{
 }};
 
 const Op split{{
-    .sig = "split(Tensor input, int split_size, int dim=0) -> Tensor[]",
+    .sig = "split(Tensor tensor, int split_size, int dim=0) -> Tensor[]",
     .doc = "Views of consecutive parts of `dim`, split_size each; the last may be smaller.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
@@ -219,14 +219,16 @@ const Op split{{
     .errors = {{{in(-1, 1), -1}, "split_size=-1"},
                {{in(-1, 1), 0}, "split_size can only be 0 if dimension size is 0"},
                {{in(-1, 1, {}), 1}, "at least a 1-dimensional tensor"}},
+    .untested = "signature: the function takes split_size_or_sections, the method split_size",
 }};
 
 const Op split_sizes{{
-    .sig = "split.sizes(Tensor input, int[] split_size, int dim=0) -> Tensor[]",
+    .sig = "split.sizes(Tensor tensor, int[] split_size, int dim=0) -> Tensor[]",
     .doc = "Views of consecutive parts of `dim` with these sizes.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) { return split_with_sizes.all(a[0], a.ints(1), a.integer(2)); }),
     .samples = {{in(-1, 1), dims({2, 1})}, {in(-1, 1), dims({2, 3}), 1}},
+    .untested = "signature: the function takes split_size_or_sections, the method split_size",
 }};
 
 const Op chunk{{

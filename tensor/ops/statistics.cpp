@@ -48,7 +48,8 @@ Tensor std_backward(const GradArgs& s, const Tensor& g, const Tensor& y) {
 }
 
 Tensor mean_backward(const GradArgs& s, const Tensor& g) {
-  return expand(as_input(s, mul(g, 1 / reduced_count(s.shape(0), s.value(1)))), s.shape(0));
+  return expand(as_input(s, mul(g, 1 / std::max(1.0, reduced_count(s.shape(0), s.value(1))))),
+                s.shape(0));
 }
 
 // (x, ord, dim, keepdim, dtype)
@@ -85,7 +86,10 @@ Tensor norm_backward(const GradArgs& s) {
   const Tensor g = as_input(s.g()), y = as_input(s.y());
   const Tensor& x = s[0];
   if (ord == 1) return mul(g, sign(x));
-  if (ord == 2) return mul(x, masked_fill(true_divide(g, y), eq(y, 0), 0));
+  if (ord == 2) {
+    const Tensor zero = eq(y, 0);
+    return mul(x, masked_fill(true_divide(g, masked_fill(y, zero, 1)), zero, 0));
+  }
   if (std::isinf(ord)) {
     const Tensor tied = eq(abs(x), y);
     return mul(mul(true_divide(g, sum(tied, s.value(2), true)), tied), sign(x));
@@ -204,7 +208,7 @@ const Op norm_fro{{
     .doc = "The Frobenius norm, 'fro': of matrices the 2-norm of all elements.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
-      check<NotImplementedError>(a.str(1) == "fro", "Order ", a.str(1), " not supported.");
+      check(a.str(1) == "fro", "Order ", a.str(1), " not supported.");
       return linalg_vector_norm(a[0], 2, a.value(2), a.flag(3), a.value(4));
     }),
     .samples = {{in(-1, 1), "fro"}, {in(-1, 1), "fro", dims({0, 1})}},

@@ -14,6 +14,30 @@ auto rounding() {
   });
 }
 
+// The sum of (x + k)^-s over all k >= 0, s = n + 1, times (-1)^s n!: term by term up to x + k >= 10, then by the formula
+// of Euler and Maclaurin.
+double digamma_derivative(double n, double x) {
+  const double s = n + 1;
+  if (x <= 0 && x == math::floor(x)) return __builtin_inf();
+  double a = x, sum = 0;
+  for (int k = 0; a < 10 && k < 10000; k++, a += 1) sum += __builtin_pow(a, -s);
+  const double power = __builtin_pow(a, -s);
+  sum += a * power / n + power / 2;
+  // B[2j] / (2j)! for j = 1, 2, ...
+  constexpr double factors[] = {
+      0x1.5555555555555p-4,   -0x1.6c16c16c16c17p-10, 0x1.1566abc011567p-15,
+      -0x1.bbd779334ef0bp-21, 0x1.66a8f2bf70ebep-26,  -0x1.22805d644267fp-31,
+      0x1.d6db2c4e09162p-37,  -0x1.7da4e1f79955cp-42, 0x1.355871d652e9ep-47};
+  double term = s * power / a, e = s;
+  for (const double b : factors) {
+    sum += b * term;
+    term *= (e + 1) * (e + 2) / (a * a);
+    e += 2;
+  }
+  const double sign = static_cast<int64_t>(s) % 2 == 0 ? 1 : -1;
+  return sign * __builtin_tgamma(s) * sum;
+}
+
 }  // namespace
 
 const Op abs{{
@@ -66,8 +90,8 @@ const Op sign{{
 const Op square{{
     .sig = "square(Tensor input) -> Tensor",
     .doc = "input * input.",
-    .dtypes = kAll,
-    .kernel = pointwise<kAll>([](auto x) { return x * x; }),
+    .dtypes = kNumbers,
+    .kernel = pointwise<kNumbers>([](auto x) { return x * x; }),
     .grad = {wrt("input", "input", [](auto& s) { return s.g() * (s[0] * 2); })},
     .samples = {{in(-2, 2)}},
 }};
@@ -205,10 +229,37 @@ const Op lgamma{{
 
 const Op digamma{{
     .sig = "digamma(Tensor input) -> Tensor",
-    .doc = "The derivative of lgamma. Has no gradient here.",
+    .doc = "The derivative of lgamma. Near its zeros the error is absolute.",
     .dtypes = kAll,
     .kernel = pointwise<kFloats, ResultType::Float>([](auto x) { return math::digamma(x); }),
-    .samples = {{in(0.5, 4)}},
+    .grad = {wrt("input", "input", [](auto& s) { return s.g() * polygamma(1, s[0]); })},
+    .samples = {{in(0.5, 1.2)}, {in(2, 4)}},
+}};
+
+const Op polygamma_kernel{{
+    .sig = "_polygamma(int n, Tensor input) -> Tensor",
+    .doc = "The n-th derivative of digamma, n > 0.",
+    .scope = Scope::Internal,
+    .dtypes = kAll,
+    .kernel = pointwise<kFloats, ResultType::Float>(
+        [](auto n, auto x) { return static_cast<decltype(x)>(digamma_derivative(n, x)); }),
+    .grad = {wrt("input", "input",
+                 [](auto& s) { return s.g() * polygamma_kernel(s.integer(0) + 1, s[1]); })},
+    .samples = {{1, in(0.5, 4)}, {4, in(0.5, 4)}},
+    .ulp = 8,
+}};
+
+const Op polygamma{{
+    .sig = "polygamma(int n, Tensor input) -> Tensor",
+    .doc = "The n-th derivative of digamma.",
+    .dtypes = kAll,
+    .kernel = compose([](auto& a) -> Tensor {
+      check(a.integer(0) >= 0, "polygamma(n, x) does not support negative n.");
+      return a.integer(0) == 0 ? digamma(a[1]) : polygamma_kernel(a.integer(0), a[1]);
+    }),
+    .samples = {{0, in(2, 4)}, {1, in(0.5, 4)}, {2, in(0.5, 4)}, {3, in(-1.9, -1.1)}},
+    .errors = {{{-1, in(1, 2)}, "polygamma(n, x) does not support negative n."}},
+    .ulp = 32,
 }};
 
 const Op floor{{
@@ -356,7 +407,7 @@ const Op nan_to_num{{
            "given.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
-      if (!a[0].is_floating()) return a[0] + 0;
+      if (!a[0].is_floating()) return clone(a[0]);
       const double largest = a[0].dtype() == Dtype::Double     ? 0x1.fffffffffffffp1023
                              : a[0].dtype() == Dtype::Float    ? 0x1.fffffep127
                              : a[0].dtype() == Dtype::BFloat16 ? 0x1.fep127

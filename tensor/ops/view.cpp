@@ -220,7 +220,7 @@ const Op adjoint{{
     .sig = "adjoint(Tensor input) -> Tensor",
     .doc = "The last two dimensions exchanged.",
     .dtypes = kAll,
-    .kernel = compose([](auto& a) { return mT(a[0]); }),
+    .kernel = compose([](auto& a) { return a[0].dim() > 0 ? mT(a[0]) : a[0]; }),
     .samples = {{in(-1, 1, {2, 3, 4})}},
 }};
 
