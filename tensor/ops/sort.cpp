@@ -358,12 +358,12 @@ const Op searchsorted{{
       return places(a[0], a.value(1), a.value(5), a.flag(2), a.flag(3), a.value(4));
     }),
     .samples = {{indices(3, 4, {5}), indices(0, 9, {2, 3})}, {indices(3, 4, {5}), 3, false, true}},
-    .untested = "signature: PyTorch calls a number `self`",
     .errors = {{{in(1, 2, {2, 3}), in(1, 2, {2})}, "boundaries tensor should be 1 dimension"},
                {{in(1, 2, {3}), 1.0, false, false, "foo"},
                 "side can only be 'left' or 'right' but got foo"},
                {{in(1, 2, {3}), 1.0, false, true, "left"},
                 "side and right can't be set to opposites"}},
+    .untested = "signature: PyTorch calls a number `self`",
 }};
 
 const Op bucketize{{
