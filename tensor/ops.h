@@ -250,6 +250,8 @@ extern const Op randint_like;
 extern const Op uniform;
 extern const Op normal_fill;
 extern const Op random_integers;
+extern const Op random_to;
+extern const Op random_from;
 extern const Op bernoulli;
 extern const Op bernoulli_p;
 extern const Op bernoulli_tensor;
@@ -372,6 +374,8 @@ extern const Op erfc;
 extern const Op erfinv;
 extern const Op lgamma;
 extern const Op digamma;
+extern const Op polygamma_kernel;
+extern const Op polygamma;
 extern const Op floor;
 extern const Op ceil;
 extern const Op trunc;
@@ -676,9 +680,9 @@ inline Tensor pow(const Tensor& input, const Operand& exponent) {
   return std::move(out[0]);
 }
 
-// input to the power of exponent.
-inline Tensor pow(Scalar input, const Tensor& exponent) {
-  const Value given[] = {Value(input), Value(exponent)};
+// self to the power of exponent.
+inline Tensor pow(Scalar self, const Tensor& exponent) {
+  const Value given[] = {Value(self), Value(exponent)};
   Tensors out = call(ops::pow_number, given);
   return std::move(out[0]);
 }
@@ -1054,9 +1058,9 @@ inline Tensor conv_transpose3d(const Tensor& input, const Tensor& weight, const 
   return std::move(out[0]);
 }
 
-// src, broadcast to input's shape and converted to its dtype.
-inline Tensor copy(const Tensor& input, const Tensor& src, bool non_blocking = false) {
-  const Value given[] = {Value(input), Value(src), Value(non_blocking)};
+// other, broadcast to input's shape and converted to its dtype.
+inline Tensor copy(const Tensor& input, const Tensor& other, bool non_blocking = false) {
+  const Value given[] = {Value(input), Value(other), Value(non_blocking)};
   Tensors out = call(ops::copy, given);
   return std::move(out[0]);
 }
@@ -1286,8 +1290,8 @@ inline Tensor embedding_backward(const Tensor& grad, const Tensor& indices, int6
 }
 
 // int64 rows of zeros with a one at each index; -1 takes as many classes as the largest index needs.
-inline Tensor one_hot(const Tensor& tensor, int64_t num_classes = -1) {
-  const Value given[] = {Value(tensor), Value(num_classes)};
+inline Tensor one_hot(const Tensor& input, int64_t num_classes = -1) {
+  const Value given[] = {Value(input), Value(num_classes)};
   Tensors out = call(ops::one_hot, given);
   return std::move(out[0]);
 }
@@ -2118,6 +2122,20 @@ inline Tensor random(const Tensor& input, Generator* generator = nullptr) {
   return std::move(out[0]);
 }
 
+// Uniform integers in [0, to), in input's shape and dtype.
+inline Tensor random(const Tensor& input, int64_t to, Generator* generator = nullptr) {
+  const Value given[] = {Value(input), Value(to), Value(generator)};
+  Tensors out = call(ops::random_to, given);
+  return std::move(out[0]);
+}
+
+// Uniform integers in [from, to), in input's shape and dtype.
+inline Tensor random(const Tensor& input, int64_t from, int64_t to, Generator* generator = nullptr) {
+  const Value given[] = {Value(input), Value(from), Value(to), Value(generator)};
+  Tensors out = call(ops::random_from, given);
+  return std::move(out[0]);
+}
+
 // 1 with the probability that input gives, else 0.
 inline Tensor bernoulli(const Tensor& input, Generator* generator = nullptr) {
   const Value given[] = {Value(input), Value(generator)};
@@ -2139,9 +2157,9 @@ inline Tensor bernoulli(const Tensor& input, const Tensor& p, Generator* generat
   return std::move(out[0]);
 }
 
-// A bool tensor, True with probability p.
-inline Tensor _keep_mask(IntList size, double p) {
-  const Value given[] = {Value(size), Value(p)};
+// A bool tensor of input's shape, True with probability p.
+inline Tensor _keep_mask(const Tensor& input, double p) {
+  const Value given[] = {Value(input), Value(p)};
   Tensors out = call(ops::keep_mask, given);
   return std::move(out[0]);
 }
@@ -2462,15 +2480,15 @@ inline Tensors split_with_sizes(const Tensor& input, IntList split_sizes, int64_
 }
 
 // Views of consecutive parts of `dim`, split_size each; the last may be smaller.
-inline Tensors split(const Tensor& input, int64_t split_size, int64_t dim = 0) {
-  const Value given[] = {Value(input), Value(split_size), Value(dim)};
+inline Tensors split(const Tensor& tensor, int64_t split_size, int64_t dim = 0) {
+  const Value given[] = {Value(tensor), Value(split_size), Value(dim)};
   Tensors out = call(ops::split, given);
   return out;
 }
 
 // Views of consecutive parts of `dim` with these sizes.
-inline Tensors split(const Tensor& input, IntList split_size, int64_t dim = 0) {
-  const Value given[] = {Value(input), Value(split_size), Value(dim)};
+inline Tensors split(const Tensor& tensor, IntList split_size, int64_t dim = 0) {
+  const Value given[] = {Value(tensor), Value(split_size), Value(dim)};
   Tensors out = call(ops::split_sizes, given);
   return out;
 }
@@ -2965,10 +2983,24 @@ inline Tensor lgamma(const Tensor& input) {
   return std::move(out[0]);
 }
 
-// The derivative of lgamma. Has no gradient here.
+// The derivative of lgamma. Near its zeros the error is absolute.
 inline Tensor digamma(const Tensor& input) {
   const Value given[] = {Value(input)};
   Tensors out = call(ops::digamma, given);
+  return std::move(out[0]);
+}
+
+// The n-th derivative of digamma, n > 0.
+inline Tensor _polygamma(int64_t n, const Tensor& input) {
+  const Value given[] = {Value(n), Value(input)};
+  Tensors out = call(ops::polygamma_kernel, given);
+  return std::move(out[0]);
+}
+
+// The n-th derivative of digamma.
+inline Tensor polygamma(int64_t n, const Tensor& input) {
+  const Value given[] = {Value(n), Value(input)};
+  Tensors out = call(ops::polygamma, given);
   return std::move(out[0]);
 }
 
