@@ -12,7 +12,8 @@ const Op cosine_similarity{{
       const auto unit = [&](const Tensor& x) {
         return x / clamp_min(linalg_vector_norm(x, 2, a.integer(2), true), a.number(3));
       };
-      return sum(unit(a[0]) * unit(a[1]), a.integer(2));
+      const DimVector shape = broadcast_shapes(a[0].shape(), a[1].shape());
+      return sum(unit(expand(a[0], shape)) * unit(expand(a[1], shape)), a.integer(2));
     }),
     .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1, {3, 5}), in(-1, 1, {1, 5}), 0}},
     .ulp = 16,

@@ -419,7 +419,7 @@ const Op bernoulli_tensor{{
       return as_dtype(drawn, a[0].dtype());
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; }),
-             wrt("p", "", [](auto& s) { return sum(s.g() * 0); })},
+             wrt("p", "", [](auto& s) { return s.g() * 0; })},
     .inplace = true,
     .samples = {{in(0, 1), in(0, 1)}},
 }};
