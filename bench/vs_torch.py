@@ -10,6 +10,7 @@ quartiles. Writes bench/vs_torch.json and, with --readme, the table in README.md
 """
 
 import argparse
+import importlib
 import json
 import os
 import pathlib
@@ -36,15 +37,19 @@ def block(run, seconds):
             return spent / calls
 
 
-def measure(name, threads, blocks):
+def works_of(module):
+    """The works that a module of this folder registers."""
+    return importlib.import_module(module).WORKS
+
+
+def measure(works, name, threads, blocks):
     """One process's measurement of one work: lists of seconds per call, by library."""
     import gotorch
     import torch
-    from works import WORKS
 
     torch.set_num_threads(threads)
     gotorch.set_num_threads(threads)
-    prepare = next(w[3] for w in WORKS if w[0] == name)
+    prepare = next(w[3] for w in works_of(works) if w[0] == name)
     runs = []
     for module in (torch, gotorch):
         module.manual_seed(0)
@@ -68,10 +73,10 @@ def child(arguments, threads):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def compare(name, threads, processes, blocks):
+def compare(works, name, threads, processes, blocks):
     ratios, theirs, ours = [], [], []
     for _ in range(processes):
-        t, g = child({"what": "time", "name": name, "threads": threads, "blocks": blocks}, threads)
+        t, g = child({"what": "time", "works": works, "name": name, "threads": threads, "blocks": blocks}, threads)
         theirs += t
         ours += g
         ratios += [b / a for a, b in zip(t, g)]
@@ -87,13 +92,10 @@ def compare(name, threads, processes, blocks):
 
 def peak_memory(library, name):
     """Peak resident bytes of a process that runs 30 training steps."""
-    import importlib
     import resource
 
-    from works import WORKS
-
     module = importlib.import_module(library)
-    run = next(w[3] for w in WORKS if w[0] == name)(module)
+    run = next(w[3] for w in works_of("works") if w[0] == name)(module)
     for _ in range(30):
         run()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -115,13 +117,9 @@ def installed_size(library):
 
 def contended(library, name, seconds=3.0):
     """How many times slower the work gets while another process keeps one core busy."""
-    import importlib
-
-    from works import WORKS
-
     module = importlib.import_module(library)
     module.set_num_threads(2)
-    run = next(w[3] for w in WORKS if w[0] == name)(module)
+    run = next(w[3] for w in works_of("works") if w[0] == name)(module)
     block(run, 0.5)
     alone = block(run, seconds)
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
@@ -133,15 +131,13 @@ def contended(library, name, seconds=3.0):
 
 
 CHILD = {
-    "time": lambda a: measure(a["name"], a["threads"], a["blocks"]),
+    "time": lambda a: measure(a["works"], a["name"], a["threads"], a["blocks"]),
     "memory": lambda a: peak_memory(a["library"], a["name"]),
     "contended": lambda a: contended(a["library"], a["name"]),
 }
 
 
 def run_all(arguments):
-    from works import WORKS
-
     processes, blocks = (2, 5) if arguments.quick else (3, 9)
     report = {
         "machine": platform.processor() or platform.machine(),
@@ -149,19 +145,19 @@ def run_all(arguments):
         "rows": [],
         "other": [],
     }
-    for name, limit, group, _ in WORKS:
+    for name, limit, group, _ in works_of(arguments.works):
         if arguments.only and arguments.only not in name:
             continue
         for threads in (1, 2):
             row = dict(name=name, limit=limit, group=group, threads=threads)
-            row.update(compare(name, threads, processes, blocks))
+            row.update(compare(arguments.works, name, threads, processes, blocks))
             report["rows"].append(row)
             print(
                 f"{name:60s} {threads} thr {row['ratio']:6.2f} ({row['low']:.2f}-{row['high']:.2f}) limit {limit}",
                 flush=True,
             )
-    if not arguments.only:
-        report["other"] = other_measures(WORKS)
+    if arguments.works == "works" and not arguments.only:
+        report["other"] = other_measures(works_of("works"))
     return report
 
 
@@ -215,6 +211,7 @@ def write_readme(table):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="only works whose name contains this")
+    parser.add_argument("--works", default="works", help="the module that lists the works: kernel_works for single ops")
     parser.add_argument("--quick", action="store_true", help="fewer processes and blocks")
     parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     parser.add_argument("--child", help=argparse.SUPPRESS)

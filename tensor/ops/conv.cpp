@@ -2,8 +2,8 @@
 // refer to each other: the convolution, its gradient by the input, and its gradient by the weight.
 #include "tensor/kernels/conv.h"
 
-#include "tensor/copy.h"
 #include "tensor/ops.h"
+#include "tensor/ops/spatial.h"
 
 namespace gotorch::ops {
 namespace {
@@ -11,20 +11,13 @@ namespace {
 using kernels::ConvShape;
 using kernels::Spatial;
 
-// The last dims of a shape, behind leading ones.
-Spatial spatial_of(Dims shape) {
-  Spatial out{1, 1, 1};
-  const size_t n = shape.size() - 2;
-  for (size_t i = 0; i < n; i++) out[3 - n + i] = shape[2 + i];
-  return out;
-}
+// The dims behind batch and channels.
+Spatial spatial_of(Dims shape) { return ops::spatial_of(shape, shape.size() - 2); }
 
 Spatial spread(Dims list, size_t n, int64_t otherwise, const char* name) {
   check(list.size() == n || list.size() == 1, "expected ", name,
         " to be a single integer or a list of ", n, " integers, got ", list);
-  Spatial out{otherwise, otherwise, otherwise};
-  for (size_t i = 0; i < n; i++) out[3 - n + i] = list.size() == 1 ? list[0] : list[i];
-  return out;
+  return ops::spread(list, n, otherwise);
 }
 
 // The geometry of a convolution from x to y, from the shapes and the options at `at`: stride, padding, dilation, groups.
@@ -56,15 +49,6 @@ DimVector shape_with(int64_t n, int64_t c, const Spatial& spatial, size_t dims) 
 }
 
 DimVector trailing(Dims shape) { return DimVector(shape.subspan(2)); }
-
-template <class F>
-Tensor in_compute_type(Dtype dtype, const DimVector& shape, F&& f) {
-  const Dtype compute = compute_dtype(dtype);
-  const Tensor out = gotorch::empty(shape, compute);
-  if (compute == Dtype::Double) f.template operator()<double>(out.data<double>(), compute);
-  else f.template operator()<float>(out.data<float>(), compute);
-  return out.dtype() == dtype ? out : copy_of(out, dtype);
-}
 
 void check_conv(const Tensor& x, const Tensor& w, const Tensor& bias, const Args& a) {
   const int64_t groups = a.integer(6);

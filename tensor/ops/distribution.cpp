@@ -5,14 +5,10 @@
 #include "tensor/copy.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/ops.h"
-#include "tensor/random.h"
+#include "tensor/ops/random.h"
 
 namespace gotorch::ops {
 namespace {
-
-const Generator& generator_of(const Args& a, size_t i) {
-  return a.generator(i) ? *a.generator(i) : default_generator();
-}
 
 // A new tensor like x, filled by fill(out, n).
 template <class F>

@@ -1,8 +1,8 @@
 // Pooling over windows, and over windows chosen by the output size.
 #include "tensor/kernels/pool.h"
 
-#include "tensor/copy.h"
 #include "tensor/ops.h"
+#include "tensor/ops/spatial.h"
 
 namespace gotorch::ops {
 namespace {
@@ -10,18 +10,10 @@ namespace {
 using kernels::PoolWindows;
 using kernels::Spatial;
 
-Spatial spatial_of(Dims shape, size_t dims) {
-  Spatial out{1, 1, 1};
-  for (size_t i = 0; i < dims; i++) out[3 - dims + i] = shape[shape.size() - dims + i];
-  return out;
-}
-
 Spatial spread(Dims list, size_t dims, int64_t otherwise, const char* name) {
   check(list.size() == dims || list.size() == 1, name,
         " must either be a single int, or a tuple of ", dims, " ints, got ", list);
-  Spatial out{otherwise, otherwise, otherwise};
-  for (size_t i = 0; i < dims; i++) out[3 - dims + i] = list.size() == 1 ? list[0] : list[i];
-  return out;
+  return ops::spread(list, dims, otherwise);
 }
 
 // kernel, stride, padding[, dilation] from position `at`; as many spatial dims as the kernel has.
@@ -54,15 +46,6 @@ DimVector with_spatial(Dims shape, const Spatial& spatial, size_t dims) {
 }
 
 int64_t planes_of(Dims shape, size_t dims) { return numel_of(shape.first(shape.size() - dims)); }
-
-template <class F>
-Tensor in_compute_type(Dtype dtype, const DimVector& shape, F&& f) {
-  const Dtype compute = compute_dtype(dtype);
-  const Tensor out = gotorch::empty(shape, compute);
-  if (compute == Dtype::Double) f.template operator()<double>(out.data<double>(), compute);
-  else f.template operator()<float>(out.data<float>(), compute);
-  return out.dtype() == dtype ? out : copy_of(out, dtype);
-}
 
 // Sums or averages of windows and their gradient, for both kinds of windows.
 Tensor average(const Tensor& x, const PoolWindows& w, size_t dims, int64_t divisor) {

@@ -1,7 +1,9 @@
 // Random tensors and fills: PyTorch's CPU numbers for the same seed.
-#include "tensor/random.h"
+#include "tensor/ops/random.h"
 
+#include <algorithm>
 #include <cmath>
+
 #include "tensor/copy.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/ops.h"
@@ -10,10 +12,6 @@
 
 namespace gotorch::ops {
 namespace {
-
-const Generator& generator_of(const Args& a, size_t i) {
-  return a.generator(i) ? *a.generator(i) : default_generator();
-}
 
 template <class F>
 void on_floats(Dtype d, F&& f) {
@@ -114,6 +112,19 @@ double dropout_scale(Dtype d, double p) {
   return d == Dtype::BFloat16 ? static_cast<float>(static_cast<BFloat16>(scale)) : scale;
 }
 
+// The checked probability of (input, p, training).
+double drop_probability(const Args& a) {
+  const double p = a.number(1);
+  check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
+  return p;
+}
+
+// The result where nothing is dropped or everything; else undefined.
+Tensor trivially_dropped(const Args& a, double p) {
+  if (p == 0 || !a.flag(2) || a[0].numel() == 0) return a[0];
+  return p == 1 ? a[0] * 0 : Tensor();
+}
+
 // One decision for each channel: for the first `leading` dims.
 Tensor dropout_mask(const Tensor& x, double p, size_t leading) {
   DimVector shape(static_cast<size_t>(x.dim()), 1);
@@ -124,11 +135,9 @@ Tensor dropout_mask(const Tensor& x, double p, size_t leading) {
 // Dropout of whole channels. An input of `unbatched` dims is one sample.
 Tensor drop_channels(const Args& a, int64_t unbatched) {
   const Tensor& x = a[0];
-  const double p = a.number(1);
-  check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
+  const double p = drop_probability(a);
   check(x.dim() >= 2, "Feature dropout requires at least 2 dimensions in the input");
-  if (p == 0 || !a.flag(2) || x.numel() == 0) return x;
-  if (p == 1) return x * 0;
+  if (Tensor y = trivially_dropped(a, p); y.defined()) return y;
   return apply_mask(x, dropout_mask(x, p, x.dim() == unbatched ? 1 : 2),
                     dropout_scale(x.dtype(), p));
 }
@@ -137,10 +146,8 @@ Tensor drop_channels(const Args& a, int64_t unbatched) {
 // scaled and moved (Klambauer et al. 2017).
 Tensor drop_to_saturation(const Args& a, size_t leading) {
   const Tensor& x = a[0];
-  const double p = a.number(1);
-  check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
-  if (p == 0 || !a.flag(2) || x.numel() == 0) return x;
-  if (p == 1) return x * 0;
+  const double p = drop_probability(a);
+  if (Tensor y = trivially_dropped(a, p); y.defined()) return y;
   constexpr double alpha = 1.7580993408473766;
   const double scale = 1 / std::sqrt((alpha * alpha * p + 1) * (1 - p));
   const Tensor keep = dropout_mask(x, p, std::min(leading, static_cast<size_t>(x.dim())));
@@ -454,11 +461,8 @@ const Op dropout{{
            "training=False, input itself.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
-      const double p = a.number(1);
-      check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ",
-                        p);
-      if (p == 0 || !a.flag(2) || a[0].numel() == 0) return a[0];
-      if (p == 1) return a[0] * 0;
+      const double p = drop_probability(a);
+      if (Tensor y = trivially_dropped(a, p); y.defined()) return y;
       return apply_mask(a[0], keep_mask(a[0], 1 - p), dropout_scale(a[0].dtype(), p));
     }),
     .inplace = true,
