@@ -103,7 +103,10 @@ alignas(64) std::atomic<uint32_t> helping_epoch{0};
 std::atomic<int> helping_sleepers{0};
 }  // namespace
 
-void wait_helping(FnRef<bool()> done) {
+void wait_helping(FnRef<bool()> condition) {
+  // A condition may take what it waits for, a lock: once it has said yes it is not asked again.
+  bool met = false;
+  const auto done = [&] { return met || (met = condition()); };
   int64_t idle_since = now_ns(), nap_ns = 50'000;
   for (unsigned turn = 0;; turn++) {
     // seq_cst: the epoch is read before done(), so a wake after our look is not missed.

@@ -50,10 +50,10 @@ auto parallel_reduce(int64_t n, int64_t grain, Map&& map, Combine&& combine) {
   return std::move(part[0]);
 }
 
-// Waits until done() is true, running chunks of other threads' loops meanwhile: for a lock held
-// by a thread that is inside a loop. Who makes done() true calls wake_helping() afterwards, or the
-// waiter notices up to a millisecond late.
-void wait_helping(FnRef<bool()> done);
+// Waits until condition() is true, running chunks of other threads' loops meanwhile: for a lock held
+// by a thread that is inside a loop. The condition may take the lock: once true it is not called again.
+// Who makes it true calls wake_helping() afterwards, or the waiter notices up to a millisecond late.
+void wait_helping(FnRef<bool()> condition);
 void wake_helping();
 
 }  // namespace gotorch::runtime

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/futex.h"
 #include "runtime/interrupt.h"
 #include "runtime/scheduler.h"
 #include "tests/runtime/workers.h"
@@ -169,6 +170,20 @@ TEST_P(Parallel, AWaitHelpsOtherLoops) {
   wait_helping([&] { return done.load(); });
   EXPECT_TRUE(done);
   other.join();
+}
+
+TEST_P(Parallel, WaitHelpingTakesALockOnce) {
+  for (int skip = 0; skip < 3; skip++) {  // a waiter that sleeps looks before and after it says so
+    const int64_t free_at = now_ns() + 20'000'000;
+    int looks = 0, asked_again = 0;
+    bool taken = false;
+    wait_helping([&] {
+      if (taken)
+        return ++asked_again > 100;  // ends the wait, so that the test fails and does not hang
+      return taken = now_ns() >= free_at && looks++ == skip;
+    });
+    EXPECT_EQ(asked_again, 0);
+  }
 }
 
 std::atomic<bool> ask_to_stop{false};
