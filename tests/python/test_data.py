@@ -281,6 +281,7 @@ def test_interrupt_ends_a_wait_for_a_worker():
     result = run_script("""
         import os, signal, threading, time
         from gotorch.utils.data import DataLoader
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits "ignore"
         class Slow:
             def __len__(self): return 3
             def __getitem__(self, i):
