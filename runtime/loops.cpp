@@ -6,27 +6,44 @@
 
 namespace gotorch::runtime {
 
-bool Loop::run_one() {
-  if (unclaimed.load(std::memory_order_relaxed) <= 0) return false;
+bool Loop::run_first() {
+  if (left() <= 0) return false;
   // acquire: pairs with the release in open(), so body, n, grain and chunks are seen.
-  const int64_t before = unclaimed.fetch_sub(1, std::memory_order_acquire);
-  if (before <= 0) return false;
-  const int64_t chunk = chunks - before, begin = chunk * grain;
+  const int64_t before = claims.fetch_sub(kOne, std::memory_order_acquire);
+  if (left(before) <= 0) return false;
+  const auto by_helpers = static_cast<uint32_t>(before);
+  if (!run(chunks - left(before) - by_helpers)) cancel();
+  finish_one();
+  return true;
+}
+
+bool Loop::run_last() {
+  if (left() <= 0) return false;
+  // acquire: as above.
+  const int64_t before = claims.fetch_sub(kOne - 1, std::memory_order_acquire);
+  if (left(before) <= 0) return false;
+  run(chunks - 1 - static_cast<uint32_t>(before));
+  finish_one();
+  return true;
+}
+
+bool Loop::run(int64_t chunk) {
+  const int64_t begin = chunk * grain;
   loop_depth()++;
+  bool threw = false;
   try {
     (*body)(begin, n - begin <= grain ? n : begin + grain);
   } catch (...) {
+    threw = true;
     error_lock.lock();
     if (!error || chunk < error_chunk) {
       error = std::current_exception();
       error_chunk = chunk;
     }
     error_lock.unlock();
-    cancel();  // our own chunk is unfinished, so this cannot end the loop
   }
   loop_depth()--;
-  finish_one();
-  return true;
+  return !threw;
 }
 
 void Loop::finish_one() {
@@ -38,7 +55,7 @@ void Loop::finish_one() {
 }
 
 void Loop::cancel() {
-  const int64_t dropped = unclaimed.exchange(0, std::memory_order_relaxed);
+  const int64_t dropped = left(claims.exchange(0, std::memory_order_relaxed));
   // relaxed: whoever ends the loop synchronises by its own decrement.
   if (dropped > 0) unfinished.fetch_sub(dropped, std::memory_order_relaxed);
 }
@@ -65,7 +82,7 @@ void LoopBoard::open(Loop& loop, int64_t n, int64_t grain, int64_t chunks, const
   loop.error = nullptr;
   loop.over.store(0, std::memory_order_relaxed);
   loop.unfinished.store(chunks, std::memory_order_relaxed);
-  loop.unclaimed.store(chunks, std::memory_order_release);
+  loop.claims.store(chunks << 32, std::memory_order_release);
   // seq_cst: the caller looks for sleepers next, and sleepers look here after they lie down.
   open_.fetch_or(bit(loop), std::memory_order_seq_cst);
 }

@@ -15,15 +15,20 @@ using RangeBody = FnRef<void(int64_t, int64_t)>;
 //  - A loop's place is never unmapped and is reused. Chunks are claimed by counting `unclaimed`
 //    down; only a claim that found it positive is one, and only then may the other fields be read:
 //    the loop they describe cannot end before that chunk is finished.
+//  - The caller claims from the first chunk upwards, helpers from the last one downwards. So in a row of loops over
+//    the same memory each thread mostly meets the part it had before, in its own cache. What is unclaimed lies in
+//    one piece between the two.
 //  - `unfinished` reaches zero once, after which only the caller touches the place. The caller
 //    returns when it has seen that, or, once it has added kParked, when the thread that finished
 //    the last chunk has set `over`. That thread alone sees kParked + 1.
-//  - Chunks are claimed in ascending order, so every chunk below one that throws has been claimed
-//    and is finished: the lowest throwing chunk is the same at any worker count.
+//  - Every chunk below one that throws is finished: the lowest throwing chunk is the same at any worker count. Only the
+//    caller drops chunks, which all lie above its own.
 struct alignas(128) Loop {
   static constexpr int64_t kParked = int64_t{1} << 62;
+  static constexpr int64_t kMaxChunks = INT32_MAX;
 
-  std::atomic<int64_t> unclaimed{0};
+  // The chunks left, in the upper half; how many helpers have claimed, in the lower.
+  std::atomic<int64_t> claims{0};
   alignas(64) std::atomic<int64_t> unfinished{0};
   std::atomic<uint32_t> over{0};
 
@@ -35,13 +40,16 @@ struct alignas(128) Loop {
   std::exception_ptr error;
 
   // Runs one chunk if any is left.
-  bool run_one();
-  // Drops the chunks nobody has claimed. Only for who holds the loop open: the caller before it
-  // waits, or a thread with a chunk in hand.
+  bool run_first();  // for the caller
+  bool run_last();   // for helpers
+  // Drops the chunks nobody has claimed. Only for the caller, before it waits.
   void cancel();
-  int64_t left() const { return unclaimed.load(std::memory_order_relaxed); }
+  int64_t left() const { return left(claims.load(std::memory_order_relaxed)); }
 
  private:
+  static constexpr int64_t kOne = int64_t{1} << 32;
+  static int64_t left(int64_t claims) { return claims >> 32; }
+  bool run(int64_t chunk);  // false: it threw
   void finish_one();
 };
 

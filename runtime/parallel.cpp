@@ -77,16 +77,16 @@ void parallel_chunks(int64_t n, int64_t grain, RangeFn body) {
   grain = std::max<int64_t>(grain, 1);
   const bool native = !this_worker();
   InterruptPoll poll(native);
-  if (num_workers() == 1) return run_alone(n, grain, body, poll);
+  const int64_t chunks = (n - 1) / grain + 1;
+  if (num_workers() == 1 || chunks > Loop::kMaxChunks) return run_alone(n, grain, body, poll);
   Scheduler& s = scheduler();
   Loop* loop = s.loops.acquire();
   if (!loop) return run_alone(n, grain, body, poll);
   const bool takes_a_place = native && loop_depth() == 0;
   if (takes_a_place) s.enter_caller();
-  const int64_t chunks = (n - 1) / grain + 1;
   s.loops.open(*loop, n, grain, chunks, body);
   s.wake(std::min<int64_t>({chunks - 1, s.spare_workers(), 2}));
-  while (loop->run_one()) {
+  while (loop->run_first()) {
     if (poll.fired()) loop->cancel();
   }
   s.loops.close(*loop);
@@ -101,6 +101,11 @@ void parallel_chunks(int64_t n, int64_t grain, RangeFn body) {
 namespace {
 alignas(64) std::atomic<uint32_t> helping_epoch{0};
 std::atomic<int> helping_sleepers{0};
+
+bool help_once(unsigned turn, FnRef<bool()> keep_on) {
+  const HelperPlace place(scheduler());
+  return place && scheduler().help(place, turn, keep_on);
+}
 }  // namespace
 
 void wait_helping(FnRef<bool()> condition) {
@@ -112,7 +117,7 @@ void wait_helping(FnRef<bool()> condition) {
     // seq_cst: the epoch is read before done(), so a wake after our look is not missed.
     const uint32_t epoch = helping_epoch.load(std::memory_order_seq_cst);
     if (done()) return;
-    if (num_workers() > 1 && scheduler().help(turn, [&] { return !done(); })) {
+    if (num_workers() > 1 && help_once(turn, [&] { return !done(); })) {
       idle_since = now_ns();
       nap_ns = 50'000;
     } else if (const int64_t spent = now_ns() - idle_since; spent < kSpinNs) {

@@ -130,9 +130,7 @@ bool Scheduler::has_work() {
   for (int i = 0; i < n; i++) {
     if (worker(i).has_stealable()) return true;
   }
-  return loops.find(0) &&
-         callers_.load(std::memory_order_relaxed) + helpers_.load(std::memory_order_relaxed) <
-             num_workers();
+  return loops.find(0) && has_helper_place();
 }
 
 bool Scheduler::become_keeper(Worker& worker) {
@@ -169,22 +167,30 @@ bool Scheduler::could_wake() const {
          (idle.sleeping() > 0 || started_.load(std::memory_order_relaxed) < num_workers());
 }
 
-bool Scheduler::help(unsigned start, FnRef<bool()> keep_on) {
-  const int others = helpers_.fetch_add(1, std::memory_order_relaxed);
+// Counts itself before it looks, so that two never take the last place.
+HelperPlace::HelperPlace(Scheduler& s)
+    : scheduler_(s),
+      taken_(s.helpers_.fetch_add(1, std::memory_order_relaxed) +
+                 s.callers_.load(std::memory_order_relaxed) <
+             num_workers()) {
+  if (!taken_) s.helpers_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool Scheduler::help(const HelperPlace&, unsigned start, FnRef<bool()> keep_on) {
   bool ran = false;
-  if (others + callers_.load(std::memory_order_relaxed) < num_workers()) {
-    while (Loop* loop = loops.find(start)) {
-      if (!ran && loop->left() > 1) wake(1);  // wakes spread as a tree
-      bool more = true;
-      while (loop->run_one()) {
-        ran = true;
-        if (!(more = keep_on())) break;
-      }
-      if (!more) break;
+  while (Loop* loop = loops.find(start)) {
+    if (!ran && loop->left() > 1 && has_helper_place()) wake(1);  // wakes spread as a tree
+    while (loop->run_last()) {
+      ran = true;
+      if (!keep_on()) return true;
     }
   }
-  helpers_.fetch_sub(1, std::memory_order_relaxed);
   return ran;
+}
+
+bool Scheduler::has_helper_place() const {
+  return callers_.load(std::memory_order_relaxed) + helpers_.load(std::memory_order_relaxed) <
+         num_workers();
 }
 
 int Scheduler::spare_workers() const {

@@ -13,6 +13,7 @@
 
 namespace gotorch::runtime {
 
+class HelperPlace;
 class Worker;
 
 // What outlives the threads of one scheduler, so that goroutines survive shutdown() and go on when
@@ -39,9 +40,8 @@ class Scheduler {
   void add_timer(Timer& timer);
   void fire_timers();
 
-  // Runs open loops' chunks until none is left or keep_on() is false. False: there was none, or
-  // as many threads as there are workers run chunks already.
-  bool help(unsigned start, FnRef<bool()> keep_on);
+  // Runs open loops' chunks until none is left or keep_on() is false. False: there was none.
+  bool help(const HelperPlace& place, unsigned start, FnRef<bool()> keep_on);
 
   // Work was published: sees to it that up to `count` workers look for it.
   void wake(int64_t count);
@@ -54,6 +54,8 @@ class Scheduler {
   void leave_caller() { callers_.fetch_sub(1, std::memory_order_relaxed); }
   // How many workers may help a native thread that is about to publish a loop.
   int spare_workers() const;
+  // Whether another thread may run chunks: as many may as there are workers.
+  bool has_helper_place() const;
 
   // Of the workers that sleep, one keeps the time: it wakes for the next timer. If goroutines run,
   // one watches them: it wakes now and then to see whether they leave others waiting.
@@ -70,6 +72,7 @@ class Scheduler {
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
  private:
+  friend class HelperPlace;
   bool anybody_runs_goroutines();
   friend void shutdown();
   friend void set_num_workers(int n);
@@ -85,6 +88,20 @@ class Scheduler {
   std::atomic<bool> watched_{false};
   std::mutex grow_;  // guards growth of workers_ and started_
   std::atomic<Worker*> workers_[kMaxWorkers]{};
+};
+
+// A place among the threads that run chunks of loops, if there is one left.
+class HelperPlace {
+ public:
+  explicit HelperPlace(Scheduler& scheduler);
+  ~HelperPlace() { scheduler_.helpers_.fetch_sub(taken_, std::memory_order_relaxed); }
+  HelperPlace(const HelperPlace&) = delete;
+  HelperPlace& operator=(const HelperPlace&) = delete;
+  explicit operator bool() const { return taken_; }
+
+ private:
+  Scheduler& scheduler_;
+  const bool taken_;
 };
 
 Scheduler& scheduler();

@@ -75,8 +75,11 @@ void Worker::main_loop() {
 
 bool Worker::run_loops() {
   if (!scheduler_.loops.find(static_cast<unsigned>(index_))) return false;
+  // First the place, then the end of the search: nobody is to be woken for a place that is ours.
+  const HelperPlace place(scheduler_);
+  if (!place) return false;
   stop_searching();
-  return scheduler_.help(static_cast<unsigned>(index_), [this] {
+  return scheduler_.help(place, static_cast<unsigned>(index_), [this] {
     return !has_next() && !has_stealable() && scheduler_.backlog.inject.empty();
   });
 }

@@ -83,6 +83,7 @@ class Worker {
   Carrier* new_carrier();
 
   void look_for_work();
+  bool may_spin() const;
   bool spin();
   int64_t sleep_limit(bool keeper, bool watcher);
   void stop_searching();

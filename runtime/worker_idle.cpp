@@ -123,7 +123,7 @@ void Worker::look_for_work() {
     idle.searching.fetch_add(1, std::memory_order_relaxed);
   }
   const int64_t since = now_ns();
-  if (spin()) return learn_gap(now_ns() - since);
+  if (may_spin() && spin()) return learn_gap(now_ns() - since);
   idle.enter(seat_);
   searching_ = false;
   idle.searching.fetch_sub(1, std::memory_order_relaxed);
@@ -156,6 +156,13 @@ int64_t Worker::sleep_limit(bool keeper, bool watcher) {
   return limit;
 }
 
+// Whoever will publish the next work runs at present, on a thread of its own: if all the others spun, there would be one
+// thread more than processors. And where all places are taken, what runs needs the processors.
+bool Worker::may_spin() const {
+  const int others = scheduler_.idle.searching.load(std::memory_order_relaxed) - 1;
+  return others < std::max(1, num_workers() - 1) && scheduler_.has_helper_place();
+}
+
 bool Worker::spin() {
   const int64_t window = usual_gap_ns_ > kLongestSpinNs
                              ? kShortestSpinNs
@@ -166,6 +173,7 @@ bool Worker::spin() {
       if (scheduler_.has_work() || scheduler_.stopping()) return true;
       cpu_relax();
     }
+    if (!may_spin()) return false;
     if ((stolen_ = steal_aged_next())) return true;
     const int64_t spent = now_ns() - start;
     if (spent > window) return false;

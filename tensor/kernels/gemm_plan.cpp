@@ -9,7 +9,9 @@ namespace {
 constexpr int64_t kDepth = 320;      // 320 x 16 floats are 20 KiB of L1
 constexpr int64_t kBlockRows = 192;  // 192 x 320 floats are 240 KiB of L2
 constexpr int64_t kBlockCols = 512;
-constexpr double kTaskFlops = 4e6;               // about 50 microseconds
+constexpr double kTaskFlops = 4e6;               // about 40 microseconds
+constexpr int64_t kEnoughTasks = 16;             // with so many, tasks may be twice as large
+constexpr int64_t kShareRows = 1024;             // of A, from which B is packed once for all
 constexpr int64_t kFewTasks = 8;                 // fewer blocks than this leave workers idle
 constexpr int64_t kSliceDepth = 1024;            // least depth of a slice
 constexpr int64_t kMinRows = 32, kMinCols = 32;  // smaller blocks spend their time in packing
@@ -79,11 +81,19 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   plan.depth_parts = depth_parts(g.k);
   plan.row_parts = ceil_div(g.m, kBlockRows);
   plan.col_parts = ceil_div(g.n, kBlockCols);
-  // Halving keeps the number of blocks even, which suits any even number of workers.
+  plan.pack_a = g.a_cs != 1 && g.k > 1;
+  plan.pack_b = g.b_cs != 1 || g.m > 4 * kernels.mr;
   const double flops = 2.0 * g.m * g.n * g.k;
-  while (flops > kTaskFlops * plan.row_parts * plan.col_parts) {
+  // Rewriting a line that another core has read takes that long (measured: 28 ns) that a panel had better be packed
+  // anew for each block of rows, unless there are many. Matrices of a batch are computed one after the other, with shared
+  // panels, only if they are large.
+  plan.share_b = plan.pack_b && g.m >= kShareRows &&
+                 (g.batch == 1 || g.b_bs == 0 || flops > kFewTasks * kTaskFlops);
+  // Halving keeps the number of blocks even, which suits any even number of workers.
+  for (int64_t tasks; (tasks = plan.row_parts * plan.col_parts);) {
+    if (flops <= kTaskFlops * tasks * (tasks < kEnoughTasks ? 1 : 2)) break;
     const int64_t rows = g.m / plan.row_parts, cols = g.n / plan.col_parts;
-    if (cols >= 2 * kMinCols && cols >= rows) {
+    if (cols >= 2 * kMinCols && (cols >= rows || !plan.share_b)) {
       plan.col_parts *= 2;
     } else if (rows >= 2 * kMinRows) {
       plan.row_parts *= 2;
@@ -91,12 +101,6 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
       break;
     }
   }
-  plan.pack_a = g.a_cs != 1 && g.k > 1;
-  plan.pack_b = g.b_cs != 1 || g.m > 4 * kernels.mr;
-  // Matrices of a batch are computed one after the other, with shared panels, only if they are
-  // large.
-  plan.share_b = plan.pack_b && plan.row_parts > 1 &&
-                 (g.batch == 1 || g.b_bs == 0 || flops > kFewTasks * kTaskFlops);
   return plan;
 }
 
