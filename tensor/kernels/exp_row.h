@@ -17,14 +17,14 @@ inline T exp_down(T x) {
   return x < lowest ? T(0) : y;
 }
 
+// Vector by vector: a loop over both would be compiled to wider ones, and a wide load of what two narrow stores have
+// just written waits until they are in the cache.
 template <class T>
-inline void exp_lanes(Vec<T>& a, Vec<T>& b) {
-  T t[kLanes<T>];
-  std::memcpy(t, &a, sizeof a);
-  std::memcpy(t + kWidth<T>, &b, sizeof b);
-  for (int j = 0; j < kLanes<T>; j++) t[j] = exp_down(t[j]);
-  std::memcpy(&a, t, sizeof a);
-  std::memcpy(&b, t + kWidth<T>, sizeof b);
+inline void exp_lanes(Vec<T>& v) {
+  T t[kWidth<T>];
+  std::memcpy(t, &v, sizeof v);
+  for (int j = 0; j < kWidth<T>; j++) t[j] = exp_down(t[j]);
+  std::memcpy(&v, t, sizeof v);
 }
 
 // Calls put(i, a, b) with exp(f(i)) ... exp(f(i + kLanes - 1)) in two vectors, for a row of f(i) <= 0.
@@ -35,7 +35,8 @@ void for_exps(int64_t n, F f, Put put) {
   int64_t i = 0;
   for (; i + L <= n; i += L) {
     Vec<T> a = f(VecAt<T>{i}), b = f(VecAt<T>{i + W});
-    exp_lanes<T>(a, b);
+    exp_lanes<T>(a);
+    exp_lanes<T>(b);
     put(i, a, b);
   }
   if (i == n) return;
@@ -43,7 +44,8 @@ void for_exps(int64_t n, F f, Put put) {
   std::fill_n(t, L, -std::numeric_limits<T>::infinity());
   for_tail(i, n, [&](int64_t e) { t[e - i] = f(ScalarAt<T>{e}); });
   Vec<T> a = VecAt<T>{0}(t), b = VecAt<T>{W}(t);
-  exp_lanes<T>(a, b);
+  exp_lanes<T>(a);
+  exp_lanes<T>(b);
   put(i, a, b);
 }
 
