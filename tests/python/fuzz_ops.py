@@ -23,7 +23,6 @@ import gotorch
 from fuzz_calls import Calls, T, make, realize
 
 ALLOWED = (RuntimeError, ValueError, TypeError, IndexError, OverflowError, MemoryError)  # and their subclasses
-ROOM = 1 << 30  # bytes that a child may map besides what it was born with
 LARGEST = 1 << 22  # elements: larger results are looked at no further
 BATCH = 300
 
@@ -119,16 +118,17 @@ def told(target, args, kwargs, how):
     return f"{target.name}({', '.join(inside)})[{how}]"
 
 
-def limit_memory():
+def limit_memory(room):
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not room:
+        return
     with open("/proc/self/statm") as f:
         mapped = int(f.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + ROOM, mapped + ROOM))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + room, mapped + room))
 
 
 def work(calls, first, last, place, report):
     """What a child does: tells where it is through `place`, and what it found through the file `report`."""
-    limit_memory()
     counts = collections.Counter()
     for i in range(first, last):
         place[:8] = struct.pack("q", i)
@@ -149,8 +149,8 @@ def work(calls, first, last, place, report):
 class Watch:
     """The parent: forks, waits, and attributes what happened."""
 
-    def __init__(self, calls, patience):
-        self.calls, self.patience = calls, patience
+    def __init__(self, calls, patience, room):
+        self.calls, self.patience, self.room = calls, patience, room
         self.place = mmap.mmap(-1, 8)
         self.faults = []
         self.counts = collections.Counter()
@@ -168,6 +168,7 @@ class Watch:
             status = 1
             try:
                 with os.fdopen(w, "w", buffering=1, errors="backslashreplace") as report:
+                    limit_memory(self.room)
                     work(self.calls, first, last, self.place, report)
                 status = 0
             finally:
@@ -218,16 +219,17 @@ def main():
     parser.add_argument("--only", type=int, help="make this one call in this process")
     parser.add_argument("--target", action="append", help="the name of an op; may be repeated")
     parser.add_argument("--patience", type=float, default=10, help="seconds that a call may take")
+    parser.add_argument("--room", type=int, default=1 << 30, help="bytes that a child may map; 0: no limit (ASan)")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     options = parser.parse_args()
     calls = Calls(options.seed, options.target)
     if options.only is not None:
         call = calls.call(options.only)
         print(told(*call), flush=True)
-        limit_memory()
+        limit_memory(options.room)
         print(run(*call))
         return
-    watch = Watch(calls, options.patience)
+    watch = Watch(calls, options.patience, options.room)
     start, at = time.monotonic(), 0
     while at < options.calls and time.monotonic() - start < options.seconds:
         at = watch.batch(at, min(at + BATCH, options.calls))

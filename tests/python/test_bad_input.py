@@ -3,8 +3,11 @@
 B01 to B40 are cases from the advisories of other libraries; each crashed one of them, or gave garbage.
 """
 
+import struct
+
 import gotorch
 import pytest
+from gotorch import safetensors
 
 torch = pytest.importorskip("torch")
 HUGE = 2**63 - 1
@@ -300,10 +303,8 @@ def test_a_saved_tensor_that_was_modified_is_told():
     y = x.exp()
     z = y.sum()
     y.add_(1)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation") as error:
+    with pytest.raises(RuntimeError, match="modified by an inplace operation.* version 1.* version 0"):
         z.backward()
-        (y * y).sum().backward()
-    assert "version" in str(error.value)
     assert x.grad is None
 
 
@@ -314,6 +315,30 @@ def test_backward_twice_is_told():
     with pytest.raises(RuntimeError, match="second time"):
         y.backward()
     assert x.grad.tolist() == [2, 2, 2]
+
+
+def safetensors_file(header, data=b""):
+    return struct.pack("<Q", len(header)) + header + data
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        safetensors_file(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+        safetensors_file(b"[" * 100_000),
+        safetensors_file(b'{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}'),
+        safetensors_file(b'{"a":{"dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4]}}', bytes(4)),
+        safetensors_file(b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', bytes(4)),
+        safetensors_file(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,18446744073709551615]}}', bytes(4)),
+        struct.pack("<Q", 2**64 - 1) + b"{}",
+    ],
+    ids=["objects", "lists", "product", "bytes", "negative", "offset", "header"],
+)
+def test_hostile_headers(content):
+    """B40: nested without end, and sizes that wrap."""
+    with pytest.raises((ValueError, RuntimeError)) as error:
+        safetensors.load(content)
+    assert "safetensors" in str(error.value) or "[4294967296, 4294967296]" in str(error.value)
 
 
 def test_an_out_that_numpy_reads_is_not_moved():
