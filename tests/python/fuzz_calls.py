@@ -1,4 +1,4 @@
-"""Hostile calls of everything that takes arguments: plain values first, so that a call can be told before it is made.
+"""Hostile calls of everything that takes arguments.
 
 `Calls(seed).call(i)` is the same call in every run, whatever came before it.
 """
@@ -7,10 +7,10 @@ import dataclasses
 import random
 
 import gotorch
-import numpy as np
+from fuzz_targets import other_targets
+from fuzz_values import FLOATS, Alias, D, G, Nested, T, Target
 
 OPS = gotorch._C.op_table()
-FLOATS = ("float16", "bfloat16", "float32", "float64")
 INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 DTYPES = (*FLOATS, *INTEGERS, "bool")
 RARE_INTS = (2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**40, 2**62, 2**63 - 1, -(2**63))
@@ -76,126 +76,6 @@ WORDS = (
 WRONG = (None, "text", object, 1j, 2**100, -(2**70), [[]], {}, b"x", [None], (1, "a"), [1.5], float("nan"))
 
 
-@dataclasses.dataclass(frozen=True)
-class T:
-    """A tensor to be made."""
-
-    dtype: str
-    shape: tuple
-    layout: str = "plain"
-    fill: str = "random"
-    grad: bool = False
-    seed: int = 0
-
-    def __repr__(self):
-        size = str(self.shape) if len(self.shape) < 10 else f"(1,) * {len(self.shape)}"
-        return f"T({self.dtype!r}, {size}, {self.layout!r}, {self.fill!r}, {self.grad}, {self.seed})"
-
-
-@dataclasses.dataclass(frozen=True)
-class D:
-    """A dtype."""
-
-    name: str
-
-
-@dataclasses.dataclass(frozen=True)
-class G:
-    """A generator."""
-
-    seed: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Nested:
-    """A list in a list, so many times."""
-
-    depth: int
-
-
-def data_of(t, count):
-    """So many values, in float64 or int64."""
-    rng = np.random.RandomState(t.seed)
-    if t.fill == "zeros":
-        return np.zeros(count)
-    if t.fill == "small":
-        return rng.randint(0, 3, count)
-    if t.dtype in FLOATS:
-        data = rng.uniform(-3, 3, count)
-        if t.fill == "special":
-            values = [np.nan, np.inf, -np.inf, -0.0, 1e-45, 1e-310, 3e38, 1e308, 65504.0]
-            data = rng.choice(values, count)
-        return data * 1e30 if t.fill == "extreme" else data
-    if t.dtype == "bool" or t.fill == "random":
-        return rng.randint(0, 9, count)
-    limits = np.iinfo(t.dtype)
-    return rng.choice(np.array([limits.min, limits.max, limits.min + 1, 0], t.dtype), count)
-
-
-def plain(t, shape):
-    data = data_of(t, int(np.prod(shape)))  # NumPy knows 64 dimensions at most
-    x = gotorch.tensor(data.astype("float32" if t.dtype == "bfloat16" else t.dtype)).reshape(shape)
-    return x.to(gotorch.bfloat16) if t.dtype == "bfloat16" else x
-
-
-def make(t):
-    """The tensor that `t` tells of."""
-    shape, layout = t.shape, t.layout
-    if layout == "transposed" and len(shape) > 1:
-        x = plain(t, shape[::-1]).permute(*range(len(shape) - 1, -1, -1))
-    elif layout == "offset" and shape:
-        x = plain(t, (shape[0] + 3, *shape[1:]))[3:]
-    elif layout == "stepped" and shape:
-        x = plain(t, (*shape[:-1], 2 * shape[-1]))[..., ::2]
-    elif layout == "expanded" and shape:
-        x = plain(t, (1, *shape[1:])).expand(shape)
-    elif layout in ("readonly", "numpy") and t.dtype != "bfloat16":
-        array = data_of(t, int(np.prod(shape))).astype(t.dtype)
-        if layout == "readonly":  # as bytes are, of which there must be some
-            array = np.frombuffer(array.tobytes() or bytes(8), t.dtype)[: array.size]
-        x = gotorch.from_numpy(array).reshape(shape)
-    elif layout == "shrunk":
-        x = plain(t, (4, *shape)).as_strided(shape, plain(t, shape).stride())
-    elif layout == "deferred":
-        x = plain(t, shape) + plain(dataclasses.replace(t, fill="zeros"), shape)
-    elif layout == "view":
-        x = plain(t, (2, *shape))[1]
-    else:
-        x = plain(t, shape)
-    if t.grad and t.dtype in FLOATS:
-        x = x.detach().requires_grad_()
-    return x
-
-
-def realize(value):
-    if isinstance(value, T):
-        return make(value)
-    if isinstance(value, D):
-        return getattr(gotorch, value.name)
-    if isinstance(value, G):
-        return gotorch.Generator().manual_seed(value.seed)
-    if isinstance(value, Nested):
-        deep = []
-        for _ in range(value.depth):
-            deep = [deep]
-        return deep
-    if isinstance(value, (list, tuple)):
-        return type(value)(realize(v) for v in value)
-    return value
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """Something to call: parameters as (name, type, keyword-only), sample arguments as values of this module."""
-
-    name: str
-    function: object
-    params: tuple
-    samples: tuple = ()
-    returns_views: bool = False
-    inplace: bool = False
-
-
 def from_sample(spec):
     """A sample argument of the op table as a value of this module."""
     if spec[0] == "random":
@@ -223,8 +103,6 @@ def op_targets():
 
 class Calls:
     def __init__(self, seed, only=None):
-        from fuzz_targets import other_targets
-
         self.seed = seed
         self.targets = [t for t in (*op_targets(), *other_targets()) if not only or t.name in only]
 
@@ -238,6 +116,10 @@ class Calls:
             values = [maker.mutated(v, kind) for v, (_, kind, _) in zip(rng.choice(target.samples), target.params)]
         else:
             values = [maker.value(kind) for _, kind, _ in target.params]
+        again = rng.choice(("itself", "transposed", "shifted", "expanded"))
+        for i, value in enumerate(values):
+            if i and isinstance(value, T) and rng.random() < 0.05:
+                values[i] = Alias(again)
         args, kwargs = [], {}
         for (name, _, keyword_only), value in zip(target.params, values):
             if grad:
@@ -249,7 +131,7 @@ class Calls:
         if rng.random() < 0.05 and args:
             args.pop()
         if not target.inplace and rng.random() < 0.1:
-            kwargs["out"] = maker.tensor()
+            kwargs["out"] = Alias(again) if rng.random() < 0.3 else maker.tensor()
         return target, args, kwargs, rng.choice(("read", "ones", "ones", "twice", "hostile"))
 
 

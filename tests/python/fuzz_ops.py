@@ -20,7 +20,8 @@ import time
 import traceback
 
 import gotorch
-from fuzz_calls import Calls, T, make, realize
+from fuzz_calls import Calls
+from fuzz_values import T, make, realize_all
 
 ALLOWED = (RuntimeError, ValueError, TypeError, IndexError, OverflowError, MemoryError)  # and their subclasses
 LARGEST = 1 << 22  # elements: larger results are looked at no further
@@ -92,7 +93,7 @@ def differentiate(result, inputs, how):
 
 
 def run(target, args, kwargs, how):
-    given, named = realize(args), {k: realize(v) for k, v in kwargs.items()}
+    given, named = realize_all(args, kwargs)
     tensors = list(spread([*zip(args, given), *((kwargs[k], named[k]) for k in kwargs)]))
     result, error = attempt(target.function, *given, **named)
     if error is not None:

@@ -3,7 +3,7 @@
 import operator
 
 import gotorch
-from fuzz_calls import T, Target
+from fuzz_values import T, Target
 
 Tensor = gotorch.Tensor
 

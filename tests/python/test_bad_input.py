@@ -52,6 +52,11 @@ def backward(name, *args, **kwargs):
     return lambda t, *x: getattr(t.nn.functional, name)(*x[:-1], *args, **kwargs).backward(x[-1])
 
 
+def internal(name, *args):
+    """A call of an op that only other ops call: it checks its arguments all the same."""
+    return lambda t, *inputs: getattr(t._C.internal, name)(*inputs, *args)
+
+
 def einsum(equation):
     return lambda t, *inputs: t.einsum(equation, *inputs)
 
@@ -206,6 +211,16 @@ OURS = [
     ("stride 0, fill_", filled("fill_", 1), [stretched(3)], ["fill", "[3]"], RuntimeError),
     ("stride 0, masked_fill_", filled("masked_fill_", 1), [stretched(3), data([True, False, True], "bool")], ["[3]"], RuntimeError),
     ("indices that a hook changed", lambda t, x: pooled_with_changed_indices(t, x), [ones(1, 1, 4, 4, grad=True)], [str(10**9)], IndexError),
+    ("take in 4 of 2 dims", internal("_take_in_planes", 4), [ones(2, 7), data([[0]])], ["4"], RuntimeError),
+    ("pooled from far outside", internal("_max_pool_backward", (7,)), [ones(2), data([10**9, 0])], [str(10**9), "7"], IndexError),
+    ("one diagonal twice", internal("diagonal_backward", (3, 5), -1, 1, 1), [ones(0)], ["1, 1"], RuntimeError),
+    ("selected from no dim", internal("select_backward", [], -1, 0), [ones(3)], ["0-dim"], IndexError),
+    ("windows of step 0", internal("unfold_backward", (3, 5), 1, 3, 0), [ones(3, 3, 3)], ["step is 0"], RuntimeError),
+    ("no groups", internal("_conv_weight", (3,), (2,), (1,), (1,), 0), [ones(2, 4, 5), ones(2, 6, 3)], ["groups", "0"], RuntimeError),
+    ("a weight of 2 dims", internal("_conv_data", None, (5,), (2,), (1,), (1,), 2), [ones(2, 6, 3), ones(6, 2)], ["[6, 2]"], RuntimeError),
+    ("no statistics", internal("_batch_norm", None, None, None, None, False, 0.1, 1e-5), [ones(4, 3, 2)], ["running_mean"], ValueError),
+    ("softmax of another shape", internal("_softmax_backward", 0), [ones(3), ones(2)], ["[3]", "[2]"], RuntimeError),
+    ("embedding of another shape", internal("embedding_backward", 4, -1, False), [ones(2), data([0, 1, 2])], ["grad", "[2]"], RuntimeError),
     ("size 2**64", lambda t: t.zeros(2**64), [], [str(2**64)], OverflowError),
 ]
 # fmt: on
