@@ -45,14 +45,20 @@ FileError::FileError(int code, const std::string& action, const std::string& pat
       path(path) {}
 
 AtomicFile::AtomicFile(const std::string& path) : path_(behind_links(path)) {
+  struct stat old;
+  const bool exists = ::stat(path_.c_str(), &old) == 0;
+  if (exists && !S_ISREG(old.st_mode)) {
+    file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file_ < 0) throw FileError(errno, "open", path_);
+    return;
+  }
   static std::atomic<unsigned> number{0};
   do {
     temporary_ = path_ + "." + std::to_string(::getpid()) + "." + std::to_string(number++) + ".tmp";
     file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (file_ < 0 && errno == EEXIST);
   if (file_ < 0) throw FileError(errno, "open", temporary_);
-  struct stat old;
-  if (::stat(path_.c_str(), &old) == 0) (void)!::fchmod(file_, old.st_mode & 07777);
+  if (exists) (void)!::fchmod(file_, old.st_mode & 07777);
 }
 
 AtomicFile::~AtomicFile() {
@@ -71,6 +77,10 @@ void AtomicFile::write(const void* bytes, size_t n) {
 }
 
 void AtomicFile::commit() {
+  if (temporary_.empty()) {
+    if (::close(std::exchange(file_, -1))) throw FileError(errno, "close", path_);
+    return;
+  }
   // A failed fsync is not repeated: the pages it lost would count as written.
   if (::fsync(file_)) throw FileError(errno, "fsync", path_);
   if (::close(std::exchange(file_, -1))) throw FileError(errno, "close", path_);

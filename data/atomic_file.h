@@ -14,7 +14,7 @@ struct FileError : std::runtime_error {
 
 // A file that appears under its name whole or not at all, whatever happens meanwhile: it is written
 // beside it under a temporary name, synced, and renamed over it; then the directory is synced. The
-// file that was there keeps its permissions; a link stays one.
+// file that was there keeps its permissions; a link stays one; a device or a pipe is written to as it is.
 //   AtomicFile file("model.safetensors");
 //   file.write(bytes, n);
 //   file.commit();

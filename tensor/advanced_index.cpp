@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "runtime/parallel.h"
+#include "tensor/buffer.h"
 #include "tensor/copy.h"
 #include "tensor/kernels/element.h"
 #include "tensor/kernels/mask.h"
@@ -73,8 +74,8 @@ DimVector common_shape(std::span<const Integers> all) {
 }
 
 // at[j] += index[j] * stride, negative indices from the end.
-void add_offsets(std::vector<int64_t>& at, const Tensor& index, Dims shape, int64_t dim,
-                 int64_t size, int64_t stride) {
+void add_offsets(Buffer<int64_t>& at, const Tensor& index, Dims shape, int64_t dim, int64_t size,
+                 int64_t stride) {
   const Tensor all = packed(expanded(index, shape), Dtype::Int64);
   const int64_t* v = all.data<int64_t>();
   for (size_t j = 0; j < at.size(); j++) {
@@ -86,8 +87,8 @@ void add_offsets(std::vector<int64_t>& at, const Tensor& index, Dims shape, int6
 }
 
 // The offsets of all elements of a layout, in row-major order.
-std::vector<int64_t> offsets_of(Dims shape, Dims strides) {
-  std::vector<int64_t> out(static_cast<size_t>(numel_of(shape)));
+Buffer<int64_t> offsets_of(Dims shape, Dims strides) {
+  Buffer<int64_t> out(static_cast<size_t>(numel_of(shape)));
   DimVector at(shape.size(), 0);
   int64_t offset = 0;
   for (int64_t& o : out) {
@@ -190,7 +191,7 @@ namespace {
 template <bool Add, class T>
 void scatter_all(const AdvancedIndex& p, T* y, const T* x) {
   const auto m = static_cast<int64_t>(p.index.size()), outer = static_cast<int64_t>(p.outer.size());
-  const std::vector<int64_t> rest = offsets_of(p.rest_shape, p.rest_strides);
+  const Buffer<int64_t> rest = offsets_of(p.rest_shape, p.rest_strides);
   const int64_t grain = std::max<int64_t>(1, 32768 / m);
   runtime::parallel_for(outer * p.rest, grain, [&](int64_t begin, int64_t end) {
     while (begin < end) {
@@ -215,7 +216,7 @@ template <class T>
 void add_all(const AdvancedIndex& p, T* y, const T* x) {
   if constexpr (std::is_same_v<T, Compute<T>> && !std::is_same_v<T, bool>) {
     if (p.linear) {
-      std::vector<int64_t> row(p.index);
+      Buffer<int64_t> row(p.index);
       for (int64_t& r : row) r /= p.rest;
       const kernels::Axis axis{static_cast<int64_t>(p.outer.size()), p.rows, p.rest};
       [[maybe_unused]] const auto bad =

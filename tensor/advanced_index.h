@@ -2,8 +2,8 @@
 // Indexing with tensors: where the elements lie that x[i, j] with integer or bool tensors i, j names. A list of indices
 // belongs to the leading dims of x; undefined ones stand for a whole dim. NumPy's rules: the tensors are broadcast
 // together; the dims they give come where they stood if they stood next to each other, else first.
-#include <vector>
 
+#include "tensor/buffer.h"
 #include "tensor/tensor.h"
 
 namespace gotorch {
@@ -13,7 +13,7 @@ struct AdvancedIndex {
   AdvancedIndex(const Tensor& x, std::span<const Tensor> indices);
 
   DimVector shape;                     // of the result: outer dims, index dims, rest dims
-  std::vector<int64_t> outer, index;   // offsets in elements
+  Buffer<int64_t> outer, index;        // offsets in elements
   DimVector rest_shape, rest_strides;  // coalesced
   int64_t rest = 1;                    // their elements
   // In a contiguous x the indexed dims are one dim of `rows` rows of `rest` elements: index[j] / rest is the row.

@@ -7,14 +7,18 @@
 #include "tensor/allocator.h"
 
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
+#include <fstream>
 #include <mutex>
+#include <new>
 
+#include "tensor/buffer.h"
 #include "tensor/error.h"
 
 namespace gotorch {
@@ -50,8 +54,21 @@ size_t size_of_class(int c) {
   return (size_t{1} << log) + (within + 1) * ((size_t{1} << log) / kPerDoubling);
 }
 
-int64_t default_cache_limit() {
-  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE) / 4;
+int64_t physical_memory() {
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+}
+
+// Memory and swap space; or less, where the process is held to less.
+int64_t default_limit() {
+  struct sysinfo s {};
+  int64_t limit = physical_memory();
+  if (sysinfo(&s) == 0) limit += static_cast<int64_t>(s.totalswap) * s.mem_unit;
+  for (const char* path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file(path);
+    if (int64_t held_to; file >> held_to && held_to > 0) limit = std::min(limit, held_to);
+  }
+  return limit;
 }
 
 struct Shared {
@@ -60,7 +77,8 @@ struct Shared {
   std::byte* slab = nullptr;
   size_t slab_left = 0;
   int64_t cached_large = 0;
-  int64_t cache_limit = default_cache_limit();
+  int64_t cache_limit = physical_memory() / 4;
+  const int64_t limit = default_limit();
   // Statistics: relaxed, since they order nothing.
   std::atomic<int64_t> allocated{0}, peak{0}, reserved{0};
 };
@@ -85,6 +103,9 @@ void count(int64_t bytes) {
 }
 
 void* map(size_t bytes) {
+  // Relaxed: two threads may pass the limit together by one block each.
+  const int64_t held = shared().reserved.load(std::memory_order_relaxed);
+  if (static_cast<int64_t>(bytes) > shared().limit - held) return nullptr;
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return nullptr;
   if (bytes >= kHugePage) madvise(p, bytes, MADV_HUGEPAGE);
@@ -166,9 +187,10 @@ thread_local CacheHolder holder;
 [[gnu::noinline]] ThreadCache* thread_cache() { return cache_is_gone ? nullptr : &holder.cache; }
 
 void* allocate_large(size_t bytes) {
+  expect_room(bytes);
   Shared& s = shared();
   const int c = class_of(bytes);
-  if (bytes > (size_t{1} << 48) || c >= kClasses) out_of_memory(bytes);
+  if (c >= kClasses) out_of_memory(bytes);
   const size_t size = size_of_class(c);
   {
     std::lock_guard lock(s.mutex);
@@ -209,6 +231,10 @@ void deallocate_large(void* p, size_t bytes) {
 
 }  // namespace
 
+void expect_room(size_t bytes) {
+  if (bytes > static_cast<size_t>(shared().limit)) out_of_memory(bytes);
+}
+
 void* allocate(size_t bytes) {
   if (bytes > kSmallLimit) return allocate_large(bytes);
   const int c = class_of(bytes);
@@ -222,7 +248,10 @@ void* allocate(size_t bytes) {
     once.tally(static_cast<int64_t>(size_of_class(c)));
     return block;
   }
-  if (!cache->free[c] && !cache->refill(c)) out_of_memory(bytes);
+  if (!cache->free[c] && !cache->refill(c)) {
+    empty_cache();
+    if (!cache->refill(c)) out_of_memory(bytes);
+  }
   FreeBlock* block = cache->free[c];
   cache->free[c] = block->next;
   cache->count[c]--;
@@ -244,6 +273,15 @@ void deallocate(void* p, size_t bytes) noexcept {
   cache->tally(-static_cast<int64_t>(size));
   if (cache->count[c] * size > kThreadCacheBytes) cache->give_back(c, cache->count[c] / 2 + 1);
 }
+
+void* allocate_working(size_t bytes) {
+  expect_room(bytes);
+  void* p = ::operator new(bytes, std::align_val_t{64}, std::nothrow);
+  if (!p) out_of_memory(bytes);
+  return p;
+}
+
+void free_working(void* block) noexcept { ::operator delete(block, std::align_val_t{64}); }
 
 MemoryStats memory_stats() {
   Shared& s = shared();

@@ -9,10 +9,14 @@
 
 namespace gotorch {
 
-// At least `bytes` bytes, aligned to 64. Throws OutOfMemoryError that names the size.
+// At least `bytes` bytes, aligned to 64. Throws OutOfMemoryError that names the size: where the system refuses, and before
+// more would be held than there is memory, where a system that promises more than it has would end the process later.
 void* allocate(size_t bytes);
 // `bytes` must be the size that was asked for.
 void deallocate(void* block, size_t bytes) noexcept;
+
+// Throws OutOfMemoryError if so many bytes could not be had even if nothing else were in use.
+void expect_room(size_t bytes);
 
 struct MemoryStats {
   int64_t allocated;      // bytes in live blocks, rounded up to their size classes

@@ -118,6 +118,17 @@ bool clobbers(const Tensor& out, const Tensor& x) {
            same(x.strides(), out.strides()) && x.dtype() == out.dtype());
 }
 
+// Straight into `out` where that has the result's layout and is not read as well.
+void write_to(const Plan& p, const Tensor& out) {
+  bool direct = out.is_contiguous() && (out.dtype() == p.result);
+  for (const Operand& o : p.operands)
+    if (o.tensor.defined() && clobbers(out, o.tensor)) direct = false;
+  if (direct) return run_into(p, out);
+  const Tensor whole = empty(p.shape, p.result);
+  run_into(p, whole);
+  copy_elements(out, whole);
+}
+
 }  // namespace
 
 Tensor call_pointwise(const Op& op, const Args& args) {
@@ -132,30 +143,32 @@ Tensor call_pointwise(const Op& op, const Args& args) {
 
 void call_pointwise_into(const Op& op, const Args& args, const Tensor& out, bool inplace) {
   Plan p = plan(op, args);
-  check(can_cast(p.result, out.dtype()), "result type ", p.result,
-        " can't be cast to the desired output type ", out.dtype());
   if (inplace)
     check(same(p.shape, out.shape()), "output with shape ", out.shape(),
           " doesn't match the broadcast shape ", Dims(p.shape));
-  else resize_output(out, p.shape);
-  out.before_write();
-  if (out.numel() == 0) return;
-  bool direct = out.is_contiguous() && (out.dtype() == p.result);
-  for (const Operand& o : p.operands)
-    if (o.tensor.defined() && clobbers(out, o.tensor)) direct = false;
-  if (direct) return run_into(p, out);
-  const Tensor whole = empty(p.shape, p.result);
-  run_into(p, whole);
-  copy_elements(out, whole);
+  check_output(out, p.result, p.shape);
+  resize_output(out, p.shape);
+  out.written_by([&] {
+    if (out.numel() > 0) write_to(p, out);
+  });
+}
+
+void check_output(const Tensor& out, Dtype result, Dims shape) {
+  check(can_cast(result, out.dtype()), "result type ", result,
+        " can't be cast to the desired output type ", out.dtype());
+  check(out.storage()->writable(), "the memory of the output tensor is read-only");
+  check(same(out.shape(), shape) ||
+            bytes_of(shape, out.item_size()) <= INT64_MAX - out.offset() * out.item_size(),
+        "the size in bytes of shape ", shape, " does not fit in 63 bits");
 }
 
 void resize_output(const Tensor& out, Dims shape) {
   if (same(out.shape(), shape)) return;
-  const int64_t n = numel_of(shape);
-  out.storage()->resize(static_cast<size_t>((n + out.offset()) * out.item_size()));
+  const int64_t bytes = bytes_of(shape, out.item_size());
+  out.storage()->resize(static_cast<size_t>(out.offset() * out.item_size() + bytes));
   out->shape = DimVector(shape);
   out->strides = contiguous_strides(shape);
-  out->numel = n;
+  out->numel = bytes / out.item_size();
   out->contiguous = true;
 }
 

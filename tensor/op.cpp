@@ -89,8 +89,7 @@ void write_inplace(const Op& op, std::span<const Value> values, const Tensor& se
     copies.push_back(copy_of(t, t.dtype()));
     safe[i] = copies.back();
   }
-  self.before_write();
-  op.def().kernel.writer(Args(safe), self);
+  self.written_by([&] { op.def().kernel.writer(Args(safe), self); });
 }
 
 }  // namespace
@@ -231,8 +230,7 @@ Tensor call_inplace(const Op& op, std::span<const Value> values) {
       const Tensors results = op.def().kernel.function(args);
       check(same(results[0].shape(), self.shape()), "the result has shape ", results[0].shape(),
             ", which an in-place call cannot write to shape ", self.shape());
-      self.before_write();
-      copy_elements(self, results[0]);
+      self.written_by([&] { copy_elements(self, results[0]); });
     }
     if (recording) recorder->record_inplace(op, Args(original), self);
     return self;
@@ -252,12 +250,11 @@ void call_out(const Op& op, std::span<const Value> values, std::span<const Tenso
       return;
     }
     const Tensors results = run(op, args);
-    for (size_t i = 0; i < out.size() && i < results.size(); i++) {
-      check(can_cast(results[i].dtype(), out[i].dtype()), "result type ", results[i].dtype(),
-            " can't be cast to the desired output type ", out[i].dtype());
+    const size_t n = std::min(out.size(), results.size());
+    for (size_t i = 0; i < n; i++) check_output(out[i], results[i].dtype(), results[i].shape());
+    for (size_t i = 0; i < n; i++) {
       resize_output(out[i], results[i].shape());
-      out[i].before_write();
-      copy_elements(out[i], results[i]);
+      out[i].written_by([&] { copy_elements(out[i], results[i]); });
     }
   });
 }

@@ -105,7 +105,7 @@ Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, D
   p->dtype = dtype;
   p->shape = DimVector(shape);
   const int64_t n = numel_of(shape);
-  p->storage = Storage::create_later(static_cast<size_t>(n * size_of(dtype)));
+  p->storage = Storage::create_later(static_cast<size_t>(bytes_of(shape, size_of(dtype))));
   bool at_once = false;
   for (const Operand& o : operands) {
     Pending::Source& source = p->sources[p->count];

@@ -1,9 +1,9 @@
 #include "tensor/program.h"
 
 #include <cstring>
-#include <vector>
 
 #include "runtime/parallel.h"
+#include "tensor/buffer.h"
 #include "tensor/kernels/cast.h"
 
 namespace gotorch {
@@ -32,7 +32,7 @@ void gather_items(void* y, const void* x, int64_t n, int64_t stride, int64_t ite
 // Scratch tiles of one thread for the programs it ran last. Kernels' chunks never park, so thread-local is safe.
 struct Scratch {
   uint64_t program = 0;
-  std::vector<std::byte> room;
+  Buffer<std::byte> room;
   std::byte* base = nullptr;
 };
 constexpr int kScratches = 4;

@@ -4,9 +4,9 @@
 #include <array>
 #include <cstring>
 #include <memory>
-#include <vector>
 
 #include "runtime/parallel.h"
+#include "tensor/buffer.h"
 #include "tensor/ops.h"
 #include "tensor/program.h"
 #include "tensor/view.h"
@@ -69,7 +69,7 @@ class Merger {
   int64_t cols_, room_, slot_;
   int64_t depth_ = 0, parts_ = 0;
   std::array<double, 64> counts_;
-  std::vector<std::byte> memory_;
+  Buffer<std::byte> memory_;
 };
 
 // One reduction of [outer, n, inner] over n.
@@ -164,7 +164,7 @@ void Reduction::long_rows() const {
   }
   Merger whole(kernel, 1);
   const int64_t slot = whole.slot_bytes();
-  std::vector<std::byte> states(static_cast<size_t>(outer * segments * slot));
+  Buffer<std::byte> states(static_cast<size_t>(outer * segments * slot));
   runtime::parallel_for(outer * segments, 1, [&](int64_t begin, int64_t end) {
     Merger merger(kernel, 1);
     for (int64_t i = begin; i < end; i++) {
@@ -214,7 +214,7 @@ void Reduction::columns() const {
   const int64_t work = width * std::min(n, segment);
   Merger whole(kernel, width);
   const int64_t slot = whole.slot_bytes();
-  std::vector<std::byte> states(static_cast<size_t>(segments > 1 ? units * slot : 0));
+  Buffer<std::byte> states(static_cast<size_t>(segments > 1 ? units * slot : 0));
   runtime::parallel_for(units, std::max<int64_t>(1, kUnit / work), [&](int64_t begin, int64_t end) {
     Merger merger(kernel, width);
     const int64_t room = reader->direct() ? 0 : kPanelRows * width * size_of(kernel.reads);

@@ -18,6 +18,13 @@ int64_t numel_of(Dims shape) {
   return n;
 }
 
+int64_t bytes_of(Dims shape, int64_t item_size) {
+  int64_t bytes;
+  check(!__builtin_mul_overflow(numel_of(shape), item_size, &bytes), "the size in bytes of shape ",
+        shape, " does not fit in 63 bits");
+  return bytes;
+}
+
 DimVector contiguous_strides(Dims shape) {
   DimVector strides(shape.size(), 1);
   for (size_t i = shape.size(); i-- > 1;)

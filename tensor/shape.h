@@ -44,6 +44,8 @@ inline bool same(Dims a, Dims b) { return std::equal(a.begin(), a.end(), b.begin
 
 // Product of the sizes. Throws if a size is negative or the product passes 2^63 - 1.
 int64_t numel_of(Dims shape);
+// Bytes of a tensor of this shape. Throws if they pass 2^63 - 1.
+int64_t bytes_of(Dims shape, int64_t item_size);
 DimVector contiguous_strides(Dims shape);
 bool is_contiguous(Dims shape, Dims strides);
 // One past the largest element offset that (shape, strides) reaches, relative to the first.

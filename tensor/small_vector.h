@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <new>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -111,6 +112,7 @@ class SmallVector {
     other.clear();
   }
   void grow(size_t n) {
+    if (n > UINT32_MAX) throw std::bad_alloc();
     T* bigger = std::allocator<T>().allocate(n);
     std::uninitialized_move(begin(), end(), bigger);
     const uint32_t size = size_;

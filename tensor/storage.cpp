@@ -38,6 +38,7 @@ Ref<Storage> Storage::create(size_t bytes) {
 }
 
 Ref<Storage> Storage::create_later(size_t bytes) {
+  expect_room(bytes);
   auto* s = new (allocate(kHeader)) Storage;
   s->bytes_ = bytes;
   return Ref<Storage>::adopt(s);
@@ -73,8 +74,9 @@ void Storage::destroy(Storage* s) {
 }
 
 void Storage::resize(size_t bytes) {
-  check(!release_, "resize_: the memory belongs to another library and cannot be resized");
   if (bytes <= bytes_) return;
+  check(!release_ && !shared_outside(), "the memory of a tensor of ", bytes_,
+        " bytes is shared with another library and cannot grow to ", bytes);
   void* bigger = allocate(bytes);
   std::memcpy(bigger, data_, bytes_);
   if (!inside_) deallocate(data_, bytes_);

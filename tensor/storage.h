@@ -16,7 +16,8 @@ class Storage : public RefCounted<Storage> {
  public:
   // Uninitialised memory. Throws OutOfMemoryError.
   static Ref<Storage> create(size_t bytes);
-  // Memory that is had only when allocate_data() is called: the storage of a pending tensor.
+  // Memory that is had only when allocate_data() is called: the storage of a pending tensor. Throws OutOfMemoryError for
+  // what no machine could hold.
   static Ref<Storage> create_later(size_t bytes);
   void allocate_data();
   // Memory owned by somebody else (NumPy, DLPack, a mapped file); `release` runs when the last tensor is gone.

@@ -12,11 +12,14 @@ void TensorImpl::destroy(TensorImpl* impl) {
   deallocate(impl, sizeof(TensorImpl));
 }
 
-int64_t Tensor::size(int64_t d) const { return impl_->shape[wrap_dim(d, dim())]; }
+int64_t Tensor::size(int64_t d) const {
+  check<IndexError>(dim() > 0, "Dimension specified as ", d, " but tensor has no dimensions");
+  return impl_->shape[wrap_dim(d, dim())];
+}
 
 void Tensor::evaluate() const { gotorch::evaluate(*this); }
 
-void Tensor::before_write() const {
+void Tensor::prepare_write() const {
   const Ref<Storage>& s = storage();
   check(s->writable(), "the memory of this tensor is read-only");
   if (!is_contiguous())
@@ -27,7 +30,10 @@ void Tensor::before_write() const {
             "location (stride 0 in dimension ",
             i, " of shape ", shape(), "). Please clone() the tensor before writing");
   if (s->readers.load(std::memory_order_acquire)) evaluate_readers(*s);
-  if (impl_->counts_writes) s->bump_version();
+}
+
+void Tensor::count_write() const {
+  if (impl_->counts_writes) impl_->storage->bump_version();
 }
 
 Scalar Tensor::item_scalar() const {
@@ -37,15 +43,12 @@ Scalar Tensor::item_scalar() const {
 }
 
 Tensor empty(IntList shape, Dtype dtype) {
-  const int64_t n = numel_of(shape);
-  int64_t bytes;
-  check(!__builtin_mul_overflow(n, size_of(dtype), &bytes), "the size in bytes of shape ",
-        shape.view(), " does not fit in 63 bits");
+  const int64_t bytes = bytes_of(shape, size_of(dtype));
   auto impl = Ref<TensorImpl>::adopt(TensorImpl::create());
   impl->dtype = dtype;
   impl->shape = DimVector(shape.view());
   impl->strides = contiguous_strides(shape);
-  impl->numel = n;
+  impl->numel = bytes / size_of(dtype);
   impl->storage = Storage::create(static_cast<size_t>(bytes));
   return Tensor(std::move(impl));
 }

@@ -96,9 +96,31 @@ class Tensor {
   // Makes sure that the data is in memory.
   void evaluate() const;
 
-  // Call before writing to this tensor's memory: evaluates pending readers, bumps the version, refuses
-  // read-only memory and layouts in which two indices share an element.
-  void before_write() const;
+  // Before a write to this tensor's memory: evaluates pending readers, refuses read-only memory and layouts in which two
+  // indices share an element.
+  void prepare_write() const;
+  // The same, and bumps the version.
+  void before_write() const {
+    prepare_write();
+    count_write();
+  }
+  // The same around write(), which may refuse its arguments with an Error before it has written: then the version stays.
+  template <class F>
+  void written_by(F write) const {
+    prepare_write();
+    try {
+      write();
+    } catch (const OutOfMemoryError&) {  // from a worker, when others may have written
+      count_write();
+      throw;
+    } catch (const Error&) {
+      throw;
+    } catch (...) {  // interrupted
+      count_write();
+      throw;
+    }
+    count_write();
+  }
   uint32_t version() const { return impl_->storage->version(); }
 
   // The one element as T. Throws if there is more than one.
@@ -109,6 +131,8 @@ class Tensor {
   Scalar item_scalar() const;
 
  private:
+  void count_write() const;
+
   Ref<TensorImpl> impl_;
 };
 

@@ -187,8 +187,7 @@ def tensordot(a, b, dims=2, out=None):
             raise RuntimeError(f"tensordot: dims={dims} is more than the tensors have: {a.dim()} and {b.dim()}")
         dims = list(range(a.dim() - dims, a.dim())), list(range(dims))
     of_a, of_b = ([d] if isinstance(d, int) else list(d) for d in dims)
-    result = _C.internal.tensordot(a, b, of_a, of_b)
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    return _C.internal.tensordot(a, b, of_a, of_b, out=out)
 
 
 def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, out=None, requires_grad=False):

@@ -24,7 +24,9 @@ bool is_numpy_scalar(PyObject* o) {
 }
 
 int64_t as_int64(PyObject* o) {
-  const long long v = PyLong_AsLongLong(o);
+  int overflow = 0;
+  const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
+  if (overflow) PyErr_Format(PyExc_OverflowError, "the integer %R does not fit in 64 bits", o);
   if (v == -1 && PyErr_Occurred()) throw PythonError();
   return v;
 }

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <new>
+#include <stdexcept>
 
 #include "data/atomic_file.h"
 #include "runtime/interrupt.h"
@@ -60,7 +61,10 @@ void set_error() {
   } catch (const FileError& e) {
     raise_os_error(e);
   } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
+    raise(out_of_memory_error,
+          "cannot allocate memory for the objects of this call: out of memory");
+  } catch (const std::length_error&) {
+    raise(out_of_memory_error, "the objects of this call would take more memory than there can be");
   } catch (const std::exception& e) {
     raise(PyExc_RuntimeError, e.what());
   } catch (...) {

@@ -1,7 +1,7 @@
 #include <cmath>
-#include <vector>
 
 #include "runtime/parallel.h"
+#include "tensor/buffer.h"
 #include "tensor/kernels/columns.h"
 #include "tensor/kernels/moments.h"
 #include "tensor/kernels/norm.h"
@@ -25,7 +25,7 @@ int64_t part_of(const BatchNorm<T>& p) {
 // Statistics per part and column, where a channel is one column if its planes are rows.
 struct Parts {
   int64_t part, count, columns;
-  std::vector<double> first, second;  // [count, columns]
+  Buffer<double> first, second;  // [count, columns]
   template <class T>
   explicit Parts(const BatchNorm<T>& p)
       : part(part_of(p)),
@@ -138,12 +138,12 @@ void fill(Parts& parts, const Batch<T>& a, F planes, F columns) {
 // out = (x - centre) * slope + base, plus g * gain if there is a g; constants are per column.
 template <class T>
 struct Affine {
-  std::vector<T> centre, slope, base, gain;
+  Buffer<T> centre, slope, base, gain;
   explicit Affine(int64_t c) : centre(c), slope(c), base(c), gain(c) {}
   // Repeats the constants of each channel for its s columns.
   void spread(int64_t s) {
     for (auto* v : {&centre, &slope, &base, &gain}) {
-      std::vector<T> wide;
+      Buffer<T> wide;
       wide.reserve(v->size() * s);
       for (T value : *v) wide.insert(wide.end(), s, value);
       v->swap(wide);
@@ -192,7 +192,7 @@ void apply(const Batch<T>& a, Affine<T>& f, T* out) {
 }
 
 template <class T>
-void normalise(const BatchNorm<T>& p, const T* x, T* y, const std::vector<double>& means) {
+void normalise(const BatchNorm<T>& p, const T* x, T* y, const Buffer<double>& means) {
   Affine<T> f(p.c);
   for (int64_t c = 0; c < p.c; c++) {
     const SplitMean<T> mean(means[c]);
@@ -213,7 +213,7 @@ void batch_norm_train(const BatchNorm<T>& p, const T* x, T* y, T* running_mean, 
   Parts parts(p);
   fill<T>(parts, {x, nullptr, nullptr, p.n, p.c, p.s}, planes, columns);
   const int64_t per_column = p.s < kPlane ? 1 : p.s;
-  std::vector<double> means(p.c);
+  Buffer<double> means(p.c);
   for (int64_t c = 0; c < p.c; c++) {
     Moments m;
     for_channel(parts, p.c, c, [&](double mean, double m2, int64_t i) {
@@ -238,7 +238,7 @@ void batch_norm_eval(const BatchNorm<T>& p, const T* x, T* y, const T* running_m
                      const T* running_var) {
   for (int64_t c = 0; c < p.c; c++)
     p.rstd[c] = static_cast<T>(1 / std::sqrt(static_cast<double>(running_var[c]) + p.eps));
-  normalise(p, x, y, std::vector<double>(running_mean, running_mean + p.c));
+  normalise(p, x, y, Buffer<double>(running_mean, running_mean + p.c));
 }
 
 template <class T>

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
-#include <new>
 
+#include "tensor/buffer.h"
 #include "tensor/kernels/gemm_vec.h"
 
 namespace gotorch::kernels {
@@ -94,7 +94,7 @@ void pack_any(T* dst, int64_t ld, int64_t width, int64_t rows, int64_t cols, con
 
 struct AlignedBuffer {
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{64}); }
+    void operator()(std::byte* p) const { free_working(p); }
   };
   std::unique_ptr<std::byte, Free> data;
   size_t size = 0;
@@ -103,7 +103,7 @@ struct AlignedBuffer {
     if (bytes > size) {
       data.reset();
       size = 0;
-      data.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t{64})));
+      data.reset(static_cast<std::byte*>(allocate_working(bytes)));
       size = bytes;
     }
     return data.get();

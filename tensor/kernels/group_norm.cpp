@@ -1,7 +1,7 @@
 #include <cmath>
-#include <vector>
 
 #include "runtime/parallel.h"
+#include "tensor/buffer.h"
 #include "tensor/kernels/axis.h"
 #include "tensor/kernels/moments.h"
 #include "tensor/kernels/norm.h"
@@ -77,7 +77,7 @@ void group_norm_backward(const GroupNorm<T>& p, const T* g, const T* x, T* gx, T
                          T* g_bias) {
   static const auto groups = best_variant<&backward_groups<T>>();
   if (p.c == 0) return;
-  std::vector<double> sums(2 * p.n * p.c);
+  Buffer<double> sums(2 * p.n * p.c);
   double *sum_g = sums.data(), *sum_gd = sum_g + p.n * p.c;
   runtime::parallel_for(p.n * p.groups, grain_of(p.c / p.groups * p.s * 4),
                         [&](int64_t b, int64_t e) { groups(p, g, x, gx, sum_g, sum_gd, b, e); });

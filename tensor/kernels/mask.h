@@ -2,14 +2,15 @@
 // Selecting by a mask of bytes, true where not 0. The positions of true elements are counted chunk
 // by chunk first, so that chunks can be written in parallel to their final places.
 #include <cstdint>
-#include <vector>
+
+#include "tensor/buffer.h"
 
 namespace gotorch::kernels {
 
 // offset[k] is the number of true elements before chunk k, the last one is the total.
 struct MaskOffsets {
   static constexpr int64_t kChunk = 32768;
-  std::vector<int64_t> offset;
+  Buffer<int64_t> offset;
   int64_t total() const { return offset.back(); }
 };
 MaskOffsets mask_offsets(const uint8_t* mask, int64_t n);

@@ -131,6 +131,7 @@ void PoolShape::set_out(bool ceil_mode) {
 PoolWindows max_windows(const PoolShape& s) {
   PoolWindows w{s.in, s.out, {}};
   for (int d = 0; d < 3; d++) {
+    w.window[d].reserve(static_cast<size_t>(s.out[d]));
     for (int64_t i = 0; i < s.out[d]; i++) {
       const int64_t start = i * s.stride[d] - s.padding[d], step = s.dilation[d];
       const int64_t skip = start < 0 ? (step - 1 - start) / step : 0;
@@ -146,6 +147,7 @@ PoolWindows max_windows(const PoolShape& s) {
 PoolWindows average_windows(const PoolShape& s, bool count_include_pad) {
   PoolWindows w{s.in, s.out, {}};
   for (int d = 0; d < 3; d++) {
+    w.window[d].reserve(static_cast<size_t>(s.out[d]));
     for (int64_t i = 0; i < s.out[d]; i++) {
       const int64_t start = i * s.stride[d] - s.padding[d];
       const int64_t end = std::min(start + s.kernel[d], s.in[d] + s.padding[d]);
@@ -160,6 +162,7 @@ PoolWindows average_windows(const PoolShape& s, bool count_include_pad) {
 PoolWindows adaptive_windows(const Spatial& in, const Spatial& out) {
   PoolWindows w{in, out, {}};
   for (int d = 0; d < 3; d++) {
+    w.window[d].reserve(static_cast<size_t>(out[d]));
     for (int64_t i = 0; i < out[d]; i++) {
       const int64_t begin = i * in[d] / out[d], end = ((i + 1) * in[d] + out[d] - 1) / out[d];
       w.window[d].push_back({begin, 1, end - begin, end - begin});

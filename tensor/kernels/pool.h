@@ -8,8 +8,8 @@
 //   max_pool(planes, max_windows(s), x, y, index);
 //
 // Thread-safe. All work is cut by shape, so the bits are the same for any number of workers.
-#include <vector>
 
+#include "tensor/buffer.h"
 #include "tensor/kernels/conv.h"
 
 namespace gotorch::kernels {
@@ -29,7 +29,7 @@ struct PoolWindow {
 };
 struct PoolWindows {
   Spatial in, out;
-  std::vector<PoolWindow> window[3];
+  Buffer<PoolWindow> window[3];
 };
 
 PoolWindows max_windows(const PoolShape& s);

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 #include "runtime/parallel.h"
+#include "tensor/buffer.h"
 
 namespace gotorch::kernels {
 namespace {
@@ -19,7 +19,7 @@ int digit_of(Narrow item, int shift) { return static_cast<int>(item >> shift) & 
 
 // Turns the counts of the chunks into places: by digit, and by chunk within a digit. False if all
 // items have the same digit, so that there is nothing to do.
-bool assign_places(std::vector<Places>& chunks, int64_t n) {
+bool assign_places(Buffer<Places>& chunks, int64_t n) {
   uint32_t next = 0;
   for (int d = 0; d < kDigits; d++) {
     const uint32_t first = next;
@@ -63,7 +63,7 @@ Narrow* radix_sort(Narrow* a, Narrow* scratch, int64_t n, int key_bits, bool par
     return a;
   }
   const int64_t chunk = parallel ? kSortChunk : n;
-  std::vector<Places> places((n + chunk - 1) / chunk);
+  Buffer<Places> places((n + chunk - 1) / chunk);
   const auto for_chunks = [&](auto work) {
     runtime::parallel_for(places.size(), 1, [&](int64_t b, int64_t e) {
       for (int64_t c = b; c < e; c++) work(places[c], c * chunk, std::min(n, (c + 1) * chunk));

@@ -1,9 +1,9 @@
 #include "tensor/kernels/scatter.h"
 
 #include <limits>
-#include <vector>
 
 #include "runtime/parallel.h"
+#include "tensor/buffer.h"
 #include "tensor/kernels/places.h"
 #include "tensor/simd/isa.h"
 
@@ -55,7 +55,7 @@ T mean_of(T sum, int64_t count) {
 
 template <class T, ScatterOp op>
 void reduce(bool include_self, T* y, Axis a, const int64_t* index, int64_t m, const T* source) {
-  std::vector<int64_t> count(op == ScatterOp::Mean ? a.size() : 0, include_self);
+  Buffer<int64_t> count(op == ScatterOp::Mean ? a.size() : 0, include_self);
   Tiles({a.outer, m, a.inner}).for_each(kRandomAccess, [&](Tile t) {
     if (!include_self)
       for_places(t, a, index, m, [&](int64_t at, int64_t) { y[at] = identity<T, op>(); });
@@ -82,7 +82,7 @@ void add_row(T* y, const T* x, int64_t n, T alpha) {
 // has its rows to itself and adds to each in the order of positions.
 struct Buckets {
   int64_t count, width;
-  std::vector<int64_t> start, order;
+  Buffer<int64_t> start, order;
   Buckets(const int64_t* index, int64_t m, int64_t rows)
       : count(std::min<int64_t>(rows, 256)),
         width((rows + count - 1) / count),
@@ -90,7 +90,7 @@ struct Buckets {
         order(m) {
     for (int64_t j = 0; j < m; j++) start[index[j] / width + 1]++;
     for (int64_t b = 0; b < count; b++) start[b + 1] += start[b];
-    std::vector<int64_t> next(start.begin(), start.end() - 1);
+    Buffer<int64_t> next(start.begin(), start.end() - 1);
     for (int64_t j = 0; j < m; j++) order[next[index[j] / width]++] = j;
   }
   // Calls f(begin, end) in parallel for ranges of buckets.
@@ -161,7 +161,7 @@ std::optional<BadIndex> embedding_backward(const T* g, const int64_t* index, int
       if (row != padding) add_to(g_table + row * n, g + j * n, n, T(1));
     }
     if (!by_frequency) return;
-    std::vector<int64_t> uses((e - b) * width);
+    Buffer<int64_t> uses((e - b) * width);
     for (int64_t k = buckets.start[b]; k < buckets.start[e]; k++)
       uses[index[buckets.order[k]] - b * width]++;
     for (int64_t r = b * width; r < std::min(rows, e * width); r++)

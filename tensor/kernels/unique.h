@@ -2,16 +2,17 @@
 // Distinct values, and places in sorted sequences. Element types and length as in
 // sort.h.
 #include <cstdint>
-#include <vector>
+
+#include "tensor/buffer.h"
 
 namespace gotorch::kernels {
 
 // The runs of equal values of n elements, which are sorted first or taken as they stand. A NaN
 // equals nothing, not even NaN.
 struct Runs {
-  std::vector<int64_t> first;    // position in x of the first element of each run
-  std::vector<int64_t> count;    // elements of each run
-  std::vector<int64_t> inverse;  // run of each element of x; empty unless asked for
+  Buffer<int64_t> first;    // position in x of the first element of each run
+  Buffer<int64_t> count;    // elements of each run
+  Buffer<int64_t> inverse;  // run of each element of x; empty unless asked for
 };
 template <class T>
 Runs unique(const T* x, int64_t n, bool sorted, bool want_inverse);

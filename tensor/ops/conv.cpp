@@ -14,12 +14,6 @@ using kernels::Spatial;
 // The dims behind batch and channels.
 Spatial spatial_of(Dims shape) { return ops::spatial_of(shape, shape.size() - 2); }
 
-Spatial spread(Dims list, size_t n, int64_t otherwise, const char* name) {
-  check(list.size() == n || list.size() == 1, "expected ", name,
-        " to be a single integer or a list of ", n, " integers, got ", list);
-  return ops::spread(list, n, otherwise);
-}
-
 // The geometry of a convolution from x to y, from the shapes and the options at `at`: stride, padding, dilation, groups.
 ConvShape shape_of(Dims x, Dims w, const Args& a, size_t at) {
   const size_t n = w.size() - 2;
@@ -50,11 +44,43 @@ DimVector shape_with(int64_t n, int64_t c, const Spatial& spatial, size_t dims) 
 
 DimVector trailing(Dims shape) { return DimVector(shape.subspan(2)); }
 
+// What the two gradients, whose geometry nobody else has checked, ask for: g is what a convolution of `x` with `w` gives,
+// or the first part of it (a transposed convolution may ask for more than its input reaches).
+ConvShape shape_of_gradient(Dims x, Dims w, const Tensor& g, const Args& a, size_t at) {
+  numel_of(x);
+  numel_of(w);
+  const int64_t groups = a.integer(at + 3);
+  check(x[0] == g.size(0) && w[0] == g.size(1) && x[1] == w[1] * groups && w[0] % groups == 0,
+        "expected a gradient of ", x[0], " images of ", w[0], " channels and ", w[1] * groups,
+        " channels of the input in ", groups, " groups, got shapes ", g.shape(), " and ", x);
+  ConvShape s = shape_of(x, w, a, at);
+  const Spatial out = spatial_of(g.shape());
+  for (int i = 0; i < 3; i++)
+    check(out[i] <= s.out[i], "grad of shape ", g.shape(), " is larger than the convolution of ", x,
+          " with ", w);
+  s.out = out;
+  return s;
+}
+
+// [n, c, ...] with one to three spatial dims.
+void check_images(const Tensor& x) {
+  check(x.dim() >= 3 && x.dim() <= 5, "expected 3 to 5 dimensions, got shape ", x.shape());
+}
+
+int64_t positive_groups(const Args& a, size_t at) {
+  const int64_t groups = a.integer(at);
+  check(groups > 0 && groups <= kLargestOption, "non-positive or too large groups: got ", groups);
+  return groups;
+}
+
 void check_conv(const Tensor& x, const Tensor& w, const Tensor& bias, const Args& a) {
+  check_images(x);
+  check(w.dim() == x.dim(), "expected a weight of ", x.dim(), " dimensions, got shape ", w.shape());
   const int64_t groups = a.integer(6);
   check(x.dtype() == w.dtype(), "Input type (", x.dtype(), ") and weight type (", w.dtype(),
         ") should be the same");
-  check(groups > 0, "non-positive groups is not supported, got ", groups);
+  check(groups > 0 && groups <= kLargestOption, "non-positive groups is not supported, got ",
+        groups);
   check(w.size(0) % groups == 0 && w.size(0) > 0, "Given groups=", groups,
         ", expected weight to be at least ", groups,
         " at dimension 0 and divisible by it, but got weight of size ", w.shape());
@@ -99,12 +125,13 @@ Tensor convolve_named(const Args& a, size_t dims) {
   check(mode == "same", "Invalid padding string: '", mode, "'");
   for (int64_t s : a.ints(3))
     check(s == 1, "padding='same' is not supported for strided convolutions");
+  check(a[1].shape().size() == dims + 2, "expected a ", dims + 2, "-dimensional weight, got shape ",
+        a[1].shape());
+  const Spatial dilation = spread(a.ints(5), dims, 1, "dilation");
   DimVector symmetric, extra(2 * dims, 0);
   bool uneven = false;
   for (size_t i = 0; i < dims; i++) {
-    const Dims dilation = a.ints(5);
-    const int64_t total = (dilation.size() == 1 ? dilation[0] : dilation[i]) *
-                          (a[1].size(static_cast<int64_t>(i) + 2) - 1);
+    const int64_t total = dilation[3 - dims + i] * (a[1].size(static_cast<int64_t>(i) + 2) - 1);
     symmetric.push_back(total / 2);
     extra[2 * (dims - 1 - i) + 1] = total % 2;
     uneven |= total % 2 != 0;
@@ -193,11 +220,14 @@ const Op conv_data{{
     .kernel = function([](auto& a) {
       const Tensor &g = a[0], &w = a[1];
       const Tensor bias = a.tensor_or(2);
-      const int64_t channels = w.size(1) * a.integer(7);
+      check_images(g);
+      check(w.dim() == g.dim() && static_cast<int64_t>(a.ints(3).size()) == g.dim() - 2,
+            "expected a weight of ", g.dim(), " dimensions and ", g.dim() - 2, " sizes, got shape ",
+            w.shape(), " and ", a.ints(3));
+      const int64_t channels = w.size(1) * positive_groups(a, 7);
       DimVector x{g.size(0), channels};
       x.append(a.ints(3).begin(), a.ints(3).end());
-      ConvShape s = shape_of(x, w.shape(), a, 4);
-      s.out = spatial_of(g.shape());
+      const ConvShape s = shape_of_gradient(x, w.shape(), g, a, 4);
       check(!bias.defined() || (bias.dim() == 1 && bias.size(0) == channels), "expected a bias of ",
             channels, " values, got shape ", bias.defined() ? bias.shape() : Dims());
       return in_compute_type(g.dtype(), x, [&]<class T>(T* y, Dtype d) {
@@ -231,10 +261,13 @@ const Op conv_weight{{
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
       const Tensor &x = a[0], &g = a[1];
-      DimVector w{g.size(1), x.size(1) / a.integer(6)};
+      check_images(x);
+      check(g.dim() == x.dim() && static_cast<int64_t>(a.ints(2).size()) == x.dim() - 2,
+            "expected a grad of ", x.dim(), " dimensions and ", x.dim() - 2, " sizes, got shape ",
+            g.shape(), " and ", a.ints(2));
+      DimVector w{g.size(1), x.size(1) / positive_groups(a, 6)};
       w.append(a.ints(2).begin(), a.ints(2).end());
-      ConvShape s = shape_of(x.shape(), w, a, 3);
-      s.out = spatial_of(g.shape());
+      const ConvShape s = shape_of_gradient(x.shape(), w, g, a, 3);
       return in_compute_type(x.dtype(), w, [&]<class T>(T* y, Dtype d) {
         const Tensor xc = packed(x, d), gc = packed(g, d);
         kernels::conv_backward_weight(s, xc.data<T>(), gc.data<T>(), y);

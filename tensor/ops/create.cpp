@@ -95,16 +95,28 @@ std::optional<Dtype> dtype_at(const Args& a, size_t i) {
 Tensor triangle_indices(int64_t rows, int64_t cols, int64_t offset, bool lower, Dtype dtype) {
   check(rows >= 0, "row must be non-negative, got ", rows);
   check(cols >= 0, "col must be non-negative, got ", cols);
-  const auto from = [=](int64_t r) { return lower ? 0 : std::clamp<int64_t>(r + offset, 0, cols); };
-  const auto to = [=](int64_t r) {
-    return lower ? std::clamp<int64_t>(r + offset + 1, 0, cols) : cols;
-  };
-  int64_t n = 0;
-  for (int64_t r = 0; r < rows; r++) n += to(r) - from(r);
+  // Row r has the columns from 0 to r + k, or from r + k on. Wide, so that nothing overflows.
+  using Wide = __int128;
+  const Wide k = static_cast<Wide>(offset) + (lower ? 1 : 0);
+  // Rows [slope, flat) grow by one element each, and those behind them have all columns: of the lower triangle. The
+  // upper one is what is left of the rectangle.
+  const auto slope = static_cast<int64_t>(std::clamp<Wide>(-k, 0, rows));
+  const auto flat = static_cast<int64_t>(std::clamp<Wide>(cols - k, slope, rows));
+  const Wide grown = flat - slope, least = std::clamp<Wide>(slope + k, 0, cols);
+  const Wide below =
+      grown * least + grown * (grown - 1) / 2 + static_cast<Wide>(rows - flat) * cols;
+  const Wide count = lower ? below : static_cast<Wide>(rows) * cols - below;
+  check(count < INT64_MAX, "the triangle of ", rows, " rows and ", cols,
+        " columns has too many elements");
+  const auto n = static_cast<int64_t>(count);
   Tensor out = gotorch::empty({2, n}, Dtype::Int64);
   int64_t* y = out.data<int64_t>();
-  for (int64_t r = 0, i = 0; r < rows; r++)
-    for (int64_t c = from(r); c < to(r); c++, i++) {
+  const int64_t first = lower ? slope : 0, last = lower ? rows : flat;
+  const auto edge = [&](int64_t r) {
+    return static_cast<int64_t>(std::clamp<Wide>(r + k, 0, cols));
+  };
+  for (int64_t r = first, i = 0; i < n && r < last; r++)
+    for (int64_t c = lower ? 0 : edge(r), to = lower ? edge(r) : cols; c < to; c++, i++) {
       y[i] = r;
       y[n + i] = c;
     }

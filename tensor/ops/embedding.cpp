@@ -5,6 +5,7 @@
 #include "tensor/kernels/index.h"
 #include "tensor/kernels/scatter.h"
 #include "tensor/ops.h"
+#include "tensor/ops/expect.h"
 #include "tensor/promote.h"
 #include "tensor/view.h"
 
@@ -59,6 +60,8 @@ const Op embedding{{
       const Tensor index = indices_of(a[0]);
       check(a[1].dim() == 2, "'weight' must be 2-D, got shape ", a[1].shape());
       padding_row(a.value(2), a[1].size(0));
+      check(a[1].size(0) > 0 || index.numel() == 0, "'weight' has no rows: got shape ",
+            a[1].shape());
       if (a.given(3)) renormalise(a[1], index, a.number(3), a.number(4));
       const Tensor weight = packed(a[1]);
       DimVector shape(index.shape());
@@ -93,6 +96,9 @@ const Op embedding_backward{{
     .kernel = function([](auto& a) {
       const Dtype compute = compute_dtype(a[0].dtype());
       const Tensor g = packed(a[0], compute), index = packed(a[1], Dtype::Int64);
+      DimVector shape(index.shape());
+      shape.push_back(g.size(-1));
+      expect_shape("grad", g, shape);
       const Tensor y = gotorch::empty(DimVector{a.integer(2), g.size(-1)}, compute);
       const auto run = [&]<class T>() {
         return kernels::embedding_backward(g.template data<T>(), index.template data<int64_t>(),

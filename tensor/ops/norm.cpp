@@ -329,6 +329,11 @@ const Op batch_norm_kernel{{
       const Tensor& x = a[0];
       const Tensor rm = a.tensor_or(1), rv = a.tensor_or(2);
       check_channels(x, {rm, rv, a.tensor_or(3), a.tensor_or(4)});
+      check<ValueError>(a.flag(5) || (rm.defined() && rv.defined()),
+                        "Expected running_mean and running_var to be defined when training=False");
+      if (a.flag(5))
+        for (const Tensor& running : {rm, rv})
+          if (running.defined()) running.prepare_write();
       const int64_t n = x.size(0), c = x.size(1);
       const int64_t space = n * c != 0 ? x.numel() / (n * c) : 0;
       const Dtype compute = compute_dtype(x.dtype());
@@ -356,9 +361,8 @@ const Op batch_norm_kernel{{
       });
       if (a.flag(5)) {
         for (const auto& [running, moved] : {std::pair(rm, rmc), std::pair(rv, rvc)}) {
-          if (!running.defined()) continue;
-          running.before_write();
-          copy_elements(running, moved);
+          if (running.defined())
+            running.written_by([to = running, from = moved] { copy_elements(to, from); });
         }
       }
       return {rounded(y, x.dtype()), mean_, rstd};
@@ -386,10 +390,6 @@ const Op batch_norm{{
         check<ValueError>(x.dim() < 2 || x.size(1) == 0 || x.numel() != x.size(1),
                           "Expected more than 1 value per channel when training, got input size ",
                           x.shape());
-      else
-        check<ValueError>(
-            a.given(1) && a.given(2),
-            "Expected running_mean and running_var to be defined when training=False");
       return std::move(batch_norm_kernel.all(x, a.tensor_or(1), a.tensor_or(2), a.tensor_or(3),
                                              a.tensor_or(4), training, a.number(6),
                                              a.number(7))[0]);

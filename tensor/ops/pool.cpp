@@ -1,6 +1,8 @@
 // Pooling over windows, and over windows chosen by the output size.
 #include "tensor/kernels/pool.h"
 
+#include "tensor/allocator.h"
+#include "tensor/kernels/bad_index.h"
 #include "tensor/ops.h"
 #include "tensor/ops/spatial.h"
 
@@ -9,12 +11,6 @@ namespace {
 
 using kernels::PoolWindows;
 using kernels::Spatial;
-
-Spatial spread(Dims list, size_t dims, int64_t otherwise, const char* name) {
-  check(list.size() == dims || list.size() == 1, name,
-        " must either be a single int, or a tuple of ", dims, " ints, got ", list);
-  return ops::spread(list, dims, otherwise);
-}
 
 // kernel, stride, padding[, dilation] from position `at`; as many spatial dims as the kernel has.
 kernels::PoolShape pool_shape(Dims x, const Args& a, size_t at, bool dilated, bool ceil_mode) {
@@ -81,26 +77,54 @@ void check_dims(const Tensor& x, size_t dims) {
           x.shape());
 }
 
-DimVector full_list(Dims list, size_t dims) {
-  return list.size() == 1 ? DimVector(dims, list[0]) : DimVector(list);
+DimVector full_list(Dims list, size_t dims, const char* name) {
+  const Spatial all = spread(list, dims, 1, name);
+  return DimVector(Dims(all).last(dims));
+}
+
+// The windows of _adaptive_avg and _adaptive_max for results of spatial size `size`.
+PoolWindows adaptive_of(Dims x, Dims size) {
+  for (int64_t n : size)
+    check(n >= 0, "elements of output_size must be greater than or equal to 0, but got ", size);
+  expect_room(static_cast<size_t>(numel_of(size)));
+  return kernels::adaptive_windows(spatial_of(x, size.size()), spatial_of(size, size.size()));
+}
+
+// The shape whose last dims are `size` and whose others are those of g.
+DimVector with_size(const Tensor& g, Dims size) {
+  spatial_of(g.shape(), size.size());
+  DimVector out(g.shape().first(g.shape().size() - size.size()));
+  out.append(size.begin(), size.end());
+  numel_of(out);
+  return out;
+}
+
+// Indices into planes of `in` elements, packed.
+Tensor checked_indices(const Tensor& indices, int64_t in) {
+  expect_dtype("indices", indices, Dtype::Int64);
+  const Tensor index = packed(indices);
+  if (const auto bad = kernels::find_bad_index(index.data<int64_t>(), index.numel(), 0, in))
+    fail<IndexError>("index ", bad->value, " is out of bounds for a plane of ", in, " elements");
+  return index;
 }
 
 // The public forms: (input, kernel_size, stride, padding, ...).
 Tensors max_pool(const Args& a, size_t dims) {
   check_dims(a[0], dims);
-  const DimVector kernel = full_list(a.ints(1), dims);
+  const DimVector kernel = full_list(a.ints(1), dims, "kernel_size");
   const bool own_stride = a.given(2) && !a.ints(2).empty();
-  return max_pool_kernel.all(a[0], kernel, own_stride ? full_list(a.ints(2), dims) : kernel,
-                             a.ints(3), a.ints(4), a.flag(5));
+  return max_pool_kernel.all(a[0], kernel,
+                             own_stride ? full_list(a.ints(2), dims, "stride") : kernel, a.ints(3),
+                             a.ints(4), a.flag(5));
 }
 
 Tensor avg_pool(const Args& a, size_t dims, const Value& divisor) {
   check_dims(a[0], dims);
-  const DimVector kernel = full_list(a.ints(1), dims);
+  const DimVector kernel = full_list(a.ints(1), dims, "kernel_size");
   const bool own_stride = a.given(2) && !a.ints(2).empty();
   check(divisor.is_none() || divisor.scalar().to<int64_t>() != 0, "divisor must be not zero");
-  return avg_pool_kernel(a[0], kernel, own_stride ? full_list(a.ints(2), dims) : kernel, a.ints(3),
-                         a.flag(4), a.flag(5), divisor.is_none() ? Value(0) : divisor);
+  return avg_pool_kernel(a[0], kernel, own_stride ? full_list(a.ints(2), dims, "stride") : kernel,
+                         a.ints(3), a.flag(4), a.flag(5), divisor.is_none() ? Value(0) : divisor);
 }
 
 }  // namespace
@@ -111,11 +135,10 @@ const Op max_pool_backward{{
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
       const Tensor& g = a[0];
-      const size_t dims = a.ints(2).size();
-      DimVector shape(g.shape().first(g.shape().size() - dims));
-      shape.append(a.ints(2).begin(), a.ints(2).end());
-      const Tensor index = packed(a[1]);
-      const int64_t in = numel_of(a.ints(2)), planes = planes_of(g.shape(), dims);
+      const DimVector shape = with_size(g, a.ints(2));
+      expect_shape("indices", a[1], g.shape());
+      const Tensor index = checked_indices(a[1], numel_of(a.ints(2)));
+      const int64_t in = numel_of(a.ints(2)), planes = planes_of(g.shape(), a.ints(2).size());
       return in_compute_type(g.dtype(), shape, [&]<class T>(T* dx, Dtype d) {
         std::fill_n(dx, planes * in, T(0));
         kernels::max_pool_backward(planes, in, planes ? g.numel() / planes : 0,
@@ -134,20 +157,23 @@ const Op take_in_planes{{
     .doc = "The elements of each plane (the last `dims` dims) of input that indices name.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
+      check(a.integer(2) >= 0 && a.integer(2) <= a[0].dim(), "expected up to ", a[0].dim(),
+            " dims, got ", a.integer(2));
       const auto dims = static_cast<size_t>(a.integer(2));
-      const Tensor index = packed(a[1]);
       const int64_t planes = planes_of(a[0].shape(), dims);
+      const int64_t in = numel_of(a[0].shape().last(dims));
+      check(a[1].dim() >= a[0].dim() - a.integer(2) &&
+                same(a[1].shape().first(a[0].shape().size() - dims),
+                     a[0].shape().first(a[0].shape().size() - dims)),
+            "expected indices for the planes of shape ", a[0].shape(), ", got shape ",
+            a[1].shape());
+      const Tensor index = checked_indices(a[1], in);
       return in_compute_type(a[0].dtype(), DimVector(index.shape()), [&]<class T>(T* y, Dtype d) {
         const Tensor x = packed(a[0], d);
-        const int64_t in = planes ? x.numel() / planes : 0,
-                      out = planes ? index.numel() / planes : 0;
+        const int64_t out = planes ? index.numel() / planes : 0;
         for (int64_t p = 0; p < planes; p++)
-          for (int64_t i = 0; i < out; i++) {
-            const int64_t at = index.data<int64_t>()[p * out + i];
-            check<IndexError>(at >= 0 && at < in, "index ", at, " is out of bounds for a plane of ",
-                              in, " elements");
-            y[p * out + i] = x.data<T>()[p * in + at];
-          }
+          for (int64_t i = 0; i < out; i++)
+            y[p * out + i] = x.data<T>()[p * in + index.data<int64_t>()[p * out + i]];
       });
     }),
     .grad = {wrt("input", "indices",
@@ -217,9 +243,10 @@ const Op avg_pool_backward{{
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
       const size_t dims = a.ints(1).size();
-      DimVector x(a[0].shape().first(a[0].shape().size() - dims));
-      x.append(a.ints(1).begin(), a.ints(1).end());
+      const DimVector x = with_size(a[0], a.ints(1));
+      check(a.ints(2).size() == dims, "expected a kernel of ", dims, " sizes, got ", a.ints(2));
       const auto w = kernels::average_windows(pool_shape(x, a, 2, false, a.flag(5)), a.flag(6));
+      expect_shape("grad", a[0], with_spatial(x, w.out, dims));
       return average_backward(a[0], x, w, dims, a.integer(7));
     }),
     .grad = {wrt("grad", "",
@@ -279,11 +306,8 @@ const Op adaptive_avg_backward{{
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
       const size_t dims = a.ints(1).size();
-      DimVector x(a[0].shape().first(a[0].shape().size() - dims));
-      x.append(a.ints(1).begin(), a.ints(1).end());
-      return average_backward(
-          a[0], x, kernels::adaptive_windows(spatial_of(x, dims), spatial_of(a[0].shape(), dims)),
-          dims, 0);
+      const DimVector x = with_size(a[0], a.ints(1));
+      return average_backward(a[0], x, adaptive_of(x, a[0].shape().last(dims)), dims, 0);
     }),
     .grad = {wrt(
         "grad", "",
@@ -296,10 +320,7 @@ const Op adaptive_avg{{
     .doc = "Means of windows chosen so that the result has spatial size `size`.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
-      const size_t dims = a.ints(1).size();
-      const auto w =
-          kernels::adaptive_windows(spatial_of(a[0].shape(), dims), spatial_of(a.ints(1), dims));
-      return average(a[0], w, dims, 0);
+      return average(a[0], adaptive_of(a[0].shape(), a.ints(1)), a.ints(1).size(), 0);
     }),
     .grad = {wrt("input", "",
                  [](auto& s) {
@@ -315,7 +336,7 @@ const Op adaptive_avg_pool1d{{
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) {
       check_dims(a[0], 1);
-      return adaptive_avg(a[0], full_list(a.ints(1), 1));
+      return adaptive_avg(a[0], full_list(a.ints(1), 1, "output_size"));
     }),
     .samples = {{in(-1, 1, {2, 3, 7}), dims({3})}},
 }};
@@ -326,7 +347,7 @@ const Op adaptive_avg_pool2d{{
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
       check_dims(a[0], 2);
-      return adaptive_avg(a[0], full_list(a.ints(1), 2));
+      return adaptive_avg(a[0], full_list(a.ints(1), 2, "output_size"));
     }),
     .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({3, 2})}, {in(-1, 1, {2, 3, 6, 7}), dims({1})}},
 }};
@@ -336,11 +357,7 @@ const Op adaptive_max{{
     .doc = "The largest elements of windows chosen so that the result has spatial size `size`.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) -> Tensors {
-      const size_t dims = a.ints(1).size();
-      return largest(
-          a[0],
-          kernels::adaptive_windows(spatial_of(a[0].shape(), dims), spatial_of(a.ints(1), dims)),
-          dims);
+      return largest(a[0], adaptive_of(a[0].shape(), a.ints(1)), a.ints(1).size());
     }),
     .grad = {wrt("input", "indices",
                  [](auto& s) {
@@ -356,7 +373,7 @@ const Op adaptive_max_pool2d{{
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
       check_dims(a[0], 2);
-      return adaptive_max(a[0], full_list(a.ints(1), 2));
+      return adaptive_max(a[0], full_list(a.ints(1), 2, "output_size"));
     }),
     .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({3, 2})}},
 }};
@@ -367,7 +384,7 @@ const Op adaptive_max_pool1d{{
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
       check_dims(a[0], 1);
-      return adaptive_max(a[0], full_list(a.ints(1), 1));
+      return adaptive_max(a[0], full_list(a.ints(1), 1, "output_size"));
     }),
     .samples = {{in(-1, 1, {2, 3, 7}), dims({3})}},
 }};
@@ -378,7 +395,7 @@ const Op adaptive_max_pool3d{{
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
       check_dims(a[0], 3);
-      return adaptive_max(a[0], full_list(a.ints(1), 3));
+      return adaptive_max(a[0], full_list(a.ints(1), 3, "output_size"));
     }),
     .samples = {{in(-1, 1, {2, 3, 4, 3, 2}), dims({2, 2, 1})}},
 }};
@@ -389,7 +406,7 @@ const Op adaptive_avg_pool3d{{
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
       check_dims(a[0], 3);
-      return adaptive_avg(a[0], full_list(a.ints(1), 3));
+      return adaptive_avg(a[0], full_list(a.ints(1), 3, "output_size"));
     }),
     .samples = {{in(-1, 1, {2, 3, 4, 3, 2}), dims({2, 2, 1})}},
 }};

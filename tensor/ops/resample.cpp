@@ -2,6 +2,8 @@
 #include <array>
 #include <cmath>
 
+#include "tensor/allocator.h"
+#include "tensor/buffer.h"
 #include "tensor/copy.h"
 #include "tensor/ops.h"
 
@@ -26,8 +28,8 @@ Mode mode_of(std::string_view mode, int64_t spatial) {
 
 // For each place along one dimension of the result: the places it is computed from, and their weights.
 struct Taps {
-  std::vector<std::vector<int64_t>> places;  // [tap][output]
-  std::vector<std::vector<double>> weights;  // the same; empty: one tap of weight 1
+  std::vector<Buffer<int64_t>> places;  // [tap][output]
+  std::vector<Buffer<double>> weights;  // the same; empty: one tap of weight 1
 };
 
 // Weights of the four points around x (Keys 1981), a = -0.75, for t in [0, 1) past the second.
@@ -144,6 +146,9 @@ const Op interpolate{{
               "Input and output sizes should be greater than 0, but got input (", a[0].shape(),
               ") and output size ", size);
       }
+      DimVector whole(a[0].shape().first(2));
+      whole.append(size.begin(), size.end());
+      expect_room(static_cast<size_t>(bytes_of(whole, a[0].item_size())));
       if (mode == Mode::Area)
         return spatial == 1   ? adaptive_avg_pool1d(a[0], size)
                : spatial == 2 ? adaptive_avg_pool2d(a[0], size)
@@ -185,13 +190,14 @@ const Op pixel_shuffle{{
       DimVector shape = shuffled_shape(x, "pixel_shuffle"), whole = shape;
       check(r > 0, "pixel_shuffle expects a positive upscale_factor, but got ", r);
       const int64_t c = x.size(-3), h = x.size(-2), w = x.size(-1);
+      check<ValueError>(r <= INT32_MAX, "upscale factor is too large: got upscale_factor=", r);
       check(c % (r * r) == 0,
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
             "of upscale_factor, but input.size(-3)=",
-            c, " is not divisible by ", r * r);
+            c, " is not divisible by the square of ", r);
       const size_t leading = shape.size();
       for (int64_t n : {c / (r * r), r, r, h, w}) shape.push_back(n);
-      for (int64_t n : {c / (r * r), h * r, w * r}) whole.push_back(n);
+      for (int64_t n : {c / (r * r), numel_of({{h, r}}), numel_of({{w, r}})}) whole.push_back(n);
       return reshape(permute(reshape(x, shape), last_five(leading, {0, 3, 1, 4, 2})), whole);
     }),
     .samples = {{in(-1, 1, {2, 8, 2, 3}), 2}},
@@ -215,7 +221,7 @@ const Op pixel_unshuffle{{
             h, " and ", w, " for ", r);
       const size_t leading = shape.size();
       for (int64_t n : {c, h / r, r, w / r, r}) shape.push_back(n);
-      for (int64_t n : {c * r * r, h / r, w / r}) whole.push_back(n);
+      for (int64_t n : {numel_of({{c, r, r}}), h / r, w / r}) whole.push_back(n);
       return reshape(permute(reshape(x, shape), last_five(leading, {0, 2, 4, 1, 3})), whole);
     }),
     .samples = {{in(-1, 1, {2, 2, 4, 6}), 2}},

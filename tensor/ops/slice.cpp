@@ -1,8 +1,10 @@
 // Parts of a tensor as views of its memory, and the ops that put a gradient back where the part was.
 #include <cstring>
 
+#include "tensor/allocator.h"
 #include "tensor/copy.h"
 #include "tensor/ops.h"
+#include "tensor/ops/expect.h"
 #include "tensor/view.h"
 
 namespace gotorch::ops {
@@ -46,8 +48,17 @@ template <class Part>
 Tensor added(const Tensor& g, Dims shape, Part part) {
   Tensor out = gotorch::empty(shape, g.dtype());
   std::memset(out.raw(), 0, out.bytes());
-  if (g.numel() > 0) add_overlapping(part(out), g);
+  const Tensor place = part(out);
+  expect_shape("grad", g, place.shape());
+  if (g.numel() > 0) add_overlapping(place, g);
   return out;
+}
+
+// The view of x that `op` takes, checked as the op checks its arguments.
+template <class... A>
+Tensor part_of(const Op& op, const Tensor& x, const A&... args) {
+  const Value values[] = {Value(x), Value(args)...};
+  return op.def().kernel.function(Args(values))[0];
 }
 
 int64_t dim_of_parts(const Args& a, size_t at, const char* what) {
@@ -55,9 +66,18 @@ int64_t dim_of_parts(const Args& a, size_t at, const char* what) {
   return wrap_dim(a.integer(at), a[0].dim());
 }
 
+// So many views, each of them an object: memory would run out long after it was clear that it will.
+void expect_room_for(int64_t views) {
+  size_t bytes;
+  if (__builtin_mul_overflow(static_cast<size_t>(views), sizeof(TensorImpl), &bytes))
+    bytes = SIZE_MAX;
+  expect_room(bytes);
+}
+
 DimVector equal_parts(int64_t size, int64_t each) {
   if (size == 0) return {0};
   const int64_t n = (size - 1) / each + 1;
+  expect_room_for(n);
   DimVector sizes(static_cast<size_t>(n), each);
   sizes.back() = size - (n - 1) * each;
   return sizes;
@@ -100,8 +120,7 @@ const Op slice_backward{{
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       return placed(a[0], a.ints(1), [&](const Tensor& y) {
-        return slice.def().kernel.function(
-            Args(std::array<Value, 5>{y, a.value(2), a.value(3), a.value(4), a.value(5)}))[0];
+        return part_of(slice, y, a.value(2), a.value(3), a.value(4), a.value(5));
       });
     }),
     .grad = {wrt(
@@ -160,10 +179,8 @@ const Op select_backward{{
     .scope = Scope::Internal,
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      return placed(a[0], a.ints(1), [&](const Tensor& y) {
-        const int64_t dim = wrap_dim(a.integer(2), y.dim()), index = a.integer(3);
-        return selected(y, dim, index < 0 ? index + y.shape()[dim] : index);
-      });
+      return placed(a[0], a.ints(1),
+                    [&](const Tensor& y) { return part_of(select, y, a.value(2), a.value(3)); });
     }),
     .grad = {wrt("grad", "", [](auto& s) { return select(s.g(), s.integer(2), s.integer(3)); })},
     .samples = {{in(-1, 1, {3}), dims({3, 5}), 1, -2}},
@@ -238,6 +255,7 @@ const Op chunk{{
     .kernel = compose([](auto& a) {
       const int64_t size = a[0].shape()[dim_of_parts(a, 2, "chunk")], chunks = a.integer(1);
       check(chunks > 0, "chunk expects `chunks` to be greater than 0, got: ", chunks);
+      if (size == 0) expect_room_for(chunks);
       // Of nothing there are as many empty parts as were asked for.
       const DimVector sizes = size == 0 ? DimVector(static_cast<size_t>(chunks), 0)
                                         : equal_parts(size, (size - 1) / chunks + 1);
@@ -255,6 +273,7 @@ const Op unbind{{
       check<IndexError>(a[0].dim() > 0, "Dimension specified as ", a.integer(1),
                         " but tensor has no dimensions");
       const int64_t dim = wrap_dim(a.integer(1), a[0].dim());
+      expect_room_for(a[0].shape()[dim]);
       Tensors out;
       for (int64_t i = 0; i < a[0].shape()[dim]; i++) out.push_back(selected(a[0], dim, i));
       return out;
@@ -305,8 +324,7 @@ const Op diagonal_backward{{
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       return placed(a[0], a.ints(1), [&](const Tensor& y) {
-        return diagonal_of(y, a.integer(2), wrap_dim(a.integer(3), y.dim()),
-                           wrap_dim(a.integer(4), y.dim()));
+        return part_of(diagonal, y, a.value(2), a.value(3), a.value(4));
       });
     }),
     .grad = {wrt(
@@ -348,7 +366,7 @@ const Op unfold_backward{{
     .dtypes = kAll,
     .kernel = function([](auto& a) {
       return added(a[0], a.ints(1), [&](const Tensor& y) {
-        return windows(y, wrap_dim(a.integer(2), y.dim()), a.integer(3), a.integer(4));
+        return part_of(unfold, y, a.value(2), a.value(3), a.value(4));
       });
     }),
     .grad = {wrt("grad", "",
@@ -390,8 +408,9 @@ const Op as_strided_backward{{
     .scope = Scope::Internal,
     .dtypes = kAll,
     .kernel = function([](auto& a) {
-      return added(a[0], a.ints(1),
-                   [&](const Tensor& y) { return alias(y, a.ints(2), a.ints(3), a.integer(4)); });
+      return added(a[0], a.ints(1), [&](const Tensor& y) {
+        return part_of(as_strided, y, a.value(2), a.value(3), a.value(4));
+      });
     }),
     .grad = {wrt("grad", "",
                  [](auto& s) {

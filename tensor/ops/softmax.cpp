@@ -3,6 +3,7 @@
 
 #include "tensor/copy.h"
 #include "tensor/ops.h"
+#include "tensor/ops/expect.h"
 
 namespace gotorch::ops {
 namespace {
@@ -19,6 +20,7 @@ kernels::Axis axis_of(const Tensor& x, int64_t dim) {
 // A kernel over one or two inputs of the shape of the first; 16-bit floats are computed in float32.
 template <class F>
 Tensor along(const Tensor& a, const Tensor& b, int64_t dim, F&& kernel) {
+  if (b.defined()) expect_shape("result", b, a.shape());
   const Dtype compute = compute_dtype(a.dtype());
   const Tensor x = packed(a, compute), y = b.defined() ? packed(b, compute) : Tensor();
   Tensor out = gotorch::empty(a.shape(), compute);

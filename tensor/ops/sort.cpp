@@ -1,6 +1,7 @@
 // Order: sort, the k largest, medians, distinct values, places in sorted sequences.
 #include "tensor/kernels/sort.h"
 
+#include "tensor/buffer.h"
 #include "tensor/copy.h"
 #include "tensor/kernels/unique.h"
 #include "tensor/ops.h"
@@ -105,9 +106,9 @@ Tensors distinct_slices(const Tensor& x, int64_t d, bool sort_first, bool want_i
   const int64_t dim = wrap_dim(d, x.dim());
   const Tensor rows = packed(transposed(x, 0, dim));
   const int64_t n = rows.shape()[0], width = n > 0 ? rows.numel() / n : 0;
-  std::vector<int64_t> order(static_cast<size_t>(n)), run(static_cast<size_t>(n));
+  Buffer<int64_t> order(static_cast<size_t>(n)), run(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; i++) order[i] = i;
-  std::vector<int64_t> first, count;
+  Buffer<int64_t> first, count;
   sortable(x.dtype(), [&]<class T>() {
     const T* v = as<T>(rows);
     const auto row = [&](int64_t i) {
@@ -133,7 +134,7 @@ Tensors distinct_slices(const Tensor& x, int64_t d, bool sort_first, bool want_i
       run[order[i]] = static_cast<int64_t>(first.size()) - 1;
     }
   });
-  const auto list = [](const std::vector<int64_t>& v, bool wanted) {
+  const auto list = [](const Buffer<int64_t>& v, bool wanted) {
     return tensor_of<int64_t>(wanted ? std::span<const int64_t>(v) : std::span<const int64_t>(),
                               wanted ? static_cast<int64_t>(v.size()) : 0);
   };
