@@ -39,6 +39,7 @@ TESTED = [*COMPILED, needs.google_test, needs.google_benchmark]
 # target: system needs, PyPI packages, preset, CMake variables, CMake target
 TARGETS = {
     "train": (COMPILED, ["build", "train"], "release", EXTENSION, "_C"),
+    "train-cpp": (COMPILED, ["build", "train"], "release", EXTENSION, "train_digits"),
     "test": (TESTED, ["build", "train", "test", "oracle"], "release", EVERYTHING, "all"),
     "bench": (TESTED, ["build", "test", "oracle"], "release", EVERYTHING, "all"),
     "asan": (TESTED, ["build"], "asan", {}, "all"),
