@@ -102,6 +102,8 @@ def require(checks):
         missing = needs.missing(checks)
     if missing:
         sys.exit(needs.report(missing))
+    if needs.compiler in checks:
+        needs.export_compiler()
 
 
 def make_venv():
