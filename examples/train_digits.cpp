@@ -8,7 +8,6 @@
 // one. A fifth of the rows, chosen at random but always the same, is for testing. The weights go
 // to digits.safetensors after every epoch, and are the same bits at any number of threads.
 #include <signal.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -104,7 +103,6 @@ void run(const std::string& path, int epochs) {
   Generator random(kSeed);  // of the pipeline, which runs beside training
   const Sequential net = network();
   Optimizer optimizer = AdamW(net.parameters(), {.lr = 2e-3});
-  const bool live = isatty(STDOUT_FILENO);  // then the line of an epoch shows every step
   const auto start = std::chrono::steady_clock::now();
   int64_t samples = 0;
   double right = 0;
@@ -120,23 +118,19 @@ void run(const std::string& path, int epochs) {
     auto batches = rt::stage(s, rt::grouped(s, digits, 64), DefaultCollate(), {.capacity = 2});
     auto steps = rt::stage(s, batches, [&](Digit b) { return train(net, optimizer, b); });
 
-    const int64_t before = samples;
     double loss = 0;
-    const auto log = [&](const char* start_of_line, const char* end_of_line) {
-      const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-      std::printf("%sepoch %3d/%d loss %.4f accuracy %.3f %7.0f samples/s%s", start_of_line, epoch,
-                  epochs, loss / double(samples - before), right, samples / spent.count(),
-                  end_of_line);
-      std::fflush(stdout);
-    };
+    int64_t seen = 0;
     for (const Step& step : steps) {
-      samples += step.samples;
+      seen += step.samples;
       loss += step.loss * double(step.samples);
-      if (live) log("\r", "");
     }
     s.join();
+    samples += seen;
     right = accuracy(net, test_set);
-    log(live ? "\r" : "", "\n");
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    std::printf("epoch %3d/%d loss %.4f accuracy %.3f %7.0f samples/s\n", epoch, epochs,
+                loss / double(seen), right, double(samples) / spent.count());
+    std::fflush(stdout);
     save_safetensors(kWeights, net.state_dict());
   }
   std::printf("test accuracy %.4f; weights %s\n", right, kWeights);
