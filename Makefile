@@ -8,10 +8,11 @@ venv   := .venv/bin/python
 cores  := $(shell nproc)
 ctest  := .venv/bin/ctest --parallel $(cores) --output-on-failure --no-tests=error --test-dir
 
-.PHONY: help train test bench check tidy format asan tsan wheel clean
+.PHONY: help train train-cpp test bench check tidy format asan tsan wheel clean
 
 help:
 	@echo "make train [ARGS=...]   train a network on handwritten digits (ARGS=--help lists options)"
+	@echo "make train-cpp [ARGS=n] the same in C++, from a CSV file, for n epochs (20)"
 	@echo "make test [ARGS=...]    build and run every test; ARGS go to pytest"
 	@echo "make bench [ARGS=...]   measure against PyTorch; ARGS go to bench/vs_torch.py"
 	@echo "make check              format, lint, layering, sizes"
@@ -24,6 +25,11 @@ help:
 train:
 	@$(setup) train
 	@$(venv) examples/train_digits.py $(ARGS)
+
+train-cpp:
+	@$(setup) train-cpp
+	@$(venv) examples/digits_csv.py build/digits.csv
+	@build/release/examples/train_digits build/digits.csv $(ARGS)
 
 test:
 	@$(setup) test

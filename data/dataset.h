@@ -48,6 +48,7 @@ class TensorDataset {
         tensors_);
   }
 
+  const std::tuple<T...>& tensors() const { return tensors_; }
   int64_t size() const { return std::get<0>(tensors_).size(0); }
   std::tuple<T...> get(int64_t i) const {
     return std::apply([&](const auto&... t) { return std::tuple(row_of(t, i)...); }, tensors_);

@@ -45,11 +45,27 @@ bool wait_for_signal(Goroutine& me, int64_t ns) {
   return me.signal.load(std::memory_order_acquire) != 0;
 }
 
+// Asks the interrupt check, unless this thread did within the last 50 ms: many short waits are interrupted like a long one.
+bool interrupted(const ParkSpec& spec) {
+  thread_local int64_t next_ns = 0;
+  if (!spec.interruptible || now_ns() < next_ns) return false;
+  next_ns = now_ns() + kInterruptSliceNs;
+  return interrupt_requested();
+}
+
+// Ends the wait for this reason, if nobody else has ended it.
+void give_up(Goroutine& me, WakeReason reason) {
+  if (claim(me, reason)) return;
+  while (!wait_for_signal(me, kForever)) {  // the claimer is about to signal
+  }
+}
+
 void park_native(Goroutine& me, const ParkSpec& spec) {
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
   // We may wait for goroutines that a shutdown() left behind.
   if (!backlog().inject.empty()) scheduler().wake(1);
+  if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
   for (const int64_t start = now_ns(); now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {
       if (me.signal.load(std::memory_order_acquire)) return;
@@ -59,15 +75,8 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
     const int64_t left =
         spec.deadline_ns == kForever ? kForever : std::max<int64_t>(0, spec.deadline_ns - now_ns());
     if (wait_for_signal(me, std::min<int64_t>(left, kInterruptSliceNs))) return;
-    WakeReason reason = WakeReason::Timeout;
-    if (spec.deadline_ns > now_ns()) {
-      if (!spec.interruptible || !interrupt_requested()) continue;
-      reason = WakeReason::Interrupted;
-    }
-    if (claim(me, reason)) return;
-    while (!wait_for_signal(me, kForever)) {  // the claimer is about to signal
-    }
-    return;
+    if (spec.deadline_ns <= now_ns()) return give_up(me, WakeReason::Timeout);
+    if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "runtime/chan.h"
 #include "runtime/scope.h"
@@ -20,6 +21,21 @@ struct StageOptions {
   int workers = 1;       // calls of the function that run at once
   int64_t capacity = 0;  // results that may wait for their receiver
 };
+
+// Runs f() as a goroutine that fills `out`: then closes it, with the error if f throws, which also fails the scope.
+template <class T, class F>
+void fill(scope& s, const chan<T>& out, F f) {
+  s.go([out, f = std::move(f)]() mutable {
+    std::exception_ptr error;
+    try {
+      f();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    out.close(error);
+    if (error) std::rethrow_exception(error);
+  });
+}
 
 // Applies f to each value of `in`; results come out in the order of the values, however many
 // workers there are. The result channel is closed after the last one. If f throws, or `in` was
@@ -69,15 +85,8 @@ auto stage(scope& s, chan<In> in, F f, StageOptions options = {}) {
       }
     });
   }
-  s.go([out, order] {
-    std::exception_ptr error;
-    try {
-      while (std::optional<Promise> result = order.receive()) out.send(*result->receive());
-    } catch (...) {
-      error = std::current_exception();
-    }
-    out.close(error);
-    if (error) std::rethrow_exception(error);
+  fill(s, out, [out, order] {
+    while (std::optional<Promise> result = order.receive()) out.send(*result->receive());
   });
   return out;
 }
@@ -88,15 +97,27 @@ template <class F>
 auto source(scope& s, F next, int64_t capacity = 0) {
   using T = typename std::invoke_result_t<F&>::value_type;
   chan<T> out(capacity);
-  s.go([out, next]() mutable {
-    std::exception_ptr error;
-    try {
-      while (std::optional<T> value = next()) out.send(std::move(*value));
-    } catch (...) {
-      error = std::current_exception();
+  fill(s, out, [out, next]() mutable {
+    while (std::optional<T> value = next()) out.send(std::move(*value));
+  });
+  return out;
+}
+
+// The values of `in` in vectors of `size`, in order; the last may be shorter. Errors pass as through a stage.
+//   chan<std::vector<Image>> batches = grouped(s, images, 64);
+template <class T>
+auto grouped(scope& s, chan<T> in, int64_t size, int64_t capacity = 0) {
+  if (size < 1) {
+    throw std::invalid_argument("grouped: size must be at least 1, got " + std::to_string(size));
+  }
+  chan<std::vector<T>> out(capacity);
+  fill(s, out, [in, out, size] {
+    std::vector<T> group;
+    while (std::optional<T> value = in.receive()) {
+      group.push_back(std::move(*value));
+      if (std::ssize(group) == size) out.send(std::exchange(group, {}));
     }
-    out.close(error);
-    if (error) std::rethrow_exception(error);
+    if (!group.empty()) out.send(std::move(group));
   });
   return out;
 }

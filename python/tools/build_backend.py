@@ -4,6 +4,7 @@
 missing compiler or missing headers are named, with the command that brings them, before the build.
 """
 
+import contextlib
 import sys
 
 import needs
@@ -17,14 +18,16 @@ from scikit_build_core.build import (  # noqa: F401 (pip calls them)
     prepare_metadata_for_build_wheel,
 )
 
+# pip calls each function below in a process of its own.
+with contextlib.suppress(needs.Missing):
+    needs.export_compiler()
+
 
 def get_requires_for_build_wheel(config_settings=None):
-    try:
-        needs.compiler()
-        needs.python_headers()
-        boost = needs.boost_requirements()
-    except needs.Missing as missing:
-        sys.exit(needs.report([missing]))
+    boost = []
+    lacking = needs.missing([needs.compiler, needs.python_headers, lambda: boost.extend(needs.boost_requirements())])
+    if lacking:
+        sys.exit(needs.report(lacking))
     return scikit.get_requires_for_build_wheel(config_settings) + boost
 
 

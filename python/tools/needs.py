@@ -56,25 +56,37 @@ def report(missing):
 
 
 def compiler():
-    """The C++ compiler's command, as a list."""
-    command = shlex.split(os.environ.get("CXX", "")) or ["g++"]
-    if not shutil.which(command[0]):
-        raise Missing(f"There is no C++ compiler: {command[0]} is not on the PATH.", "g++")
-    version = _output([*command, "-dumpfullversion", "-dumpversion"]).strip()
-    if "clang" not in _output([*command, "--version"]) and int(version.split(".")[0]) < GXX_FLOOR:
-        raise Missing(
-            f"{command[0]} is version {version}, GoTorch needs g++ >= {GXX_FLOOR}. "
-            f"If a newer one is installed, name it: export CXX=g++-{GXX_FLOOR}",
-            f"g++-{GXX_FLOOR}",
-        )
-    return command
+    """The C++ compiler's command, as a list: $CXX, or the first g++ that is new enough."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    newer = [[f"g++-{version}"] for version in range(GXX_FLOOR, GXX_FLOOR + 8)]
+    old = None
+    for command in [named] if named else [["g++"], *newer]:
+        if shutil.which(command[0]):
+            version = _output([*command, "-dumpfullversion", "-dumpversion"]).strip()
+            if "clang" in _output([*command, "--version"]) or int(version.split(".")[0]) >= GXX_FLOOR:
+                return command
+            old = old or f"{command[0]} is version {version}, GoTorch needs g++ >= {GXX_FLOOR}."
+    command = named[0] if named else "g++"
+    hint = f" The variable CXX names {command}: unset it, or name another one." if named else ""
+    if old:
+        raise Missing(old + hint, f"g++-{GXX_FLOOR}")
+    raise Missing(f"There is no C++ compiler: {command} is not on the PATH.{hint}", "g++")
+
+
+def export_compiler():
+    """Lets CMake use the compiler that was found where it would not find it itself."""
+    if compiler() != ["g++"]:
+        os.environ["CXX"] = shlex.join(compiler())
 
 
 def python_headers():
     include = Path(sysconfig.get_paths()["include"])
-    if not (include / "Python.h").exists():
-        what = f"The headers of Python {PYTHON_VERSION} are missing: no Python.h in {include}."
+    if (include / "Python.h").exists():
+        return
+    what = f"The headers of Python {PYTHON_VERSION} are missing: no Python.h in {include}."
+    if include.parent == Path("/usr/include"):
         raise Missing(what, f"python{PYTHON_VERSION}-dev")
+    raise Missing(f"{what}\nThe Python in {sys.base_prefix} came without them: install it with them, or use another.")
 
 
 def venv():

@@ -39,6 +39,7 @@ TESTED = [*COMPILED, needs.google_test, needs.google_benchmark]
 # target: system needs, PyPI packages, preset, CMake variables, CMake target
 TARGETS = {
     "train": (COMPILED, ["build", "train"], "release", EXTENSION, "_C"),
+    "train-cpp": (COMPILED, ["build", "train"], "release", EXTENSION, "train_digits"),
     "test": (TESTED, ["build", "train", "test", "oracle"], "release", EVERYTHING, "all"),
     "bench": (TESTED, ["build", "test", "oracle"], "release", EVERYTHING, "all"),
     "asan": (TESTED, ["build"], "asan", {}, "all"),
@@ -101,6 +102,8 @@ def require(checks):
         missing = needs.missing(checks)
     if missing:
         sys.exit(needs.report(missing))
+    if needs.compiler in checks:
+        needs.export_compiler()
 
 
 def make_venv():

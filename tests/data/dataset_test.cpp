@@ -7,8 +7,10 @@ namespace gotorch {
 namespace {
 
 TEST(TensorDataset, ItemsAreTheRowsOfItsTensors) {
-  const TensorDataset data(ramp({3, 2}), ramp({3}, Dtype::Int64));
+  const Tensor labels = ramp({3}, Dtype::Int64);
+  const TensorDataset data(ramp({3, 2}), labels);
   EXPECT_EQ(data.size(), 3);
+  EXPECT_TRUE(std::get<1>(data.tensors()).is(labels));
   const auto [x, y] = data.get(2);
   EXPECT_EQ(values(x), (Numbers{4, 5}));
   EXPECT_EQ(y.item<int64_t>(), 2);

@@ -21,9 +21,15 @@ def test_version_is_that_of_the_build():
     assert f"project(GoTorch VERSION {gotorch.__version__} " in cmake
 
 
-def test_extension_needs_no_openmp():
-    extension = gotorch._C.__file__
-    needed = subprocess.run(["ldd", extension], capture_output=True, text=True, check=True).stdout
-    assert "libgotorch.so" in needed
-    assert "gomp" not in needed
+# What every Linux with a C++ program has.
+SYSTEM = {"libc.so", "libm.so", "libpthread.so", "librt.so", "libdl.so", "libstdc++.so", "libgcc_s.so"}
+SYSTEM |= {"linux-vdso.so", "ld-linux-x86-64.so"}
+
+
+def test_extension_needs_the_standard_libraries_and_its_own_only():
+    needed = subprocess.run(["ldd", gotorch._C.__file__], capture_output=True, text=True, check=True).stdout
     assert "not found" not in needed
+    libraries = {Path(line.split()[0]).name.split(".so")[0] + ".so" for line in needed.splitlines()}
+    own = {name for name in libraries if name.startswith(("libgotorch", "libboost_"))}
+    assert "libgotorch.so" in own
+    assert libraries - own <= SYSTEM

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -326,6 +327,33 @@ TEST_P(Goroutines, AnInterruptEndsANativeWait) {
     s.go([&] { c.receive(); });
     EXPECT_THROW(s.join(), Interrupted);
   }
+  set_interrupt_check(nullptr);
+}
+
+TEST_P(Goroutines, AnInterruptEndsOneOfManyShortWaits) {
+  chan<int> c(0);
+  scope s;
+  s.go([c] {
+    for (;;) c.send(1);
+  });
+  EXPECT_EQ(c.receive(), 1);
+  set_interrupt_check([] { return true; });
+  EXPECT_THROW(while (c.receive()){}, Interrupted);
+  set_interrupt_check(nullptr);
+}
+
+TEST_P(Goroutines, ASignalInterruptsOneNativeWait) {
+  interrupt_on(SIGUSR1);
+  chan<int> c(1);
+  raise(SIGUSR1);
+  EXPECT_THROW(c.receive(), Interrupted);
+  go([c] { c.send(1); });
+  EXPECT_EQ(c.receive(), 1);
+  background().join();
+  struct sigaction now = {};
+  sigaction(SIGUSR1, nullptr, &now);
+  EXPECT_EQ(now.sa_handler, SIG_DFL);  // the second one ends the program
+  EXPECT_THROW(interrupt_on(-1), std::invalid_argument);
   set_interrupt_check(nullptr);
 }
 

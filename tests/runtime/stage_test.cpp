@@ -103,11 +103,42 @@ TEST_P(Stage, LeavingAPipelineHalfWayStopsIt) {
   EXPECT_EQ(out.receive(), 1);
 }
 
+TEST_P(Stage, GroupsKeepTheOrderAndTheRest) {
+  for (int n : {0, 1, 3, 4, 10}) {
+    scope s;
+    std::vector<int> sizes;
+    int i = 0;
+    for (const auto& group : grouped(s, source(s, count_to(n)), 3)) {
+      sizes.push_back(static_cast<int>(group.size()));
+      for (int v : group) EXPECT_EQ(v, i++);
+    }
+    EXPECT_EQ(i, n);
+    std::vector<int> expected(static_cast<size_t>(n / 3), 3);
+    if (n % 3) expected.push_back(n % 3);
+    EXPECT_EQ(sizes, expected);
+    s.join();
+  }
+}
+
+TEST_P(Stage, AnErrorPassesThroughGroups) {
+  scope s;
+  auto groups = grouped(s,
+                        source(s,
+                               [i = 0]() mutable {
+                                 if (i == 3) throw std::out_of_range("three");
+                                 return std::optional(i++);
+                               }),
+                        2);
+  EXPECT_THROW(while (groups.receive()){}, std::out_of_range);
+  EXPECT_THROW(s.join(), std::out_of_range);
+}
+
 TEST_P(Stage, ItsOptionsAreChecked) {
   scope s;
   chan<int> in(0);
   EXPECT_THROW(stage(s, in, [](int v) { return v; }, {.workers = 0}), std::invalid_argument);
   EXPECT_THROW(stage(s, in, [](int v) { return v; }, {.capacity = -1}), std::invalid_argument);
+  EXPECT_THROW(grouped(s, in, 0), std::invalid_argument);
 }
 
 }  // namespace gotorch::runtime

@@ -1,7 +1,7 @@
 # Installs the C++ part of BUILD into a fresh prefix, moves the prefix (an installed package must be
-# relocatable), then builds and runs the program in SOURCE against it.
+# relocatable), then builds the program in SOURCE against it and runs it on images that are easy to tell apart.
 function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE failed OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  execute_process(COMMAND ${ARGN} WORKING_DIRECTORY ${work} RESULT_VARIABLE failed OUTPUT_VARIABLE out ERROR_VARIABLE out)
   if(failed)
     string(REPLACE ";" " " command "${ARGN}")
     message(FATAL_ERROR "failed: ${command}\n${out}")
@@ -11,10 +11,18 @@ endfunction()
 
 set(work ${BUILD}/consumer)
 file(REMOVE_RECURSE ${work})
+file(MAKE_DIRECTORY ${work})
 run(${CMAKE_COMMAND} --install ${BUILD} --component cpp --prefix ${work}/before)
 file(RENAME ${work}/before ${work}/prefix)
 run(${CMAKE_COMMAND} -S ${SOURCE} -B ${work}/build -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${work}/prefix
   -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_MAKE_PROGRAM=${MAKE})
 run(${CMAKE_COMMAND} --build ${work}/build)
-run(${work}/build/consumer)
-message(STATUS "${out}")
+foreach(i RANGE 99)
+  math(EXPR label "${i} % 10")
+  string(REPEAT "${label}," 64 image)
+  file(APPEND ${work}/digits.csv "${image}${label}\n")
+endforeach()
+run(${work}/build/train_digits digits.csv 1)
+if(NOT out MATCHES "epoch   1/1 loss [0-9.]+ accuracy [0-9.]+ .*test accuracy" OR NOT EXISTS ${work}/digits.safetensors)
+  message(FATAL_ERROR "unexpected: ${out}")
+endif()
