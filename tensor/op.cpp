@@ -243,6 +243,9 @@ void call_out(const Op& op, std::span<const Value> values, std::span<const Tenso
       check(!(grad_mode().enabled && (o.requires_grad() || any_requires_grad(values))),
             "functions with out=... arguments don't support automatic differentiation, but one of "
             "the arguments requires grad");
+    // Before the op runs: it may move running statistics.
+    for (const Tensor& o : out)
+      check(o.storage()->writable(), "the memory of the output tensor is read-only");
     const Args args(values);
     if (op.kind() == Kernel::Kind::Pointwise) {
       if (op.def().validate) op.def().validate(args);

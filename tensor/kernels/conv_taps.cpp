@@ -83,7 +83,8 @@ class Runner {
     const int64_t taps = c_.tap_count();
     const int64_t per_step = std::max<int64_t>(1, kDepth / std::max<int64_t>(1, taps));
     const int64_t steps = std::max<int64_t>(1, ceil_div(c_.in_channels, per_step));
-    const int64_t step_channels = ceil_div(c_.in_channels, steps);
+    // Without channels there is still one step, which writes the bias.
+    const int64_t step_channels = std::max<int64_t>(1, ceil_div(c_.in_channels, steps));
     std::vector<int64_t> offsets;
     for (int64_t c = 0; c < step_channels; c++) {
       for (int64_t offset : layout.offsets()) offsets.push_back(c * layout.channel_size() + offset);

@@ -67,14 +67,17 @@ Tensors largest(const Tensor& x, const PoolWindows& w, size_t dims) {
   return {y, index};
 }
 
+void check_not_empty(Dims x, size_t dims) {
+  for (int64_t n : x.last(dims))
+    check(n > 0, "Expected input to have non-zero size for non-batch dimensions, but got shape ",
+          x);
+}
+
 void check_dims(const Tensor& x, size_t dims) {
   const auto n = static_cast<int64_t>(dims);
   check(x.dim() == n + 1 || x.dim() == n + 2, "Expected ", n + 1, "D or ", n + 2,
         "D input, but got shape ", x.shape());
-  for (int64_t i = x.dim() - n; i < x.dim(); i++)
-    check(x.size(i) > 0,
-          "Expected input to have non-zero size for non-batch dimensions, but got shape ",
-          x.shape());
+  check_not_empty(x.shape(), dims);
 }
 
 DimVector full_list(Dims list, size_t dims, const char* name) {
@@ -87,7 +90,9 @@ PoolWindows adaptive_of(Dims x, Dims size) {
   for (int64_t n : size)
     check(n >= 0, "elements of output_size must be greater than or equal to 0, but got ", size);
   expect_room(static_cast<size_t>(numel_of(size)));
-  return kernels::adaptive_windows(spatial_of(x, size.size()), spatial_of(size, size.size()));
+  const Spatial in = spatial_of(x, size.size());
+  check_not_empty(x, size.size());
+  return kernels::adaptive_windows(in, spatial_of(size, size.size()));
 }
 
 // The shape whose last dims are `size` and whose others are those of g.

@@ -9,11 +9,11 @@ Tensor = gotorch.Tensor
 
 
 def get_item(x, index):
-    return x[index]
+    return Tensor.__getitem__(x, index)
 
 
 def set_item(x, index, value):
-    x[index] = value
+    Tensor.__setitem__(x, index, value)
     return x
 
 

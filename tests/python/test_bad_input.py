@@ -216,6 +216,7 @@ OURS = [
     ("one diagonal twice", internal("diagonal_backward", (3, 5), -1, 1, 1), [ones(0)], ["1, 1"], RuntimeError),
     ("selected from no dim", internal("select_backward", [], -1, 0), [ones(3)], ["0-dim"], IndexError),
     ("windows of step 0", internal("unfold_backward", (3, 5), 1, 3, 0), [ones(3, 3, 3)], ["step is 0"], RuntimeError),
+    ("pooled from 2**63 - 1", internal("_adaptive_avg_backward", (HUGE, 0)), [ones(1, 1, 1)], [str(HUGE), "0]"], RuntimeError),
     ("no groups", internal("_conv_weight", (3,), (2,), (1,), (1,), 0), [ones(2, 4, 5), ones(2, 6, 3)], ["groups", "0"], RuntimeError),
     ("a weight of 2 dims", internal("_conv_data", None, (5,), (2,), (1,), (1,), 2), [ones(2, 6, 3), ones(6, 2)], ["[6, 2]"], RuntimeError),
     ("no statistics", internal("_batch_norm", None, None, None, None, False, 0.1, 1e-5), [ones(4, 3, 2)], ["running_mean"], ValueError),
@@ -278,6 +279,18 @@ def test_the_smallest_integer_by_minus_1(dtype):
         for rest in (x % by, gotorch.fmod(x, by), x.clone().remainder_(by), x.clone().fmod_(by)):
             assert rest.tolist() == [0, 0]
     assert abs(x).tolist() == [low, 7]
+
+
+def test_convolution_without_channels():
+    """From none it gives the bias, to none a gradient of zeros. It did not end."""
+    x = gotorch.zeros(2, 0, 5, 5)
+    y = gotorch.nn.functional.conv2d(x, gotorch.zeros(4, 0, 3, 3), gotorch.arange(4.0))
+    assert y.amax((0, 2, 3)).tolist() == y.amin((0, 2, 3)).tolist() == [0, 1, 2, 3]
+    x = gotorch.ones(2, 4, 5, 5, requires_grad=True)
+    y = gotorch.nn.functional.conv_transpose2d(x, gotorch.zeros(4, 0, 3, 3))
+    y.sum().backward()
+    assert y.shape == (2, 0, 7, 7)
+    assert not x.grad.any()
 
 
 def test_a_triangle_without_columns_takes_no_time():
