@@ -63,4 +63,4 @@ wheel:
 	PATH=.venv/bin:$$PATH .venv/bin/auditwheel repair --wheel-dir wheelhouse dist/*.whl
 
 clean:
-	rm -rf build dist wheelhouse .venv
+	rm -rf build dist wheelhouse .venv digits.pt digits.png digits.safetensors

@@ -49,8 +49,8 @@ def accuracy(t, net, dataset):
 class Progress:
     """One line that shows how far the run is; a line per epoch where the output is not a terminal."""
 
-    def __init__(self, epochs, batches):
-        self.total, self.epochs = epochs * batches, epochs
+    def __init__(self, first, epochs, batches):
+        self.total, self.epochs = (epochs - first) * batches, epochs
         self.start, self.done, self.live = time.perf_counter(), 0, sys.stdout.isatty()
 
     def show(self, epoch, batches_done, samples, loss, right, end=False):
@@ -85,7 +85,7 @@ def train(library, options):
         first, losses, accuracies = saved["epoch"], saved["losses"], saved["accuracies"]
     loader = t.utils.data.DataLoader(train_set, batch_size=64, shuffle=True)
     loss_of = t.nn.CrossEntropyLoss()
-    progress = Progress(options.epochs - first, len(loader))
+    progress = Progress(first, options.epochs, len(loader))
     samples, right, start = 0, accuracies[-1] if accuracies else 0.0, time.perf_counter()
     for epoch in range(first, options.epochs):
         total = 0.0

@@ -104,3 +104,20 @@ def test_the_cpp_pipeline_explains_its_arguments(tmp_path):
     for arguments in (), ("digits.csv", "0"), ("digits.csv", "1", "2"):
         result = subprocess.run([TRAIN_DIGITS, *arguments], capture_output=True, text=True)
         assert (result.returncode, result.stdout) == (2, "usage: train_digits digits.csv [epochs]\n")
+
+
+def test_the_python_example_goes_on_where_it_stopped(tmp_path):
+    def run(name, *arguments):
+        files = [f"--checkpoint={name}.pt", f"--plot={name}.png"]
+        command = [sys.executable, ROOT / "examples" / "train_digits.py", *files, *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    whole = run("whole", "--epochs=2")
+    run("parts", "--epochs=1")
+    rest = run("parts", "--epochs=2", "--resume")
+    full_bar = "epoch   2/2 [" + "#" * 24 + "]"
+    assert whole[1].startswith(full_bar)
+    assert rest[0].startswith(full_bar)
+    whole, parts = (gotorch.load(tmp_path / f"{name}.pt") for name in ("whole", "parts"))
+    assert whole["losses"] == parts["losses"]
+    assert all((a == b).all() for a, b in zip(whole["net"].values(), parts["net"].values()))
