@@ -8,6 +8,14 @@ venv   := .venv/bin/python
 cores  := $(shell nproc)
 ctest  := .venv/bin/ctest --parallel $(cores) --output-on-failure --no-tests=error --test-dir
 
+# Python is not instrumented: the sanitizer has to be loaded before it, and its leaks are its own.
+library = $$($${CXX:-g++} -print-file-name=$(1))
+in_asan = LD_PRELOAD="$(call library,libasan.so) $(call library,libstdc++.so)" PYTHONMALLOC=malloc \
+  PYTHONPATH=build/asan/python UBSAN_OPTIONS=print_stacktrace=1 \
+  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=1
+# The Python tests that are worth their time there: values and shapes of all ops, and bad input.
+hostile := test_bad_input or test_ops and (values or strided or empty or gradients_are)
+
 .PHONY: help train train-cpp test bench check tidy format asan tsan wheel clean
 
 help:
@@ -18,7 +26,8 @@ help:
 	@echo "make check              format, lint, layering, sizes"
 	@echo "make tidy [ARGS=files]  clang-tidy"
 	@echo "make format             format all sources in place"
-	@echo "make asan | make tsan   C++ tests under the sanitizers"
+	@echo "make asan               C++ tests, and Python tests of all ops, under AddressSanitizer"
+	@echo "make tsan               C++ tests of the runtime and its users under ThreadSanitizer"
 	@echo "make wheel              a wheel for other machines, in wheelhouse/"
 	@echo "make clean              remove everything that these made"
 
@@ -52,9 +61,14 @@ format:
 	@$(setup) check
 	$(venv) python/tools/check.py --fix
 
-asan tsan:
-	@$(setup) $@
-	$(ctest) build/$@
+asan:
+	@$(setup) asan
+	$(ctest) build/asan
+	$(in_asan) $(venv) -m pytest --numprocesses=$(cores) --timeout=300 -k "$(hostile)" $(ARGS)
+
+tsan:
+	@$(setup) tsan
+	$(ctest) build/tsan
 
 wheel:
 	@$(setup) wheel

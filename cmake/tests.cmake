@@ -16,12 +16,19 @@ function(gotorch_program kind dir suffix)
   endif()
 endfunction()
 
-foreach(dir runtime tensor grad layers optim data)
+set(GOTORCH_TEST_DIRS runtime tensor grad layers optim data CACHE STRING "The folders whose tests are built")
+# An allocation that cannot be had fails, as it does otherwise; a variable is not used after its function has returned;
+# a forked child may start threads.
+set(sanitizer_options
+  ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1
+  UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=die_after_fork=0)
+
+foreach(dir IN LISTS GOTORCH_TEST_DIRS)
   if(GOTORCH_TESTS)
     gotorch_program(tests ${dir} test GTest::gtest GTest::gtest_main)
     if(TARGET ${dir}_test)
       add_test(NAME ${dir} COMMAND ${dir}_test)
-      set_tests_properties(${dir} PROPERTIES TIMEOUT 300)
+      set_tests_properties(${dir} PROPERTIES TIMEOUT 300 ENVIRONMENT "${sanitizer_options}")
     endif()
   endif()
   if(GOTORCH_BENCH)

@@ -7,7 +7,7 @@
 
 // Can be set by hand to compare the two.
 #ifndef GOTORCH_SWITCH_BY_CONTEXT
-#define GOTORCH_SWITCH_BY_CONTEXT (BOOST_VERSION >= 108800)
+#define GOTORCH_SWITCH_BY_CONTEXT (BOOST_VERSION >= 108800 || GOTORCH_SANITIZED)
 #endif
 
 #if GOTORCH_SWITCH_BY_CONTEXT
@@ -19,13 +19,15 @@ namespace gotorch::runtime {
 namespace context = boost::context::detail;
 
 struct Arrival {
-  FiberThread* thread;
-  Fiber* from;
+  FiberThread& thread;
+  Fiber& from;
+  Fiber& to;
   // Runs on the stack arrived at; the one left holds *this, so it is read before that is let go.
   static context::transfer_t complete(context::transfer_t t) {
-    const Arrival a = *static_cast<Arrival*>(t.data);
-    a.from->saved = t.fctx;
-    a.thread->switched_out_(a.thread->owner_, *a.from);
+    const auto& [thread, from, to] = *static_cast<Arrival*>(t.data);
+    to.mark.arrived(from.mark);
+    from.saved = t.fctx;
+    thread.switched_out_(thread.owner_, from);
     return {nullptr, nullptr};
   }
 };
@@ -35,7 +37,8 @@ namespace {
 struct Beginning {
   void (*entry)(void*);
   void* argument;
-  static void run(context::transfer_t t) {
+  // Sanitizers do not hear of this first visit to the new stack, so it must not look instrumented.
+  [[gnu::no_sanitize("address", "thread")]] static void run(context::transfer_t t) {
     const Beginning b = *static_cast<Beginning*>(t.data);
     context::jump_fcontext(t.fctx, nullptr);  // back to make(); the first switch_to comes here
     b.entry(b.argument);
@@ -44,15 +47,18 @@ struct Beginning {
 
 }  // namespace
 
-void FiberThread::adopt() {}
+void FiberThread::adopt() { main_.mark.adopt(); }
 
 void FiberThread::switch_to(Fiber& from, Fiber& to) {
-  Arrival a{this, &from};
-  context::ontop_fcontext(std::exchange(to.saved, nullptr), &a, Arrival::complete);
+  Arrival a{*this, from, to};
+  const context::fcontext_t next = std::exchange(to.saved, nullptr);
+  from.mark.leaving(to.mark);
+  context::ontop_fcontext(next, &a, Arrival::complete);
 }
 
 void FiberThread::make(Fiber& fiber, void (*entry)(void*), void* argument) {
   const boost::context::stack_context stack = StackAllocator{}.allocate();
+  fiber.mark = {stack.sp, stack.size};
   Beginning b{entry, argument};
   fiber.saved =
       context::jump_fcontext(context::make_fcontext(stack.sp, stack.size, Beginning::run), &b).fctx;

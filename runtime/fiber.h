@@ -7,14 +7,16 @@
 //    across a switch, so that a fiber that has moved writes to its old thread's record, whose
 //    owner may be using it or gone. There the same contexts are switched one level below, by
 //    Boost.Context's own jump.
+//    Sanitizers always get this second way, as they have to be told of each switch.
 //  - `switched_out` runs on the stack that comes next, right after the one left is saved. From
 //    then on any thread may resume that one.
-#include <cstddef>
+#include "runtime/sanitizer.h"
 
 namespace gotorch::runtime {
 
 struct Fiber {
   void* saved = nullptr;  // the backend's: a context of Boost.Fiber, or a stack pointer
+  [[no_unique_address]] StackMark mark;
 };
 
 // What a thread needs to switch between fibers.

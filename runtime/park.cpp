@@ -40,6 +40,13 @@ Goroutine* fire_park_timer(Timer& timer) {
                                                                                        : nullptr;
 }
 
+// Claims g if it is in the wait that `waiting` stands for.
+bool claim_wait(Goroutine& g, uint64_t waiting, WakeReason reason) {
+  // acquire: we read what the waiter prepared; release: it reads what we did before.
+  return g.wait.compare_exchange_strong(waiting, Goroutine::claimed(waiting, reason),
+                                        std::memory_order_acq_rel);
+}
+
 bool wait_for_signal(Goroutine& me, int64_t ns) {
   if (me.signal.load(std::memory_order_acquire) == 0) futex_wait(me.signal, 0, ns);
   return me.signal.load(std::memory_order_acquire) != 0;
@@ -107,25 +114,26 @@ Goroutine& self() {
 // Runs on the fiber that comes next, or on the native thread itself.
 bool commit_park(Goroutine& g, const ParkSpec& spec) {
   const auto unlock = [&] { return !spec.unlock || spec.unlock(spec.argument); };
+  ContextState* const context =
+      spec.cancellable ? g.context.load(std::memory_order_relaxed) : nullptr;
+  // Without a lock to wait for, g may end as soon as it is marked, and its context with it.
+  const auto held = context && !spec.unlock ? context->shared_from_this() : nullptr;
   uint64_t word = g.wait.load(std::memory_order_relaxed);
-  const uint64_t running = word & ~Goroutine::kStateMask;
+  const uint64_t waiting = (word & ~Goroutine::kStateMask) | Goroutine::kWaiting;
   // seq_cst: who cancels sets the flag, then looks at `wait`; we set `wait`, then look at the flag.
   if ((word & Goroutine::kStateMask) != Goroutine::kRunning ||
-      !g.wait.compare_exchange_strong(word, running | Goroutine::kWaiting,
-                                      std::memory_order_seq_cst)) {
+      !g.wait.compare_exchange_strong(word, waiting, std::memory_order_seq_cst)) {
     unlock();  // the timer was faster
     return false;
   }
-  // From here on g may run elsewhere as soon as somebody claims it. Channel wakers cannot before
-  // unlock(); a timer or cancel can, but then g waits for the locks that unlock() releases.
-  const bool stop =
-      spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed));
-  if (stop && claim(g, WakeReason::Cancelled)) {
+  // From here on g may run elsewhere as soon as somebody claims it, and wait for something else: so we claim this wait or
+  // none. Channel wakers cannot before unlock(); a timer or cancel can, but then g waits for the locks that unlock() releases.
+  if (context_cancelled(context) && claim_wait(g, waiting, WakeReason::Cancelled)) {
     unlock();
     return false;
   }
   if (unlock()) return true;
-  return !claim(g, WakeReason::Signal);  // lost: the claimer makes it ready
+  return !claim_wait(g, waiting, WakeReason::Signal);  // lost: the claimer makes it ready
 }
 
 WakeReason park(Goroutine& me, const ParkSpec& spec) {
@@ -145,11 +153,8 @@ void throw_if_stopped(WakeReason reason) {
 }
 
 bool claim(Goroutine& g, WakeReason reason) {
-  uint64_t word = g.wait.load(std::memory_order_relaxed);
-  // acquire: we read what the waiter prepared; release: it reads what we did before.
-  return (word & Goroutine::kStateMask) == Goroutine::kWaiting &&
-         g.wait.compare_exchange_strong(word, Goroutine::claimed(word, reason),
-                                        std::memory_order_acq_rel);
+  const uint64_t word = g.wait.load(std::memory_order_relaxed);
+  return (word & Goroutine::kStateMask) == Goroutine::kWaiting && claim_wait(g, word, reason);
 }
 
 void ready(Goroutine* g) {

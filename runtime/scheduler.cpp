@@ -55,9 +55,10 @@ Scheduler& start_scheduler() {
     return true;
   }();
   (void)once;
-  auto* s = new Scheduler;  // never deleted: a late thread may still look at it
-  instance.store(s, std::memory_order_release);
-  return *s;
+  static Scheduler* newest = nullptr;
+  newest = new Scheduler(newest);  // never deleted: a late thread may still look at it
+  instance.store(newest, std::memory_order_release);
+  return *newest;
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Backlog& backlog();
 // started when first needed; a forked child gets its own. Thread-safe.
 class Scheduler {
  public:
-  Scheduler() : backlog(runtime::backlog()) {}
+  explicit Scheduler(Scheduler* before) : backlog(runtime::backlog()), before_(before) {}
 
   Backlog& backlog;
   LoopBoard loops;
@@ -80,6 +80,7 @@ class Scheduler {
   void retarget();
   void stop();
 
+  Scheduler* const before_;  // kept, so that what is never deleted is not lost either
   alignas(64) std::atomic<int> callers_{0};
   std::atomic<int> helpers_{0};
   alignas(64) std::atomic<int> started_{0};

@@ -25,7 +25,8 @@ constexpr int64_t kBatch = 256;      // short rows whose states are finished tog
 constexpr int64_t kPanelCols = 512;  // a panel of rows and its states stay in the first-level cache
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a - 1) / b + 1; }
-int64_t even(int64_t n) { return (n + 1) & ~int64_t{1}; }
+// So that a field of 8-byte numbers may follow one of bytes.
+int64_t whole_words(int64_t n) { return (n + 7) & ~int64_t{7}; }
 
 // States of consecutive parts of the same outputs. Two neighbours of the same level are merged as soon as both are
 // there, so the tree of merges depends only on the number of parts.
@@ -34,7 +35,7 @@ class Merger {
   Merger(const ReduceKernel& k, int64_t cols)
       : k_(k),
         cols_(cols),
-        room_(even(cols)),
+        room_(whole_words(cols)),
         slot_((room_ * k.column_bytes + 63) & ~int64_t{63}) {}
 
   int64_t room() const { return room_; }

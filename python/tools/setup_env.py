@@ -42,7 +42,7 @@ TARGETS = {
     "train-cpp": (COMPILED, ["build", "train"], "release", EXTENSION, "train_digits"),
     "test": (TESTED, ["build", "train", "test", "oracle"], "release", EVERYTHING, "all"),
     "bench": (TESTED, ["build", "test", "oracle"], "release", EVERYTHING, "all"),
-    "asan": (TESTED, ["build"], "asan", {}, "all"),
+    "asan": (TESTED, ["build", "test", "oracle"], "asan", EXTENSION, "all"),
     "tsan": (TESTED, ["build"], "tsan", {}, "all"),
     "check": ([], ["check"], None, {}, None),
     "tidy": (TESTED, ["build", "tidy"], "release", EVERYTHING, "all"),

@@ -1,5 +1,7 @@
 #include "tensor/kernels/cast.h"
 
+#include "tensor/kernels/truncate.h"
+
 namespace gotorch {
 namespace {
 
@@ -10,12 +12,9 @@ inline void cast(void* y_, void* const* x_, int64_t n) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; i++) {
     const Compute<From> v = x[i];
-    // By way of int32 the conversion of floats to narrow integers wraps, as PyTorch's does, and
-    // vectorises.
     if constexpr (std::is_same_v<To, bool>) y[i] = v != Compute<From>(0);
-    else if constexpr (std::is_floating_point_v<Compute<From>> && std::is_integral_v<To> &&
-                       sizeof(To) < 4)
-      y[i] = static_cast<To>(static_cast<int32_t>(v));
+    else if constexpr (std::is_floating_point_v<Compute<From>> && std::is_integral_v<To>)
+      y[i] = truncated<To>(v);
     else if constexpr (is_half(dtype_of<To>())) y[i] = To(static_cast<float>(v));
     else y[i] = static_cast<To>(v);
   }

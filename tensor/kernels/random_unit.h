@@ -4,13 +4,17 @@
 #include <cstdint>
 
 #include "tensor/dtype.h"
+#include "tensor/kernels/truncate.h"
 
 namespace gotorch {
 
-// y = x, rounded to T. Loops that store whole Half objects would not vectorise.
+// y = x, rounded to T, or cut to an integer. Loops that store whole Half objects would not vectorise.
 template <class T, class X>
 inline void put(T& y, X x) {
   if constexpr (is_half(dtype_of<T>())) y.bits = T(static_cast<float>(x)).bits;
+  else if constexpr (std::is_floating_point_v<X> && std::is_integral_v<T> &&
+                     !std::is_same_v<T, bool>)
+    y = truncated<T>(x);
   else y = static_cast<T>(x);
 }
 

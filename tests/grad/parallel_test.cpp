@@ -6,6 +6,7 @@
 #include "grad/autograd.h"
 #include "runtime/interrupt.h"
 #include "runtime/scope.h"
+#include "runtime/select.h"
 #include "tensor/ops.h"
 #include "tests/runtime/workers.h"
 
@@ -93,9 +94,18 @@ TEST_P(ParallelBackward, BranchesMeetWhileTheyRun) {
   Wide wide;
   const Tensor loss = wide.loss();
   const runtime::chan<int> meeting(0);
-  add_hook(wide.joints[0], [&](const Tensor&) { return meeting.send(1), Tensor(); });
-  add_hook(wide.joints[1], [&](const Tensor&) { return meeting.receive(), Tensor(); });
+  std::atomic<int> met{0};
+  const auto meet = [&](auto operation) {
+    runtime::select(operation, runtime::on_timeout(std::chrono::minutes(1),
+                                                   [] {}));  // fails, and does not hang
+    return Tensor();
+  };
+  add_hook(wide.joints[0],
+           [&](const Tensor&) { return meet(runtime::on_send(meeting, 1, [&] { met++; })); });
+  add_hook(wide.joints[1],
+           [&](const Tensor&) { return meet(runtime::on_receive(meeting, [&](auto) { met++; })); });
   backward(loss);
+  EXPECT_EQ(met, 2);
   EXPECT_TRUE(same_bits(wide.gradients(), expected()));
 }
 

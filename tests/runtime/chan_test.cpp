@@ -272,7 +272,7 @@ TEST_P(Chan, AnErrorComesAfterTheLastValue) {
 }
 
 TEST_P(Chan, ADaisyChainPassesOneValue) {
-  constexpr int kLength = 10000;
+  constexpr int kLength = kManyStacks;
   std::vector<chan<int>> links;
   for (int i = 0; i <= kLength; i++) links.emplace_back(0);
   scope s;

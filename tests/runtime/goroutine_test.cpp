@@ -238,11 +238,11 @@ TEST_P(Goroutines, WaitingInALoopBodyIsAnError) {
   EXPECT_EQ(buffered.size(), 4);
 }
 
-TEST_P(Goroutines, TenThousandMayWaitAtOnce) {
+TEST_P(Goroutines, ThousandsMayWaitAtOnce) {
   chan<int> gate(0);
   std::atomic<int> passed{0};
   scope s;
-  for (int i = 0; i < 10000; i++) {
+  for (int i = 0; i < kManyStacks; i++) {
     s.go([&] {
       gate.receive();
       passed++;
@@ -250,7 +250,7 @@ TEST_P(Goroutines, TenThousandMayWaitAtOnce) {
   }
   s.go([&] { gate.close(); });
   s.join();
-  EXPECT_EQ(passed, 10000);
+  EXPECT_EQ(passed, kManyStacks);
 }
 
 TEST_P(Goroutines, SurviveAShutdown) {

@@ -6,6 +6,13 @@
 
 namespace gotorch::runtime {
 
+// How many goroutines wait at once in tests of that. ThreadSanitizer has room for 8,000 stacks in all.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr int kManyStacks = 1000;
+#else
+inline constexpr int kManyStacks = 10000;
+#endif
+
 class OnWorkers : public testing::TestWithParam<int> {
  protected:
   void SetUp() override { set_num_workers(GetParam()); }

@@ -92,7 +92,7 @@ TEST(Promotion, FollowsTensorsThenZeroDimThenNumbers) {
   EXPECT_EQ(of(empty({2}, Dtype::Int32), empty({}, Dtype::Double)), Dtype::Double);
   EXPECT_EQ(of(empty({2}, Dtype::UInt8), empty({2}, Dtype::Int8)), Dtype::Int16);
   EXPECT_EQ(of(empty({2}, Dtype::Half), empty({2}, Dtype::BFloat16)), Dtype::Float);
-  EXPECT_EQ(of(empty({2}, Dtype::Bool), 1), Dtype::Int64);
+  EXPECT_EQ(of(zeros({2}, Dtype::Bool), 1), Dtype::Int64);
 }
 
 TEST(Errors, NameTheOpAndTheShapes) {
