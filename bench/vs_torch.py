@@ -37,6 +37,16 @@ def block(run, seconds):
             return spent / calls
 
 
+def alternating(runs, blocks, seconds):
+    """The two lists of seconds per call of the blocks of two runs, which take turns to be first."""
+    times = ([], [])
+    for i in range(blocks):
+        order = (0, 1) if i % 2 == 0 else (1, 0)
+        for which in order:
+            times[which].append(block(runs[which], seconds))
+    return times
+
+
 def works_of(module):
     """The works that a module of this folder registers."""
     return importlib.import_module(module).WORKS
@@ -57,12 +67,7 @@ def measure(works, name, threads, blocks):
     for run in runs:
         run()
         run()
-    times = ([], [])
-    for i in range(blocks):
-        order = (0, 1) if i % 2 == 0 else (1, 0)
-        for which in order:
-            times[which].append(block(runs[which], BLOCK))
-    return times
+    return alternating(runs, blocks, BLOCK)
 
 
 def child(arguments, threads):

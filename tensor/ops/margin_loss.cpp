@@ -74,11 +74,14 @@ const Op multilabel_margin_loss{{
             "inconsistent target size: got inputs of shape ", a[0].shape(),
             " and targets of shape ", a[1].shape());
       const bool one = a[0].dim() == 1;
-      const Tensor x = one ? unsqueeze(a[0], 0) : a[0], t = one ? unsqueeze(a[1], 0) : a[1];
+      const Tensor x = one ? unsqueeze(a[0], 0) : a[0], rows = one ? unsqueeze(a[1], 0) : a[1];
       const int64_t classes = x.size(1);
-      const Tensor listed = cumprod(as_dtype(ge(t, 0), Dtype::Int64), 1);
+      const Tensor listed = cumprod(as_dtype(ge(rows, 0), Dtype::Int64), 1);
+      // Rows are as wide as there are classes, but few of them list many.
+      const int64_t most = rows.numel() ? amax(sum(listed, 1)).item<int64_t>() : 0;
+      const Tensor t = narrow(rows, 1, 0, most);
       // [n, target, class]
-      const Tensor counted = unsqueeze(ne(listed, 0), 2);
+      const Tensor counted = unsqueeze(ne(narrow(listed, 1, 0, most), 0), 2);
       const Tensor named = logical_and(counted, eq(unsqueeze(t, 2), class_numbers(classes)));
       const Tensor other = logical_not(any(named, 1, true));
       const Tensor margin =

@@ -75,14 +75,45 @@ def to_theirs(value):
     return value
 
 
-class Case:
-    """One sample of an op in one dtype: the arguments as values of PyTorch."""
+# Arguments that are the shape of a tensor.
+SHAPES = ("size", "shape", "normalized_shape")
 
-    def __init__(self, key, sample, dtype, reshape=None):
+
+def enlarged(sample, elements, dimensions="all", most=10**9):
+    """A function of shapes that multiplies all dimensions, or the first one of the tensors with the most dimensions, until
+    the sample's largest tensor has about so many elements, but by `most` at most."""
+    every = specs(sample)
+    shapes = [spec[1] for spec in every if spec[0] == "random"] or [spec[1] for spec in every if is_shape(spec[1])]
+    dims = max(map(len, shapes), default=0)
+    largest = max((int(np.prod(s)) for s in shapes if len(s) == dims), default=1)
+    times = elements / max(largest, 1)  # of all dimensions together
+    if dimensions == "first":
+        return lambda shape: [max(1, round(times)) * shape[0], *shape[1:]] if shape and len(shape) == dims else shape
+    factor = min(most, max(1, round(times ** (1 / max(dims, 1)))))
+    return lambda shape: [factor * n for n in shape]
+
+
+def specs(sample):
+    """The specifications of a sample's arguments, those inside lists too."""
+    return [s for spec in sample for s in (specs(spec[1]) if spec[0] == "list" else [spec])]
+
+
+def is_shape(value):
+    return isinstance(value, (tuple, list)) and len(value) > 0 and all(type(n) is int and n > 0 for n in value)
+
+
+class Case:
+    """One sample of an op in one dtype: the arguments as values of PyTorch. `reshape` changes the shapes of tensors and, if
+    `sizes`, arguments that are shapes."""
+
+    def __init__(self, key, sample, dtype, reshape=None, sizes=False):
         self.op = TABLE[key]
         self.dtype = dtype
         rng = np.random.RandomState(zlib.crc32(key.encode()) % 2**31)
         self.values = [self._value(spec, dtype, rng, reshape) for spec in sample]
+        for i, param in enumerate(self.op["params"][: len(self.values)]):
+            if sizes and reshape and param["name"] in SHAPES and is_shape(self.values[i]):
+                self.values[i] = type(self.values[i])(reshape(self.values[i]))
 
     def _value(self, spec, dtype, rng, reshape):
         if spec[0] == "random":

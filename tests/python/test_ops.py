@@ -397,18 +397,6 @@ def test_second_derivatives_agree_with_differences(key):
         gotorch.autograd.gradgradcheck(function, leaves, fast_mode=True)
 
 
-def enlarged(sample):
-    """Shapes a multiple of the sample's, so that work is shared out."""
-
-    def dims(spec):
-        if spec[0] == "list":
-            return max(map(dims, spec[1]), default=0)
-        return len(spec[1]) if spec[0] == "random" else 0
-
-    factor = {1: 4096, 2: 64, 3: 12}.get(max(map(dims, sample)), 3)
-    return lambda shape: [factor * n for n in shape]
-
-
 @each_op("threads")
 def test_bits_do_not_depend_on_the_number_of_workers(key):
     op = TABLE[key]
@@ -417,8 +405,8 @@ def test_bits_do_not_depend_on_the_number_of_workers(key):
     try:
         for sample in op["samples"]:
             case = Case(key, sample, "float32" if "float32" in declared else declared[0])
-            if compared(op):
-                large = Case(key, sample, case.dtype, enlarged(sample))
+            if compared(op):  # enough work to be shared out; outer products of vectors must fit in memory
+                large = Case(key, sample, case.dtype, op_cases.enlarged(sample, 100_000, most=4096))
                 case = case if expected(op, large) is None else large
             results = []
             for workers in (1, 2, 3, 8):
