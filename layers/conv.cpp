@@ -92,6 +92,9 @@ Tensor conv_transpose(const LayerCall& c) {
 constexpr const char* kConvRepr =
     "{in_channels}, {out_channels}, kernel_size={kernel_size}, "
     "stride={stride}{padding*}{dilation*}{groups*}{bias*}{padding_mode*}";
+constexpr const char* kConvTransposeRepr =
+    "{in_channels}, {out_channels}, kernel_size={kernel_size}, "
+    "stride={stride}{padding*}{dilation*}{output_padding*}{groups*}{bias*}";
 
 }  // namespace
 
@@ -136,8 +139,7 @@ const Layer conv_transpose1d{{
     .build = build_conv_transpose,
     .reset = reset_conv,
     .forward = conv_transpose<ops::conv_transpose1d>,
-    .repr = "{in_channels}, {out_channels}, kernel_size={kernel_size}, "
-            "stride={stride}{padding*}{dilation*}{output_padding*}{groups*}{bias*}",
+    .repr = kConvTransposeRepr,
 }};
 
 const Layer conv_transpose2d{{
@@ -148,8 +150,7 @@ const Layer conv_transpose2d{{
     .build = build_conv_transpose,
     .reset = reset_conv,
     .forward = conv_transpose<ops::conv_transpose2d>,
-    .repr = "{in_channels}, {out_channels}, kernel_size={kernel_size}, "
-            "stride={stride}{padding*}{dilation*}{output_padding*}{groups*}{bias*}",
+    .repr = kConvTransposeRepr,
 }};
 
 const Layer conv_transpose3d{{
@@ -160,8 +161,7 @@ const Layer conv_transpose3d{{
     .build = build_conv_transpose,
     .reset = reset_conv,
     .forward = conv_transpose<ops::conv_transpose3d>,
-    .repr = "{in_channels}, {out_channels}, kernel_size={kernel_size}, "
-            "stride={stride}{padding*}{dilation*}{output_padding*}{groups*}{bias*}",
+    .repr = kConvTransposeRepr,
 }};
 
 }  // namespace gotorch::layers

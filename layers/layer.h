@@ -78,6 +78,8 @@ struct LayerDef {
   void (*build)(LayerState&) = [](LayerState&) {};
   void (*reset)(LayerState&) = [](LayerState&) {};
   Tensor (*forward)(const LayerCall&);
+  // Of layers with the option return_indices, in Python: the result and the indices.
+  Tensors (*with_indices)(const LayerCall&) = nullptr;
   // The options that the printed form shows: "{in_features}, bias={bias}"; "{inplace?}" only if true, "{groups*}" only if
   // it is not the default, as ", groups=2".
   const char* repr = "";

@@ -44,6 +44,10 @@ LayerModule::LayerModule(const Layer& layer, std::initializer_list<Value> option
       options_(std::make_shared<LayerOptions>(layer.signature(),
                                               std::span(options.begin(), options.size()))) {
   LayerState state(options_->values(), default_dtype());
+  check<NotImplementedError>(
+      !layer.def().with_indices ||
+          !state.flag(static_cast<size_t>(layer.signature().index_of("return_indices"))),
+      layer.name(), ": a layer returns one tensor; the op ", layer.name(), "_with_indices both");
   layer.def().build(state);
   layer.def().reset(state);
   for (auto& slot : state.slots()) {

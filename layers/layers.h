@@ -943,8 +943,8 @@ class AdaptiveAvgPool2d : public LayerModule {
 // The largest elements of windows chosen so that the result is [n, c, *output_size].
 class AdaptiveMaxPool2d : public LayerModule {
  public:
-  explicit AdaptiveMaxPool2d(IntList output_size)
-      : LayerModule(layers::adaptive_max_pool2d, {Value(output_size)}) {}
+  explicit AdaptiveMaxPool2d(IntList output_size, bool return_indices = false)
+      : LayerModule(layers::adaptive_max_pool2d, {Value(output_size), Value(return_indices)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
@@ -959,16 +959,16 @@ class AdaptiveAvgPool3d : public LayerModule {
 // The largest elements of windows chosen so that the result is [n, c, output_size].
 class AdaptiveMaxPool1d : public LayerModule {
  public:
-  explicit AdaptiveMaxPool1d(IntList output_size)
-      : LayerModule(layers::adaptive_max_pool1d, {Value(output_size)}) {}
+  explicit AdaptiveMaxPool1d(IntList output_size, bool return_indices = false)
+      : LayerModule(layers::adaptive_max_pool1d, {Value(output_size), Value(return_indices)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
 // The largest elements of windows chosen so that the result is [n, c, *output_size].
 class AdaptiveMaxPool3d : public LayerModule {
  public:
-  explicit AdaptiveMaxPool3d(IntList output_size)
-      : LayerModule(layers::adaptive_max_pool3d, {Value(output_size)}) {}
+  explicit AdaptiveMaxPool3d(IntList output_size, bool return_indices = false)
+      : LayerModule(layers::adaptive_max_pool3d, {Value(output_size), Value(return_indices)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 

@@ -209,7 +209,12 @@ Tensor call_inplace(const Op& op, std::span<const Value> values) {
     recorder->before_inplace(self, recording || (grad_mode().enabled && any_requires_grad(values)));
     if (op.kind() == Kernel::Kind::Compose) {
       static const Op& copy = *find_op("copy");
-      const Tensors results = op.def().kernel.function(args);
+      // What the ops save must outlive the write.
+      const bool tracked = grad_mode().enabled && self.requires_grad();
+      const Tensor old = tracked ? recorder->before_write(self, true) : self;
+      SmallVector<Value, kMaxParams> original(values);
+      original[0] = Value(old);
+      const Tensors results = op.def().kernel.function(Args(original));
       const Value copied[] = {self, results[0], false};
       return call_inplace(copy, copied);
     }

@@ -129,6 +129,14 @@ extern const Op cauchy;
 extern const Op log_normal;
 extern const Op geometric;
 extern const Op multinomial;
+extern const Op keep_mask;
+extern const Op apply_mask;
+extern const Op dropout;
+extern const Op dropout1d;
+extern const Op dropout2d;
+extern const Op dropout3d;
+extern const Op alpha_dropout;
+extern const Op feature_alpha_dropout;
 extern const Op embedding;
 extern const Op embedding_backward;
 extern const Op one_hot;
@@ -221,6 +229,7 @@ extern const Op max_pool_backward;
 extern const Op take_in_planes;
 extern const Op max_pool_kernel;
 extern const Op max_pool1d;
+extern const Op max_pool1d_with_indices;
 extern const Op max_pool2d;
 extern const Op max_pool2d_with_indices;
 extern const Op avg_pool_backward;
@@ -233,10 +242,14 @@ extern const Op adaptive_avg_pool1d;
 extern const Op adaptive_avg_pool2d;
 extern const Op adaptive_max;
 extern const Op adaptive_max_pool2d;
+extern const Op adaptive_max_pool2d_with_indices;
 extern const Op adaptive_max_pool1d;
+extern const Op adaptive_max_pool1d_with_indices;
 extern const Op adaptive_max_pool3d;
+extern const Op adaptive_max_pool3d_with_indices;
 extern const Op adaptive_avg_pool3d;
 extern const Op max_pool3d;
+extern const Op max_pool3d_with_indices;
 extern const Op avg_pool3d;
 extern const Op rand;
 extern const Op randn;
@@ -255,14 +268,6 @@ extern const Op random_from;
 extern const Op bernoulli;
 extern const Op bernoulli_p;
 extern const Op bernoulli_tensor;
-extern const Op keep_mask;
-extern const Op apply_mask;
-extern const Op dropout;
-extern const Op dropout1d;
-extern const Op dropout2d;
-extern const Op dropout3d;
-extern const Op alpha_dropout;
-extern const Op feature_alpha_dropout;
 extern const Op flip;
 extern const Op fliplr;
 extern const Op flipud;
@@ -1275,6 +1280,62 @@ inline Tensor multinomial(const Tensor& input, int64_t num_samples, bool replace
   return std::move(out[0]);
 }
 
+// A bool tensor of input's shape, True with probability p.
+inline Tensor _keep_mask(const Tensor& input, double p) {
+  const Value given[] = {Value(input), Value(p)};
+  Tensors out = call(ops::keep_mask, given);
+  return std::move(out[0]);
+}
+
+// input * scale where mask, input * 0 elsewhere.
+inline Tensor _apply_mask(const Tensor& input, const Tensor& mask, double scale) {
+  const Value given[] = {Value(input), Value(mask), Value(scale)};
+  Tensors out = call(ops::apply_mask, given);
+  return std::move(out[0]);
+}
+
+// Zeroes each element with probability p and scales the others by 1 / (1 - p). With training=False, input itself.
+inline Tensor dropout(const Tensor& input, double p = 0.5, bool training = true) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::dropout, given);
+  return std::move(out[0]);
+}
+
+// Zeroes whole channels of [n, c, l] or [c, l] with probability p and scales the others by 1 / (1 - p).
+inline Tensor dropout1d(const Tensor& input, double p = 0.5, bool training = true) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::dropout1d, given);
+  return std::move(out[0]);
+}
+
+// Zeroes whole channels of [n, c, h, w] with probability p and scales the others by 1 / (1 - p).
+inline Tensor dropout2d(const Tensor& input, double p = 0.5, bool training = true) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::dropout2d, given);
+  return std::move(out[0]);
+}
+
+// Zeroes whole channels of [n, c, d, h, w] or [c, d, h, w] with probability p and scales the others by 1 / (1 - p).
+inline Tensor dropout3d(const Tensor& input, double p = 0.5, bool training = true) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::dropout3d, given);
+  return std::move(out[0]);
+}
+
+// Dropout that keeps mean and variance of what selu gives (Klambauer et al. 2017).
+inline Tensor alpha_dropout(const Tensor& input, double p = 0.5, bool training = false) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::alpha_dropout, given);
+  return std::move(out[0]);
+}
+
+// alpha_dropout of whole channels of [n, c, ...].
+inline Tensor feature_alpha_dropout(const Tensor& input, double p = 0.5, bool training = false) {
+  const Value given[] = {Value(input), Value(p), Value(training)};
+  Tensors out = call(ops::feature_alpha_dropout, given);
+  return std::move(out[0]);
+}
+
 // The rows of weight that input names, in input's shape. The row padding_idx gets no gradient; rows longer than max_norm are scaled down in place first.
 inline Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx = {}, std::optional<double> max_norm = {}, double norm_type = 2.0, bool scale_grad_by_freq = false, bool sparse = false) {
   const Value given[] = {Value(input), Value(weight), Value(padding_idx), Value(max_norm), Value(norm_type), Value(scale_grad_by_freq), Value(sparse)};
@@ -1604,16 +1665,16 @@ inline Tensor cross_entropy(const Tensor& input, const Tensor& target, const Ten
   return std::move(out[0]);
 }
 
-// (input - target)^2, reduced.
-inline Tensor mse_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
+// (input - target)^2 * weight, reduced; the mean is over the sum of the weights.
+inline Tensor mse_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", const Tensor& weight = {}) {
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(weight)};
   Tensors out = call(ops::mse_loss, given);
   return std::move(out[0]);
 }
 
-// |input - target|, reduced.
-inline Tensor l1_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean") {
-  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction)};
+// |input - target| * weight, reduced; the mean is over the sum of the weights.
+inline Tensor l1_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", const Tensor& weight = {}) {
+  const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(weight)};
   Tensors out = call(ops::l1_loss, given);
   return std::move(out[0]);
 }
@@ -1625,9 +1686,9 @@ inline Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, std::opt
   return std::move(out[0]);
 }
 
-// d^2 / 2 where d = |input - target| < delta, delta * (d - delta / 2) elsewhere, reduced.
-inline Tensor huber_loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double delta = 1.0) {
-  const Value given[] = {Value(input), Value(target), Value(reduction), Value(delta)};
+// d^2 / 2 where d = |input - target| < delta, delta * (d - delta / 2) elsewhere, times weight, reduced.
+inline Tensor huber_loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double delta = 1.0, const Tensor& weight = {}) {
+  const Value given[] = {Value(input), Value(target), Value(reduction), Value(delta), Value(weight)};
   Tensors out = call(ops::huber_loss, given);
   return std::move(out[0]);
 }
@@ -1919,6 +1980,13 @@ inline Tensor max_pool1d(const Tensor& input, IntList kernel_size, OptionalIntLi
   return std::move(out[0]);
 }
 
+// max_pool1d, and the position of each result in its plane.
+inline std::array<Tensor, 2> max_pool1d_with_indices(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool1d_with_indices, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
 // The largest element of each window of [n, c, h, w]. NaN wins. stride is kernel_size unless given.
 inline Tensor max_pool2d(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
   const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
@@ -2003,6 +2071,13 @@ inline Tensor adaptive_max_pool2d(const Tensor& input, IntList output_size) {
   return std::move(out[0]);
 }
 
+// adaptive_max_pool2d, and the position of each result in its plane.
+inline std::array<Tensor, 2> adaptive_max_pool2d_with_indices(const Tensor& input, IntList output_size) {
+  const Value given[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_max_pool2d_with_indices, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
 // The largest elements of windows chosen so that the result is [n, c, output_size].
 inline Tensor adaptive_max_pool1d(const Tensor& input, IntList output_size) {
   const Value given[] = {Value(input), Value(output_size)};
@@ -2010,11 +2085,25 @@ inline Tensor adaptive_max_pool1d(const Tensor& input, IntList output_size) {
   return std::move(out[0]);
 }
 
+// adaptive_max_pool1d, and the position of each result in its plane.
+inline std::array<Tensor, 2> adaptive_max_pool1d_with_indices(const Tensor& input, IntList output_size) {
+  const Value given[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_max_pool1d_with_indices, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
 // The largest elements of windows chosen so that the result is [n, c, *output_size].
 inline Tensor adaptive_max_pool3d(const Tensor& input, IntList output_size) {
   const Value given[] = {Value(input), Value(output_size)};
   Tensors out = call(ops::adaptive_max_pool3d, given);
   return std::move(out[0]);
+}
+
+// adaptive_max_pool3d, and the position of each result in its plane.
+inline std::array<Tensor, 2> adaptive_max_pool3d_with_indices(const Tensor& input, IntList output_size) {
+  const Value given[] = {Value(input), Value(output_size)};
+  Tensors out = call(ops::adaptive_max_pool3d_with_indices, given);
+  return {std::move(out[0]), std::move(out[1])};
 }
 
 // Means of windows chosen so that the result is [n, c, *output_size].
@@ -2029,6 +2118,13 @@ inline Tensor max_pool3d(const Tensor& input, IntList kernel_size, OptionalIntLi
   const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
   Tensors out = call(ops::max_pool3d, given);
   return std::move(out[0]);
+}
+
+// max_pool3d, and the position of each result in its plane.
+inline std::array<Tensor, 2> max_pool3d_with_indices(const Tensor& input, IntList kernel_size, OptionalIntList stride = {}, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(stride), Value(padding), Value(dilation), Value(ceil_mode)};
+  Tensors out = call(ops::max_pool3d_with_indices, given);
+  return {std::move(out[0]), std::move(out[1])};
 }
 
 // The mean of each window of [n, c, d, h, w], or its sum over divisor_override. stride is kernel_size unless given.
@@ -2154,62 +2250,6 @@ inline Tensor bernoulli(const Tensor& input, double p = 0.5, Generator* generato
 inline Tensor bernoulli(const Tensor& input, const Tensor& p, Generator* generator = nullptr) {
   const Value given[] = {Value(input), Value(p), Value(generator)};
   Tensors out = call(ops::bernoulli_tensor, given);
-  return std::move(out[0]);
-}
-
-// A bool tensor of input's shape, True with probability p.
-inline Tensor _keep_mask(const Tensor& input, double p) {
-  const Value given[] = {Value(input), Value(p)};
-  Tensors out = call(ops::keep_mask, given);
-  return std::move(out[0]);
-}
-
-// input * scale where mask, input * 0 elsewhere.
-inline Tensor _apply_mask(const Tensor& input, const Tensor& mask, double scale) {
-  const Value given[] = {Value(input), Value(mask), Value(scale)};
-  Tensors out = call(ops::apply_mask, given);
-  return std::move(out[0]);
-}
-
-// Zeroes each element with probability p and scales the others by 1 / (1 - p). With training=False, input itself.
-inline Tensor dropout(const Tensor& input, double p = 0.5, bool training = true) {
-  const Value given[] = {Value(input), Value(p), Value(training)};
-  Tensors out = call(ops::dropout, given);
-  return std::move(out[0]);
-}
-
-// Zeroes whole channels of [n, c, l] or [c, l] with probability p and scales the others by 1 / (1 - p).
-inline Tensor dropout1d(const Tensor& input, double p = 0.5, bool training = true) {
-  const Value given[] = {Value(input), Value(p), Value(training)};
-  Tensors out = call(ops::dropout1d, given);
-  return std::move(out[0]);
-}
-
-// Zeroes whole channels of [n, c, h, w] with probability p and scales the others by 1 / (1 - p).
-inline Tensor dropout2d(const Tensor& input, double p = 0.5, bool training = true) {
-  const Value given[] = {Value(input), Value(p), Value(training)};
-  Tensors out = call(ops::dropout2d, given);
-  return std::move(out[0]);
-}
-
-// Zeroes whole channels of [n, c, d, h, w] or [c, d, h, w] with probability p and scales the others by 1 / (1 - p).
-inline Tensor dropout3d(const Tensor& input, double p = 0.5, bool training = true) {
-  const Value given[] = {Value(input), Value(p), Value(training)};
-  Tensors out = call(ops::dropout3d, given);
-  return std::move(out[0]);
-}
-
-// Dropout that keeps mean and variance of what selu gives (Klambauer et al. 2017).
-inline Tensor alpha_dropout(const Tensor& input, double p = 0.5, bool training = false) {
-  const Value given[] = {Value(input), Value(p), Value(training)};
-  Tensors out = call(ops::alpha_dropout, given);
-  return std::move(out[0]);
-}
-
-// alpha_dropout of whole channels of [n, c, ...].
-inline Tensor feature_alpha_dropout(const Tensor& input, double p = 0.5, bool training = false) {
-  const Value given[] = {Value(input), Value(p), Value(training)};
-  Tensors out = call(ops::feature_alpha_dropout, given);
   return std::move(out[0]);
 }
 
@@ -2983,7 +3023,7 @@ inline Tensor lgamma(const Tensor& input) {
   return std::move(out[0]);
 }
 
-// The derivative of lgamma. Near its zeros the error is absolute.
+// The derivative of lgamma. Near its negative zeros the error is absolute.
 inline Tensor digamma(const Tensor& input) {
   const Value given[] = {Value(input)};
   Tensors out = call(ops::digamma, given);

@@ -89,6 +89,12 @@ void Signature::parse_param(std::string_view piece, bool keyword_only) {
     p.optional = true;
     type.remove_suffix(1);
   }
+  std::string elements;
+  if (type.starts_with("int?[")) {
+    p.optional_elements = true;
+    elements = "int" + std::string(type.substr(4));
+    type = elements;
+  }
   if (type.starts_with("int[") && type != "int[]") {
     p.list_size = std::atoi(std::string(type.substr(4)).c_str());
     type = "int[]";

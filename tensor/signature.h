@@ -2,7 +2,8 @@
 // The signature of an op, layer or optimizer: parsed once from one line of text.
 //   "softplus(Tensor input, float beta=1, float threshold=20) -> Tensor"
 // Types: Tensor, Tensor?, Operand (Tensor or number), Tensor[], Scalar, int, float, bool, int[], int[2] (one integer
-// stands for both), str, dtype, Generator; a `?` after a type admits None. Parameters behind `*` are keyword-only.
+// stands for both), int?[2] (with None among them), str, dtype, Generator; a `?` after a type admits None. Parameters
+// behind `*` are keyword-only.
 // An overload is named "max.dim". Results: "Tensor", "(Tensor values, Tensor indices)", "Tensor[]", "bool".
 #include <deque>
 #include <string>
@@ -12,6 +13,9 @@
 #include "tensor/value.h"
 
 namespace gotorch {
+
+// None in an int?[].
+inline constexpr int64_t kNoInt = INT64_MIN;
 
 struct Param {
   enum class Type : uint8_t {
@@ -29,7 +33,8 @@ struct Param {
   };
   std::string name;
   Type type;
-  bool optional = false;  // None is a value
+  bool optional = false;           // None is a value
+  bool optional_elements = false;  // int?[]: None may be in the list
   bool keyword_only = false;
   bool has_default = false;
   int list_size = 0;         // int[2]: 2

@@ -34,6 +34,7 @@ from gotorch import (  # noqa: E402 (they use what is above)
     random,
     safetensors,
     serialization,
+    testing,
     utils,
 )
 from gotorch.serialization import load, save  # noqa: E402

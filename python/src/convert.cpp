@@ -4,6 +4,7 @@
 
 #include "python/src/errors.h"
 #include "python/src/tensor_object.h"
+#include "tensor/signature.h"
 
 namespace gotorch::python {
 namespace {
@@ -114,7 +115,7 @@ bool to_bool(PyObject* o, bool& out) {
   return true;
 }
 
-bool to_dims(PyObject* o, DimVector& out) {
+bool to_dims(PyObject* o, DimVector& out, bool with_none) {
   out.clear();
   if (int64_t i; to_int(o, i)) {
     out.push_back(i);
@@ -122,8 +123,9 @@ bool to_dims(PyObject* o, DimVector& out) {
   }
   if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++) {
-    int64_t value;
-    if (!to_int(PySequence_Fast_GET_ITEM(o, i), value)) return false;
+    int64_t value = kNoInt;
+    PyObject* item = PySequence_Fast_GET_ITEM(o, i);
+    if (!(with_none && item == Py_None) && !to_int(item, value)) return false;
     out.push_back(value);
   }
   return true;

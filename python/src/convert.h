@@ -18,7 +18,7 @@ bool to_number(PyObject* o, Scalar& out);
 // An integer, NumPy's included, or an integer tensor of one element. No bool.
 bool to_int(PyObject* o, int64_t& out);
 bool to_bool(PyObject* o, bool& out);
-bool to_dims(PyObject* o, DimVector& out);
+bool to_dims(PyObject* o, DimVector& out, bool with_none = false);
 
 PyObject* from_scalar(Scalar s);
 // A tuple.

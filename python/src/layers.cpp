@@ -46,7 +46,7 @@ void convert(PyObject* o, const Param& p, Options& options) {
     options.values.emplace_back(std::string_view(s, static_cast<size_t>(n)));
   } else if (p.type == Type::Ints) {
     DimVector& list = next(options.lists, options.used_lists);
-    fits = to_dims(o, list);
+    fits = to_dims(o, list, p.optional_elements);
     options.values.emplace_back(Dims(list));
   } else if (p.type == Type::Tensor) {
     fits = is_tensor(o);
@@ -73,7 +73,8 @@ void convert(PyObject* o, const Param& p, Options& options) {
 // One layer of the table, as gotorch.nn sees it.
 class BoundLayer {
  public:
-  explicit BoundLayer(const Layer& layer) : layer_(&layer) {
+  explicit BoundLayer(const Layer& layer)
+      : layer_(&layer), returns_indices_(layer.signature().index_of("return_indices")) {
     for (const Param& p : layer.signature().params)
       names_.push_back(PyUnicode_InternFromString(p.name.c_str()));
   }
@@ -123,7 +124,7 @@ class BoundLayer {
   }
 
   // `names` is the tuple of the keywords, whose values follow the `count` positional ones; or null.
-  Tensor forward(PyObject* self, PyObject* const* inputs, size_t count, PyObject* names) const {
+  PyObject* forward(PyObject* self, PyObject* const* inputs, size_t count, PyObject* names) const {
     SmallVector<Tensor, 3> in;
     for (size_t i = 0; i < layer_->inputs().size(); i++)
       in.push_back(unwrap(input(i, inputs, count, names)));
@@ -156,7 +157,10 @@ class BoundLayer {
       tensors.push_back(t && is_tensor(t) ? unwrap(t) : Tensor());
     }
     PyObject* training = PyDict_GetItemWithError(dict, training_name);
-    return layer_->def().forward(LayerCall(o.values, tensors, in, training == Py_True));
+    const LayerCall call(o.values, tensors, in, training == Py_True);
+    if (returns_indices_ >= 0 && call.flag(static_cast<size_t>(returns_indices_)))
+      return py::cast(layer_->def().with_indices(call)).release().ptr();
+    return wrap(layer_->def().forward(call));
   }
 
  private:
@@ -181,6 +185,7 @@ class BoundLayer {
   }
 
   const Layer* layer_;
+  int returns_indices_;           // the option of that name, or -1
   std::vector<PyObject*> names_;  // interned, for ever
   std::vector<SlotName> slots_;
 };
@@ -192,9 +197,8 @@ PyObject* call_forward(PyObject* bound, PyObject* const* args, Py_ssize_t count,
     PyErr_SetString(PyExc_TypeError, "forward() missing self");
     return nullptr;
   }
-  return guarded([&] {
-    return wrap(layer->forward(args[0], args + 1, static_cast<size_t>(count - 1), names));
-  });
+  return guarded(
+      [&] { return layer->forward(args[0], args + 1, static_cast<size_t>(count - 1), names); });
 }
 
 PyMethodDef forward_method = {

@@ -52,17 +52,21 @@ const char* short_name(PyTypeObject* type) {
 }
 
 // A tuple or list of integers, into the call's own memory.
-bool convert_dims(PyObject* const* items, Py_ssize_t n, Call& call, Value& out) {
+bool convert_dims(PyObject* const* items, Py_ssize_t n, Call& call, Value& out,
+                  bool with_none = false) {
   int64_t* dims = call.integers(static_cast<size_t>(n));
-  for (Py_ssize_t i = 0; i < n; i++)
-    if (!to_int(items[i], dims[i])) return false;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    if (with_none && items[i] == Py_None) dims[i] = kNoInt;
+    else if (!to_int(items[i], dims[i])) return false;
+  }
   out = Value(Dims(dims, static_cast<size_t>(n)));
   return true;
 }
 
 bool convert_dims(PyObject* o, const Param& p, Call& call, Value& out) {
   if (PyTuple_Check(o) || PyList_Check(o))
-    return convert_dims(PySequence_Fast_ITEMS(o), PySequence_Fast_GET_SIZE(o), call, out);
+    return convert_dims(PySequence_Fast_ITEMS(o), PySequence_Fast_GET_SIZE(o), call, out,
+                        p.optional_elements);
   int64_t value;
   if (!to_int(o, value)) return false;
   const size_t n =

@@ -161,7 +161,7 @@ SCOPE_TEXT = {
 
 def python_type(text):
     optional = text.endswith("?")
-    base = re.sub(r"int\[\d*\]", "int[]", text.rstrip("?"))
+    base = re.sub(r"int\??\[\d*\]", "int[]", text.rstrip("?"))
     found = TYPES[base]
     if re.match(r"int\[\d+\]", text):
         found += " | int"
@@ -208,10 +208,9 @@ def by_name(ops, scopes):
 def definitions(names, indent, method):
     out = []
     for name, overloads in names.items():
-        forms = [(name, "", op) for op in overloads]
-        forms += [(name + "_", "", op) for op in overloads[:1] if op.has_inplace]
-        for shown, _, op in forms:
-            if len(overloads) > 1 and shown == name:
+        inplace = [op for op in overloads if op.has_inplace]
+        for shown, op in [(name, op) for op in overloads] + [(name + "_", op) for op in inplace]:
+            if len(overloads if shown == name else inplace) > 1:
                 out.append(f"{indent}@overload")
             params = parameters(op, method)
             if not method and shown == name and op.kind != "view":

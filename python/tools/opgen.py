@@ -46,7 +46,7 @@ class Op:
         self.dtypes = field("dtypes", "kFloats").replace("k", "").lower()
         self.aliases = literal(field("aliases", "")).split()
         self.kind = re.match(r"(\w*)", field("kernel", ""))[1]
-        written = self.kind in ("pointwise", "modify", "overwrite")
+        written = self.kind in ("pointwise", "modify", "overwrite") or self.kind.startswith("filling")
         self.has_inplace = field("inplace", "") == "true" or written
         has_tensor = any(p.type.startswith("Tensor") for p in self.params)
         self.creates = not has_tensor or self.name.endswith("_like")

@@ -26,7 +26,7 @@ class Param:
         declared, _, default = (part.strip() for part in text.partition("="))
         self.type, self.name = declared.rsplit(" ", 1)
         self.default = default or None
-        base = re.sub(r"int\[\d+\]", "int[]", self.type)
+        base = re.sub(r"int\??\[\d*\]", "int[]", self.type)
         if base in CPP_TYPES:
             self.cpp_type = CPP_TYPES[base]
         else:

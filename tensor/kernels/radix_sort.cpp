@@ -5,6 +5,7 @@
 
 #include "runtime/parallel.h"
 #include "tensor/buffer.h"
+#include "tensor/kernels/instantiate.h"
 
 namespace gotorch::kernels {
 namespace {
@@ -112,14 +113,6 @@ Narrow* sort_row(const Row<T>& row, Narrow* a, Narrow* scratch, Key<T>* base, bo
 
 #define GOTORCH_INSTANTIATE(T) \
   template Narrow* sort_row(const Row<T>&, Narrow*, Narrow*, Key<T>*, bool*);
-GOTORCH_INSTANTIATE(uint8_t)
-GOTORCH_INSTANTIATE(int8_t)
-GOTORCH_INSTANTIATE(int16_t)
-GOTORCH_INSTANTIATE(int32_t)
-GOTORCH_INSTANTIATE(int64_t)
-GOTORCH_INSTANTIATE(Half)
-GOTORCH_INSTANTIATE(BFloat16)
-GOTORCH_INSTANTIATE(float)
-GOTORCH_INSTANTIATE(double)
+GOTORCH_FOR_NUMBERS(GOTORCH_INSTANTIATE)
 
 }  // namespace gotorch::kernels

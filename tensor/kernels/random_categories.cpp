@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "runtime/parallel.h"
+#include "tensor/kernels/instantiate.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/kernels/random_unit.h"
 
@@ -47,10 +48,7 @@ void fill_categories(int64_t* out, const T* p, int64_t rows, int64_t categories,
 
 #define GOTORCH_INSTANTIATE(T) \
   template void fill_categories(int64_t*, const T*, int64_t, int64_t, int64_t, const Generator&);
-GOTORCH_INSTANTIATE(Half)
-GOTORCH_INSTANTIATE(BFloat16)
-GOTORCH_INSTANTIATE(float)
-GOTORCH_INSTANTIATE(double)
+GOTORCH_FOR_FLOATS(GOTORCH_INSTANTIATE)
 #undef GOTORCH_INSTANTIATE
 
 }  // namespace gotorch

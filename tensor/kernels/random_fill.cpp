@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "tensor/dtype.h"
+#include "tensor/kernels/instantiate.h"
 #include "tensor/kernels/invariant_division.h"
 #include "tensor/kernels/random_unit.h"
 #include "tensor/kernels/random_words.h"
@@ -179,19 +180,8 @@ IntegerRange representable_range(int64_t from, int64_t to) {
 #define GOTORCH_FLOATING(T) \
   template void fill_uniform(T*, int64_t, double, double, const Generator&);
 GOTORCH_ANY(bool)
-GOTORCH_ANY(uint8_t)
-GOTORCH_ANY(int8_t)
-GOTORCH_ANY(int16_t)
-GOTORCH_ANY(int32_t)
-GOTORCH_ANY(int64_t)
-GOTORCH_ANY(Half)
-GOTORCH_ANY(BFloat16)
-GOTORCH_ANY(float)
-GOTORCH_ANY(double)
-GOTORCH_FLOATING(Half)
-GOTORCH_FLOATING(BFloat16)
-GOTORCH_FLOATING(float)
-GOTORCH_FLOATING(double)
+GOTORCH_FOR_NUMBERS(GOTORCH_ANY)
+GOTORCH_FOR_FLOATS(GOTORCH_FLOATING)
 #undef GOTORCH_ANY
 #undef GOTORCH_FLOATING
 

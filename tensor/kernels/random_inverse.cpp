@@ -5,6 +5,7 @@
 #include <numbers>
 #include <type_traits>
 
+#include "tensor/kernels/instantiate.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/kernels/random_unit.h"
 #include "tensor/kernels/random_words.h"
@@ -87,15 +88,8 @@ void fill_geometric(T* out, int64_t n, double p, const Generator& generator) {
   template void fill_cauchy(T*, int64_t, double, double, const Generator&); \
   template void fill_geometric(T*, int64_t, double, const Generator&);
 #define GOTORCH_INTEGER(T) template void fill_geometric(T*, int64_t, double, const Generator&);
-GOTORCH_FLOATING(Half)
-GOTORCH_FLOATING(BFloat16)
-GOTORCH_FLOATING(float)
-GOTORCH_FLOATING(double)
-GOTORCH_INTEGER(uint8_t)
-GOTORCH_INTEGER(int8_t)
-GOTORCH_INTEGER(int16_t)
-GOTORCH_INTEGER(int32_t)
-GOTORCH_INTEGER(int64_t)
+GOTORCH_FOR_FLOATS(GOTORCH_FLOATING)
+GOTORCH_FOR_INTEGERS(GOTORCH_INTEGER)
 #undef GOTORCH_FLOATING
 #undef GOTORCH_INTEGER
 

@@ -5,6 +5,7 @@
 
 #include "tensor/half.h"
 #include "tensor/kernels/box_muller.h"
+#include "tensor/kernels/instantiate.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/kernels/random_unit.h"
 #include "tensor/kernels/random_words.h"
@@ -131,10 +132,7 @@ void fill_normal(T* out, int64_t n, double mean, double std, const Generator& ge
   template void fill_normal(T*, int64_t, double, double, const Generator&);        \
   template void fill_normal_scalar(T*, int64_t, double, double, const Generator&); \
   template void fill_log_normal(T*, int64_t, double, double, const Generator&);
-GOTORCH_INSTANTIATE(Half)
-GOTORCH_INSTANTIATE(BFloat16)
-GOTORCH_INSTANTIATE(float)
-GOTORCH_INSTANTIATE(double)
+GOTORCH_FOR_FLOATS(GOTORCH_INSTANTIATE)
 #undef GOTORCH_INSTANTIATE
 
 }  // namespace gotorch

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "runtime/parallel.h"
+#include "tensor/kernels/instantiate.h"
 #include "tensor/kernels/radix_sort.h"
 
 namespace gotorch::kernels {
@@ -149,14 +150,6 @@ void median(const T* x, Axis a, bool ignore_nan, T* values, int64_t* indices) {
   template void topk(const T*, Axis, int64_t, bool, T*, int64_t*); \
   template void kth_value(const T*, Axis, int64_t, T*, int64_t*);  \
   template void median(const T*, Axis, bool, T*, int64_t*);
-GOTORCH_INSTANTIATE(uint8_t)
-GOTORCH_INSTANTIATE(int8_t)
-GOTORCH_INSTANTIATE(int16_t)
-GOTORCH_INSTANTIATE(int32_t)
-GOTORCH_INSTANTIATE(int64_t)
-GOTORCH_INSTANTIATE(Half)
-GOTORCH_INSTANTIATE(BFloat16)
-GOTORCH_INSTANTIATE(float)
-GOTORCH_INSTANTIATE(double)
+GOTORCH_FOR_NUMBERS(GOTORCH_INSTANTIATE)
 
 }  // namespace gotorch::kernels

@@ -5,6 +5,7 @@
 #include "runtime/parallel.h"
 #include "tensor/dtype.h"
 #include "tensor/kernels/axis.h"
+#include "tensor/kernels/instantiate.h"
 #include "tensor/kernels/radix_sort.h"
 
 namespace gotorch::kernels {
@@ -61,14 +62,6 @@ void searchsorted(const T* sequence, bool shared, int64_t rows, int64_t n, const
 #define GOTORCH_INSTANTIATE(T)                         \
   template Runs unique(const T*, int64_t, bool, bool); \
   template void searchsorted(const T*, bool, int64_t, int64_t, const T*, int64_t, bool, int64_t*);
-GOTORCH_INSTANTIATE(uint8_t)
-GOTORCH_INSTANTIATE(int8_t)
-GOTORCH_INSTANTIATE(int16_t)
-GOTORCH_INSTANTIATE(int32_t)
-GOTORCH_INSTANTIATE(int64_t)
-GOTORCH_INSTANTIATE(Half)
-GOTORCH_INSTANTIATE(BFloat16)
-GOTORCH_INSTANTIATE(float)
-GOTORCH_INSTANTIATE(double)
+GOTORCH_FOR_NUMBERS(GOTORCH_INSTANTIATE)
 
 }  // namespace gotorch::kernels

@@ -169,6 +169,7 @@ const Op mish{{
     .doc = "input * tanh(softplus(input)).",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) { return a[0] * tanh(softplus(a[0])); }),
+    .inplace = true,
     .samples = {{in(-4, 4)}},
 }};
 
@@ -192,6 +193,7 @@ const Op relu6{{
     .doc = "input limited to [0, 6].",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) { return hardtanh(a[0], 0, 6); }),
+    .inplace = true,
     .samples = {{in(-2, 8)}},
 }};
 

@@ -134,7 +134,7 @@ const Op empty{{
         function([](auto& a) { return gotorch::empty(a.ints(0), a.dtype_or(1, default_dtype())); }),
     .samples = {{dims({3, 5})}, {dims({4}), Dtype::Int32}},
     .errors = {{{dims({-1})}, "negative dimension -1"}},
-    .untested = "values, out, threads: the elements are not defined",
+    .untested = "values, out, threads, noncontiguous, empty: the elements are not defined",
 }};
 
 const Op zeros{{

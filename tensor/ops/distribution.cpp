@@ -1,24 +1,16 @@
 // Random numbers of distributions other than uniform and normal, and draws by weight: PyTorch's CPU numbers for the
 // same seed.
+#include <algorithm>
 #include <limits>
+#include <utility>
+#include <vector>
 
-#include "tensor/copy.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/ops.h"
 #include "tensor/ops/random.h"
 
 namespace gotorch::ops {
 namespace {
-
-// A new tensor like x, filled by fill(out, n).
-template <class F>
-Tensor filled_like(const Tensor& x, F&& fill) {
-  Tensor out = gotorch::empty(x.shape(), x.dtype());
-  dispatch(x.dtype(), [&]<class T>() {
-    if constexpr (is_floating(dtype_of<T>())) fill(out.data<T>(), out.numel());
-  });
-  return out;
-}
 
 // Each row's weights must say something: none negative or infinite, their sum positive.
 template <class T>
@@ -43,21 +35,42 @@ void check_weights(const T* p, int64_t rows, int64_t categories, bool replacemen
   }
 }
 
+// The indices of the `count` largest of each row, the largest first. Which of equal ones come first is up to the
+// standard library, whose selection PyTorch uses too.
+template <class T>
+void select_largest(const T* x, int64_t rows, int64_t n, int64_t count, int64_t* indices) {
+  using Entry = std::pair<Compute<T>, int64_t>;
+  const auto larger = [](const Entry& a, const Entry& b) { return a.first > b.first; };
+  std::vector<Entry> row(static_cast<size_t>(n));
+  for (int64_t r = 0; r < rows; r++, x += n, indices += count) {
+    for (int64_t i = 0; i < n; i++) row[i] = {static_cast<Compute<T>>(x[i]), i};
+    if (count * 64 <= n) {
+      std::partial_sort(row.begin(), row.begin() + count, row.end(), larger);
+    } else {
+      std::nth_element(row.begin(), row.begin() + count - 1, row.end(), larger);
+      std::sort(row.begin(), row.begin() + count - 1, larger);
+    }
+    for (int64_t i = 0; i < count; i++) indices[i] = row[i].second;
+  }
+}
+
 }  // namespace
 
 const Op exponential{{
     .sig = "exponential(Tensor input, float lambd=1, *, Generator? generator=None) -> Tensor",
     .doc = "Numbers of density lambd * exp(-lambd * x), in input's shape and dtype.",
     .scope = Scope::Method,
-    .kernel = random([](auto& a) {
-      const double rate = a.number(1);
-      check(rate > 0, "exponential_ expects lambda > 0.0, but found lambda=", rate);
-      return filled_like(
-          a[0], [&](auto* out, int64_t n) { fill_exponential(out, n, rate, generator_of(a, 2)); });
+    .kernel = filling_floats([](auto& a, auto* out, int64_t n) {
+      fill_exponential(out, n, a.number(1), generator_of(a, 2));
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
-    .inplace = true,
-    .samples = {{in(-1, 1)}, {in(-1, 1), 2.5}},
+    .validate =
+        [](const Args& a) {
+          check(a.number(1) > 0,
+                "exponential_ expects lambda > 0.0, but found lambda=", a.number(1));
+        },
+    .samples = {{in(-1, 1)}, {in(-1, 1, {4, 33}), 2.5}},
+    .errors = {{{in(-1, 1), 0.0}, "exponential_ expects lambda > 0.0"}},
 }};
 
 const Op cauchy{{
@@ -65,15 +78,16 @@ const Op cauchy{{
            "Tensor",
     .doc = "Numbers of Cauchy's distribution, in input's shape and dtype.",
     .scope = Scope::Method,
-    .kernel = random([](auto& a) {
-      check(a.number(2) > 0, "cauchy_ expects sigma > 0.0, but found sigma=", a.number(2));
-      return filled_like(a[0], [&](auto* out, int64_t n) {
-        fill_cauchy(out, n, a.number(1), a.number(2), generator_of(a, 3));
-      });
+    .kernel = filling_floats([](auto& a, auto* out, int64_t n) {
+      fill_cauchy(out, n, a.number(1), a.number(2), generator_of(a, 3));
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
-    .inplace = true,
-    .samples = {{in(-1, 1)}, {in(-1, 1), 0.5, 2.0}},
+    .validate =
+        [](const Args& a) {
+          check(a.number(2) > 0, "cauchy_ expects sigma > 0.0, but found sigma=", a.number(2));
+        },
+    .samples = {{in(-1, 1)}, {in(-1, 1, {4, 33}), 0.5, 2.0}},
+    .errors = {{{in(-1, 1), 0.0, -1.0}, "cauchy_ expects sigma > 0.0"}},
 }};
 
 const Op log_normal{{
@@ -82,15 +96,16 @@ const Op log_normal{{
     .doc = "exp of normal numbers of the given mean and standard deviation, in input's shape and "
            "dtype.",
     .scope = Scope::Method,
-    .kernel = random([](auto& a) {
-      check(a.number(2) > 0, "log_normal_ expects std > 0.0, but found std=", a.number(2));
-      return filled_like(a[0], [&](auto* out, int64_t n) {
-        fill_log_normal(out, n, a.number(1), a.number(2), generator_of(a, 3));
-      });
+    .kernel = filling_floats([](auto& a, auto* out, int64_t n) {
+      fill_log_normal(out, n, a.number(1), a.number(2), generator_of(a, 3));
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
-    .inplace = true,
-    .samples = {{in(-1, 1)}, {in(-1, 1), 0.5, 0.25}},
+    .validate =
+        [](const Args& a) {
+          check(a.number(2) > 0, "log_normal_ expects std > 0.0, but found std=", a.number(2));
+        },
+    .samples = {{in(-1, 1)}, {in(-1, 1, {4, 33}), 0.5, 0.25}},
+    .errors = {{{in(-1, 1), 0.0, 0.0}, "log_normal_ expects std > 0.0"}},
 }};
 
 const Op geometric{{
@@ -99,19 +114,17 @@ const Op geometric{{
            "dtype.",
     .scope = Scope::Method,
     .dtypes = kNumbers,
-    .kernel = random([](auto& a) {
-      const double p = a.number(1);
-      check(p > 0 && p < 1, "geometric_ expects p to be in (0, 1), but got p=", p);
-      Tensor out = gotorch::empty(a[0].shape(), a[0].dtype());
-      dispatch(out.dtype(), [&]<class T>() {
-        if constexpr (!std::is_same_v<T, bool>)
-          fill_geometric(out.data<T>(), out.numel(), p, generator_of(a, 2));
-      });
-      return out;
+    .kernel = filling_numbers([](auto& a, auto* out, int64_t n) {
+      fill_geometric(out, n, a.number(1), generator_of(a, 2));
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
-    .inplace = true,
-    .samples = {{in(-1, 1), 0.3}},
+    .validate =
+        [](const Args& a) {
+          check(a.number(1) > 0 && a.number(1) < 1,
+                "geometric_ expects p to be in (0, 1), but got p=", a.number(1));
+        },
+    .samples = {{in(-1, 1), 0.3}, {in(-1, 1, {4, 33}), 0.6}},
+    .errors = {{{in(-1, 1), 1.0}, "geometric_ expects p to be in (0, 1), but got p=1"}},
 }};
 
 const Op multinomial{{
@@ -139,11 +152,18 @@ const Op multinomial{{
           check_weights(p.data<T>(), rows, categories, replacement, samples);
           if (!replacement || samples == 1) {
             // The largest of p / e, e exponential, is a draw by weight; the next largest are the next draws.
-            const Tensor e = gotorch::empty(p.shape(), p.dtype());
-            fill_exponential(e.data<T>(), e.numel(), 1, generator_of(a, 3));
+            const Tensor e = empty_in_order_of(a[0], p.dtype());
+            fill_in_memory_order(e, [&]<class E>(E* to, int64_t n) {
+              if constexpr (std::is_same_v<E, T>) fill_exponential(to, n, 1, generator_of(a, 3));
+            });
             const Unrecorded unrecorded;
-            const Tensor race = div(p, e);
-            out = samples == 1 ? argmax(race, -1, true) : topk.all(race, samples)[1];
+            const Tensor race = packed(div(p, e));
+            if (samples == 1) {
+              out = argmax(race, -1, true);
+            } else {
+              out = gotorch::empty(shape, Dtype::Int64);
+              select_largest(race.data<T>(), rows, categories, samples, out.data<int64_t>());
+            }
           } else {
             out = gotorch::empty(shape, Dtype::Int64);
             fill_categories(out.data<int64_t>(), p.data<T>(), rows, categories, samples,

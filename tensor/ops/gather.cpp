@@ -4,17 +4,13 @@
 #include "tensor/copy.h"
 #include "tensor/kernels/scatter.h"
 #include "tensor/ops.h"
+#include "tensor/ops/axis.h"
 #include "tensor/view.h"
 
 namespace gotorch::ops {
 namespace {
 
 using kernels::Axis;
-
-Axis axis_of(Dims shape, int64_t dim) {
-  if (shape.empty()) return {1, 1, 1};
-  return {numel_of(shape.first(dim)), shape[dim], numel_of(shape.subspan(dim + 1))};
-}
 
 template <class E = Error>
 void check_in_bounds(const std::optional<kernels::BadIndex>& bad, int64_t dim) {

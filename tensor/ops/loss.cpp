@@ -9,7 +9,7 @@
 namespace gotorch::ops {
 namespace {
 
-kernels::Reduction reduction_of(std::string_view s) {
+kernels::Reduction kernel_reduction(std::string_view s) {
   if (s == "mean") return kernels::Reduction::Mean;
   if (s == "sum") return kernels::Reduction::Sum;
   check<ValueError>(s == "none", s, " is not a valid value for reduction");
@@ -20,6 +20,21 @@ void check_same_size(const Tensor& input, const Tensor& target) {
   check<ValueError>(same(input.shape(), target.shape()), "Using a target size (", target.shape(),
                     ") that is different to the input size (", input.shape(),
                     ") is deprecated. Please ensure they have the same size.");
+}
+
+Tensor weighted(const Tensor& loss, const Tensor& input, const Tensor& weight) {
+  check<ValueError>(same(weight.shape(), input.shape()),
+                    "Weights and input must have the same size. Got ", weight.shape(), " and ",
+                    input.shape());
+  return loss * weight;
+}
+
+// The losses of (input, target, size_average, reduce, reduction, weight), reduced.
+Tensor weighted_loss(const Args& a, const Tensor& loss) {
+  const std::string_view reduction = reduction_at(a, 4);
+  if (!a.given(5)) return reduced_loss(loss, reduction);
+  const Tensor all = weighted(loss, a[0], a[5]);
+  return reduction == "mean" ? sum(all) / sum(a[5]) : reduced_loss(all, reduction);
 }
 
 // [n, c, s] of logits and [n, s] of targets, checked.
@@ -90,7 +105,7 @@ ClassArgs class_args(const Args& a, size_t at, bool smoothing) {
               weight.defined() ? packed(weight, compute) : Tensor(),
               class_shape(a[at], a[at + 1], weight),
               a.integer(at + 3),
-              reduction_of(a.str(at + 4))};
+              kernel_reduction(a.str(at + 4))};
   if (smoothing) c.smoothing = a.number(at + 5);
   return c;
 }
@@ -133,8 +148,15 @@ Tensor class_gradient(const Tensor& g, const Tensor& probabilities, const Args& 
 
 }  // namespace
 
+std::string_view reduction_at(const Args& a, size_t at, size_t size_average) {
+  const size_t reduce = at - 1;
+  if (!a.given(size_average) && !a.given(reduce)) return a.str(at);
+  if (a.given(reduce) && !a.flag(reduce)) return "none";
+  return !a.given(size_average) || a.flag(size_average) ? "mean" : "sum";
+}
+
 Tensor reduced_loss(const Tensor& loss, std::string_view reduction) {
-  switch (reduction_of(reduction)) {
+  switch (kernel_reduction(reduction)) {
     case kernels::Reduction::Mean: return mean(loss);
     case kernels::Reduction::Sum: return sum(loss);
     default: return loss;
@@ -180,7 +202,8 @@ const Op nll_loss{{
            "'mean' divides by the sum of the weights.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
-      return std::move(nll_loss_kernel.all(a[0], a[1], a.tensor_or(2), a.integer(4), a.str(6))[0]);
+      return std::move(
+          nll_loss_kernel.all(a[0], a[1], a.tensor_or(2), a.integer(4), reduction_at(a, 6, 3))[0]);
     }),
     .samples = {{in(-2, 0, {3, 5}), indices(0, 5, {3})},
                 {in(-2, 0, {3, 5, 2}), indices(0, 5, {3, 2}), in(0.5, 1, {5}), none, 1, none,
@@ -240,8 +263,8 @@ const Op cross_entropy{{
       const double e = a.number(7);
       check(e >= 0 && e <= 1, "label_smoothing must be between 0.0 and 1.0. Got: ", e);
       if (!target.is_floating())
-        return std::move(
-            cross_entropy_kernel.all(x, target, a.tensor_or(2), a.integer(4), a.str(6), e)[0]);
+        return std::move(cross_entropy_kernel.all(x, target, a.tensor_or(2), a.integer(4),
+                                                  reduction_at(a, 6, 3), e)[0]);
       check(same(x.shape(), target.shape()),
             "cross_entropy with probabilities: expected target of shape ", x.shape(), ", got ",
             target.shape());
@@ -256,12 +279,13 @@ const Op cross_entropy{{
       }
       const Tensor loss = neg(sum(terms, IntList(dim)));
       // Unlike with indices, the mean is over positions, not weights.
-      return reduced_loss(loss, a.str(6));
+      return reduced_loss(loss, reduction_at(a, 6, 3));
     }),
     .samples = {{in(-2, 2, {3, 5}), indices(0, 5, {3})},
                 {in(-2, 2, {3, 5}), indices(0, 5, {3}), in(0.5, 1, {5}), none, 2, none, "mean",
                  0.1},
                 {in(-2, 2, {3, 5, 2}), indices(0, 5, {3, 2}), none, none, -100, none, "none"},
+                {in(-2, 2, {3, 5}), indices(0, 5, {3}), none, false},
                 {in(-2, 2, {3, 5}), in(0, 1, {3, 5})},
                 {in(-2, 2, {5}), indices(0, 5, {}), none, none, -100, none, "sum"}},
     .errors = {{{in(-2, 2, {3, 5}), indices(5, 6, {3})}, "Target 5 is out of bounds."},
@@ -270,22 +294,33 @@ const Op cross_entropy{{
 
 const Op mse_loss{{
     .sig = "mse_loss(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str "
-           "reduction='mean') -> Tensor",
-    .doc = "(input - target)^2, reduced.",
+           "reduction='mean', Tensor? weight=None) -> Tensor",
+    .doc = "(input - target)^2 * weight, reduced; the mean is over the sum of the weights.",
     .scope = Scope::Nn,
-    .kernel = compose([](auto& a) { return reduced_loss(square(a[0] - a[1]), a.str(4)); }),
+    .kernel = compose([](auto& a) { return weighted_loss(a, square(a[0] - a[1])); }),
     .samples = {{in(-1, 1), in(-1, 1)},
                 {in(-1, 1), in(-1, 1), none, none, "sum"},
-                {in(-1, 1), in(-1, 1), none, none, "none"}},
+                {in(-1, 1), in(-1, 1), none, none, "none"},
+                {in(-1, 1), in(-1, 1), false},
+                {in(-1, 1), in(-1, 1), true, false},
+                {in(-1, 1), in(-1, 1), none, true, "none"},
+                {in(-1, 1), in(-1, 1), none, none, "mean", in(0.1, 1)},
+                {in(-1, 1), in(-1, 1), none, none, "sum", in(0.1, 1)}},
+    .errors = {{{in(-1, 1), in(-1, 1), none, none, "mean", in(0, 1, {5})},
+                "Weights and input must have the same size."}},
+    .ulp = 8,
 }};
 
 const Op l1_loss{{
     .sig = "l1_loss(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str "
-           "reduction='mean') -> Tensor",
-    .doc = "|input - target|, reduced.",
+           "reduction='mean', Tensor? weight=None) -> Tensor",
+    .doc = "|input - target| * weight, reduced; the mean is over the sum of the weights.",
     .scope = Scope::Nn,
-    .kernel = compose([](auto& a) { return reduced_loss(abs(a[0] - a[1]), a.str(4)); }),
-    .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), in(-1, 1), none, none, "sum"}},
+    .kernel = compose([](auto& a) { return weighted_loss(a, abs(a[0] - a[1])); }),
+    .samples = {{in(-1, 1), in(-1, 1)},
+                {in(-1, 1), in(-1, 1), none, none, "sum"},
+                {in(-1, 1), in(-1, 1), none, none, "mean", in(0.1, 1)}},
+    .ulp = 8,
 }};
 
 const Op smooth_l1_loss{{
@@ -297,26 +332,29 @@ const Op smooth_l1_loss{{
       const double beta = a.number(5);
       check(beta >= 0, "smooth_l1_loss does not support negative values for beta, got ", beta);
       const Tensor d = abs(a[0] - a[1]);
-      if (beta == 0) return reduced_loss(d, a.str(4));
-      return reduced_loss(where(lt(d, beta), square(d) * (0.5 / beta), d - 0.5 * beta), a.str(4));
+      if (beta == 0) return reduced_loss(d, reduction_at(a, 4));
+      return reduced_loss(where(lt(d, beta), square(d) * (0.5 / beta), d - 0.5 * beta),
+                          reduction_at(a, 4));
     }),
     .samples = {{in(-2, 2), in(-2, 2)}, {in(-2, 2), in(-2, 2), none, none, "none", 0.5}},
 }};
 
 const Op huber_loss{{
-    .sig =
-        "huber_loss(Tensor input, Tensor target, str reduction='mean', float delta=1.0) -> Tensor",
-    .doc =
-        "d^2 / 2 where d = |input - target| < delta, delta * (d - delta / 2) elsewhere, reduced.",
+    .sig = "huber_loss(Tensor input, Tensor target, str reduction='mean', float delta=1.0, Tensor? "
+           "weight=None) -> Tensor",
+    .doc = "d^2 / 2 where d = |input - target| < delta, delta * (d - delta / 2) elsewhere, times "
+           "weight, reduced.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) -> Tensor {
       const double delta = a.number(3);
       check(delta > 0, "huber_loss does not support non-positive values for delta, got ", delta);
       const Tensor d = abs(a[0] - a[1]);
-      return reduced_loss(where(lt(d, delta), square(d) * 0.5, (d - 0.5 * delta) * delta),
-                          a.str(2));
+      const Tensor loss = where(lt(d, delta), square(d) * 0.5, (d - 0.5 * delta) * delta);
+      return reduced_loss(a.given(4) ? weighted(loss, a[0], a[4]) : loss, a.str(2));
     }),
-    .samples = {{in(-2, 2), in(-2, 2)}, {in(-2, 2), in(-2, 2), "sum", 0.5}},
+    .samples = {{in(-2, 2), in(-2, 2)},
+                {in(-2, 2), in(-2, 2), "sum", 0.5},
+                {in(-2, 2), in(-2, 2), "mean", 0.5, in(0.1, 1)}},
 }};
 
 const Op binary_cross_entropy{{
@@ -329,7 +367,7 @@ const Op binary_cross_entropy{{
       check_same_size(a[0], a[1]);
       const Tensor yes = clamp_min(log(a[0]), -100), no = clamp_min(log1p(neg(a[0])), -100);
       const Tensor loss = (a[1] - 1) * no - a[1] * yes;
-      return reduced_loss(a.given(2) ? loss * a[2] : loss, a.str(5));
+      return reduced_loss(a.given(2) ? loss * a[2] : loss, reduction_at(a, 5));
     }),
     .samples = {{in(0.1, 0.9), in(0, 1)}, {in(0.1, 0.9), in(0, 1), in(0.5, 1), none, none, "sum"}},
     .errors = {{{in(0.1, 0.9, {3}), in(0, 1, {4})}, "different to the input size"}},
@@ -349,7 +387,7 @@ const Op binary_cross_entropy_with_logits{{
       const Tensor log_no = neg(logsigmoid(x));
       Tensor loss = a.given(6) ? (1 - target) * x + ((a[6] - 1) * target + 1) * log_no
                                : (1 - target) * x + log_no;
-      return reduced_loss(a.given(2) ? loss * a[2] : loss, a.str(5));
+      return reduced_loss(a.given(2) ? loss * a[2] : loss, reduction_at(a, 5));
     }),
     .samples = {{in(-2, 2), in(0, 1)},
                 {in(-2, 2), in(0, 1), in(0.5, 1), none, none, "sum", in(0.5, 2, {5})}},
@@ -366,8 +404,8 @@ const Op kl_div{{
       const Tensor &x = a[0], &target = a[1];
       const Tensor loss =
           a.flag(5) ? exp(target) * (target - x) : xlogy(target, target) - target * x;
-      if (a.str(4) == "batchmean") return sum(loss) / (x.dim() ? x.size(0) : 1);
-      return reduced_loss(loss, a.str(4));
+      if (reduction_at(a, 4) == "batchmean") return sum(loss) / (x.dim() ? x.size(0) : 1);
+      return reduced_loss(loss, reduction_at(a, 4));
     }),
     .samples = {{in(-2, 0), in(0.1, 1)}, {in(-2, 0), in(-2, 0), none, none, "batchmean", true}},
 }};
@@ -401,7 +439,7 @@ const Op poisson_nll_loss{{
             target * log(target) - target + log(target * 6.283185307179586) * 0.5;
         loss = loss + where(gt(target, 1), stirling, 0);
       }
-      return reduced_loss(loss, a.str(7));
+      return reduced_loss(loss, reduction_at(a, 7, 4));
     }),
     .samples = {{in(-1, 1), in(0, 3)}, {in(0.5, 1), in(2, 3), false, true}},
 }};
@@ -413,7 +451,7 @@ const Op hinge_embedding_loss{{
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
       const Tensor apart = where(ne(a[1], 1), clamp_min(a.number(2) - a[0], 0), 0);
-      return reduced_loss(apart + where(ne(a[1], -1), a[0], 0), a.str(5));
+      return reduced_loss(apart + where(ne(a[1], -1), a[0], 0), reduction_at(a, 5));
     }),
     .samples = {{in(-1, 2), in(1, 1.0001)}},
 }};
@@ -424,7 +462,8 @@ const Op margin_ranking_loss{{
     .doc = "max(0, -target * (input1 - input2) + margin), reduced.",
     .scope = Scope::Nn,
     .kernel = compose([](auto& a) {
-      return reduced_loss(clamp_min(neg(a[2]) * (a[0] - a[1]) + a.number(3), 0), a.str(6));
+      return reduced_loss(clamp_min(neg(a[2]) * (a[0] - a[1]) + a.number(3), 0),
+                          reduction_at(a, 6));
     }),
     .samples = {{in(-1, 1), in(-1, 1), in(-1, 1)}, {in(-1, 1), in(-1, 1), in(-1, 1), 0.5}},
 }};

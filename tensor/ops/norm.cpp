@@ -417,7 +417,7 @@ const Op instance_norm{{
       if (!a.flag(5))
         return batch_norm(x, a[1], a[2], a.tensor_or(3), a.tensor_or(4), false, a.number(6),
                           a.number(7));
-      check<ValueError>(x.numel() != x.size(0) * x.size(1),
+      check<ValueError>(numel_of(x.shape().subspan(2)) != 1,
                         "Expected more than 1 spatial element when training, got input size ",
                         x.shape());
       if (a.given(1) || a.given(2)) follow_instances(a);

@@ -132,6 +132,16 @@ Tensor avg_pool(const Args& a, size_t dims, const Value& divisor) {
                          a.ints(3), a.flag(4), a.flag(5), divisor.is_none() ? Value(0) : divisor);
 }
 
+// The output size of (input, output_size); for None the input's own.
+DimVector adaptive_size(const Args& a, size_t dims) {
+  check_dims(a[0], dims);
+  DimVector size = full_list(a.ints(1), dims, "output_size");
+  const Dims own = a[0].shape().last(dims);
+  for (size_t i = 0; i < dims; i++)
+    if (size[i] == kNoInt) size[i] = own[i];
+  return size;
+}
+
 }  // namespace
 
 const Op max_pool_backward{{
@@ -216,6 +226,15 @@ const Op max_pool1d{{
     .kernel = compose([](auto& a) { return std::move(max_pool(a, 1)[0]); }),
     .samples = {{in(-1, 1, {2, 3, 7}), dims({2})},
                 {in(-1, 1, {2, 3, 7}), dims({3}), dims({2}), dims({1}), dims({2}), true}},
+}};
+
+const Op max_pool1d_with_indices{{
+    .sig = "max_pool1d_with_indices(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] "
+           "padding=0, int[1] dilation=1, bool ceil_mode=False) -> (Tensor result, Tensor indices)",
+    .doc = "max_pool1d, and the position of each result in its plane.",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return max_pool(a, 1); }),
+    .samples = {{in(-1, 1, {2, 3, 7}), dims({2})}},
 }};
 
 const Op max_pool2d{{
@@ -339,22 +358,16 @@ const Op adaptive_avg_pool1d{{
     .sig = "adaptive_avg_pool1d(Tensor input, int[1] output_size) -> Tensor",
     .doc = "Means of windows chosen so that the result is [n, c, output_size].",
     .scope = Scope::TorchNn,
-    .kernel = compose([](auto& a) {
-      check_dims(a[0], 1);
-      return adaptive_avg(a[0], full_list(a.ints(1), 1, "output_size"));
-    }),
+    .kernel = compose([](auto& a) { return adaptive_avg(a[0], adaptive_size(a, 1)); }),
     .samples = {{in(-1, 1, {2, 3, 7}), dims({3})}},
 }};
 
 const Op adaptive_avg_pool2d{{
-    .sig = "adaptive_avg_pool2d(Tensor input, int[2] output_size) -> Tensor",
+    .sig = "adaptive_avg_pool2d(Tensor input, int?[2] output_size) -> Tensor",
     .doc = "Means of windows chosen so that the result is [n, c, *output_size].",
     .scope = Scope::Nn,
-    .kernel = compose([](auto& a) {
-      check_dims(a[0], 2);
-      return adaptive_avg(a[0], full_list(a.ints(1), 2, "output_size"));
-    }),
-    .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({3, 2})}, {in(-1, 1, {2, 3, 6, 7}), dims({1})}},
+    .kernel = compose([](auto& a) { return adaptive_avg(a[0], adaptive_size(a, 2)); }),
+    .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({3, 2})}, {in(-1, 1, {2, 3, 6, 7}), 1}},
 }};
 
 const Op adaptive_max{{
@@ -373,13 +386,19 @@ const Op adaptive_max{{
 }};
 
 const Op adaptive_max_pool2d{{
-    .sig = "adaptive_max_pool2d(Tensor input, int[2] output_size) -> Tensor",
+    .sig = "adaptive_max_pool2d(Tensor input, int?[2] output_size) -> Tensor",
     .doc = "The largest elements of windows chosen so that the result is [n, c, *output_size].",
     .scope = Scope::Nn,
-    .kernel = compose([](auto& a) {
-      check_dims(a[0], 2);
-      return adaptive_max(a[0], full_list(a.ints(1), 2, "output_size"));
-    }),
+    .kernel = compose([](auto& a) { return adaptive_max(a[0], adaptive_size(a, 2)); }),
+    .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({3, 2})}},
+}};
+
+const Op adaptive_max_pool2d_with_indices{{
+    .sig = "adaptive_max_pool2d_with_indices(Tensor input, int?[2] output_size) -> (Tensor result, "
+           "Tensor indices)",
+    .doc = "adaptive_max_pool2d, and the position of each result in its plane.",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return adaptive_max.all(a[0], adaptive_size(a, 2)); }),
     .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({3, 2})}},
 }};
 
@@ -387,32 +406,41 @@ const Op adaptive_max_pool1d{{
     .sig = "adaptive_max_pool1d(Tensor input, int[1] output_size) -> Tensor",
     .doc = "The largest elements of windows chosen so that the result is [n, c, output_size].",
     .scope = Scope::Nn,
-    .kernel = compose([](auto& a) {
-      check_dims(a[0], 1);
-      return adaptive_max(a[0], full_list(a.ints(1), 1, "output_size"));
-    }),
+    .kernel = compose([](auto& a) { return adaptive_max(a[0], adaptive_size(a, 1)); }),
+    .samples = {{in(-1, 1, {2, 3, 7}), dims({3})}},
+}};
+
+const Op adaptive_max_pool1d_with_indices{{
+    .sig = "adaptive_max_pool1d_with_indices(Tensor input, int[1] output_size) -> (Tensor result, "
+           "Tensor indices)",
+    .doc = "adaptive_max_pool1d, and the position of each result in its plane.",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return adaptive_max.all(a[0], adaptive_size(a, 1)); }),
     .samples = {{in(-1, 1, {2, 3, 7}), dims({3})}},
 }};
 
 const Op adaptive_max_pool3d{{
-    .sig = "adaptive_max_pool3d(Tensor input, int[3] output_size) -> Tensor",
+    .sig = "adaptive_max_pool3d(Tensor input, int?[3] output_size) -> Tensor",
     .doc = "The largest elements of windows chosen so that the result is [n, c, *output_size].",
     .scope = Scope::Nn,
-    .kernel = compose([](auto& a) {
-      check_dims(a[0], 3);
-      return adaptive_max(a[0], full_list(a.ints(1), 3, "output_size"));
-    }),
+    .kernel = compose([](auto& a) { return adaptive_max(a[0], adaptive_size(a, 3)); }),
+    .samples = {{in(-1, 1, {2, 3, 4, 3, 2}), dims({2, 2, 1})}},
+}};
+
+const Op adaptive_max_pool3d_with_indices{{
+    .sig = "adaptive_max_pool3d_with_indices(Tensor input, int?[3] output_size) -> (Tensor result, "
+           "Tensor indices)",
+    .doc = "adaptive_max_pool3d, and the position of each result in its plane.",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return adaptive_max.all(a[0], adaptive_size(a, 3)); }),
     .samples = {{in(-1, 1, {2, 3, 4, 3, 2}), dims({2, 2, 1})}},
 }};
 
 const Op adaptive_avg_pool3d{{
-    .sig = "adaptive_avg_pool3d(Tensor input, int[3] output_size) -> Tensor",
+    .sig = "adaptive_avg_pool3d(Tensor input, int?[3] output_size) -> Tensor",
     .doc = "Means of windows chosen so that the result is [n, c, *output_size].",
     .scope = Scope::Nn,
-    .kernel = compose([](auto& a) {
-      check_dims(a[0], 3);
-      return adaptive_avg(a[0], full_list(a.ints(1), 3, "output_size"));
-    }),
+    .kernel = compose([](auto& a) { return adaptive_avg(a[0], adaptive_size(a, 3)); }),
     .samples = {{in(-1, 1, {2, 3, 4, 3, 2}), dims({2, 2, 1})}},
 }};
 
@@ -423,6 +451,15 @@ const Op max_pool3d{{
            "unless given.",
     .scope = Scope::TorchNn,
     .kernel = compose([](auto& a) { return std::move(max_pool(a, 3)[0]); }),
+    .samples = {{in(-1, 1, {2, 3, 4, 3, 4}), dims({2})}},
+}};
+
+const Op max_pool3d_with_indices{{
+    .sig = "max_pool3d_with_indices(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] "
+           "padding=0, int[3] dilation=1, bool ceil_mode=False) -> (Tensor result, Tensor indices)",
+    .doc = "max_pool3d, and the position of each result in its plane.",
+    .scope = Scope::Nn,
+    .kernel = compose([](auto& a) { return max_pool(a, 3); }),
     .samples = {{in(-1, 1, {2, 3, 4, 3, 4}), dims({2})}},
 }};
 

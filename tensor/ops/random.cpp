@@ -2,13 +2,10 @@
 #include "tensor/ops/random.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "tensor/copy.h"
 #include "tensor/kernels/random_fill.h"
 #include "tensor/ops.h"
 #include "tensor/promote.h"
-#include "tensor/view.h"
 
 namespace gotorch::ops {
 namespace {
@@ -18,66 +15,6 @@ void on_floats(Dtype d, F&& f) {
   check<NotImplementedError>(is_floating(d), "not implemented for ", d);
   dispatch(d, [&]<class T>() {
     if constexpr (is_floating(dtype_of<T>())) f.template operator()<T>();
-  });
-}
-
-// The dims of x from the farthest to the nearest neighbours in memory.
-DimVector memory_order(const Tensor& x) {
-  DimVector order;
-  bool repeated = false;
-  for (int64_t d = 0; d < x.dim(); d++) {
-    order.push_back(d);
-    repeated |= x.strides()[d] == 0 && x.shape()[d] > 1;
-  }
-  if (!repeated)
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int64_t i, int64_t j) { return x.strides()[i] > x.strides()[j]; });
-  return order;
-}
-
-// A new tensor of x's shape whose elements follow each other in memory as x's do, without gaps.
-Tensor empty_in_order_of(const Tensor& x, Dtype dtype) {
-  if (x.is_contiguous()) return gotorch::empty(x.shape(), dtype);
-  const DimVector order = memory_order(x);
-  DimVector shape, back(order.size(), 0);
-  for (size_t i = 0; i < order.size(); i++) {
-    shape.push_back(x.shape()[order[i]]);
-    back[order[i]] = static_cast<int64_t>(i);
-  }
-  return permuted(gotorch::empty(shape, dtype), back);
-}
-
-// fill(out, n) with numbers in the order of y's memory.
-template <class F>
-void fill_in_memory_order(const Tensor& y, F&& fill) {
-  const bool dense = permuted(y, memory_order(y)).is_contiguous();
-  const Tensor out = dense ? y : empty_in_order_of(y, y.dtype());
-  dispatch(y.dtype(), [&]<class T>() { fill(out.data<T>(), out.numel()); });
-  if (!dense) copy_elements(y, out);
-}
-
-template <class F>
-Tensors filled_like_first(const Args& a) {
-  Tensor y = empty_in_order_of(a[0], a[0].dtype());
-  F{}(a, y);
-  return {y};
-}
-
-// Kernels that fill y, which in place is the first argument, with random numbers.
-template <class F>
-Kernel filling(F) {
-  Kernel k(Kernel::Kind::Random, &filled_like_first<F>);
-  k.writer = &detail::as_writer<F>;
-  return k;
-}
-
-// The same from a function of (a, out, n), for floating dtypes.
-template <class F>
-Kernel filling_floats(F) {
-  return filling([](auto& a, auto& y) {
-    fill_in_memory_order(y, [&]<class T>(T* out, int64_t n) {
-      if constexpr (is_floating(dtype_of<T>())) F{}(a, out, n);
-    });
   });
 }
 
@@ -104,58 +41,41 @@ Tensor integers(Dims shape, int64_t low, int64_t high, Dtype dtype, const Genera
   return out;
 }
 
-// What dropout multiplies by: a number of the tensor's dtype, from a quotient in the compute type.
-double dropout_scale(Dtype d, double p) {
-  if (d == Dtype::Double) return 1 / (1 - p);
-  const float scale = 1.0f / static_cast<float>(1 - p);
-  if (d == Dtype::Half) return static_cast<float>(static_cast<Half>(scale));
-  return d == Dtype::BFloat16 ? static_cast<float>(static_cast<BFloat16>(scale)) : scale;
-}
-
-// The checked probability of (input, p, training).
-double drop_probability(const Args& a) {
-  const double p = a.number(1);
-  check<ValueError>(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
-  return p;
-}
-
-// The result where nothing is dropped or everything; else undefined.
-Tensor trivially_dropped(const Args& a, double p) {
-  if (p == 0 || !a.flag(2) || a[0].numel() == 0) return a[0];
-  return p == 1 ? a[0] * 0 : Tensor();
-}
-
-// One decision for each channel: for the first `leading` dims.
-Tensor dropout_mask(const Tensor& x, double p, size_t leading) {
-  DimVector shape(static_cast<size_t>(x.dim()), 1);
-  std::copy_n(x.shape().begin(), leading, shape.begin());
-  return keep_mask(gotorch::empty(shape, x.dtype()), 1 - p);
-}
-
-// Dropout of whole channels. An input of `unbatched` dims is one sample.
-Tensor drop_channels(const Args& a, int64_t unbatched) {
-  const Tensor& x = a[0];
-  const double p = drop_probability(a);
-  check(x.dim() >= 2, "Feature dropout requires at least 2 dimensions in the input");
-  if (Tensor y = trivially_dropped(a, p); y.defined()) return y;
-  return apply_mask(x, dropout_mask(x, p, x.dim() == unbatched ? 1 : 2),
-                    dropout_scale(x.dtype(), p));
-}
-
-// Dropout that keeps mean and variance of what selu() gives: dropped elements become -lambda alpha of selu, then all are
-// scaled and moved (Klambauer et al. 2017).
-Tensor drop_to_saturation(const Args& a, size_t leading) {
-  const Tensor& x = a[0];
-  const double p = drop_probability(a);
-  if (Tensor y = trivially_dropped(a, p); y.defined()) return y;
-  constexpr double alpha = 1.7580993408473766;
-  const double scale = 1 / std::sqrt((alpha * alpha * p + 1) * (1 - p));
-  const Tensor keep = dropout_mask(x, p, std::min(leading, static_cast<size_t>(x.dim())));
-  const Tensor moved = as_dtype(keep, x.dtype()) * (alpha * scale) + alpha * scale * (p - 1);
-  return apply_mask(x, keep, scale) + moved;
+// As `filling`, but the function, unlike the in-place form, draws in the order of the indices.
+template <class F>
+Kernel filling_by_index(F) {
+  Kernel k = filling(F{});
+  k.function = &detail::as_written<F, &detail::empty_like_first>;
+  return k;
 }
 
 }  // namespace
+
+// The dims of x from the farthest to the nearest neighbours in memory.
+DimVector memory_order(const Tensor& x) {
+  DimVector order;
+  bool repeated = false;
+  for (int64_t d = 0; d < x.dim(); d++) {
+    order.push_back(d);
+    repeated |= x.strides()[d] == 0 && x.shape()[d] > 1;
+  }
+  if (!repeated)
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t i, int64_t j) { return x.strides()[i] > x.strides()[j]; });
+  return order;
+}
+
+// A new tensor of x's shape whose elements follow each other in memory as x's do, without gaps.
+Tensor empty_in_order_of(const Tensor& x, Dtype dtype) {
+  if (x.is_contiguous()) return gotorch::empty(x.shape(), dtype);
+  const DimVector order = memory_order(x);
+  DimVector shape, back(order.size(), 0);
+  for (size_t i = 0; i < order.size(); i++) {
+    shape.push_back(x.shape()[order[i]]);
+    back[order[i]] = static_cast<int64_t>(i);
+  }
+  return permuted(gotorch::empty(shape, dtype), back);
+}
 
 const Op rand{{
     .sig = "rand(int[] size, *, Generator? generator=None, dtype? dtype=None) -> Tensor",
@@ -244,7 +164,6 @@ const Op rand_like{{
       return y;
     }),
     .samples = {{in(-1, 1)}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op randn_like{{
@@ -259,7 +178,6 @@ const Op randn_like{{
       return y;
     }),
     .samples = {{in(-1, 1)}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op randint_like_low{{
@@ -273,7 +191,6 @@ const Op randint_like_low{{
       return y;
     }),
     .samples = {{in(-1, 1), 2, 9}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op randint_like{{
@@ -283,7 +200,6 @@ const Op randint_like{{
     .dtypes = kAll,
     .kernel = compose([](auto& a) { return randint_like_low(a[0], 0, a.value(1), a.value(2)); }),
     .samples = {{in(-1, 1), 9}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op uniform{{
@@ -303,7 +219,6 @@ const Op uniform{{
         },
     .samples = {{in(-1, 1)}, {in(-1, 1), -2.0, 3.0}},
     .errors = {{{in(-1, 1), 1.0, 0.0}, "found from=1 > to=0"}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op normal_fill{{
@@ -321,7 +236,6 @@ const Op normal_fill{{
         },
     .samples = {{in(-1, 1)}, {in(-1, 1, {4, 33}), -2.0, 3.0}},
     .errors = {{{in(-1, 1), 0.0, -1.0}, "normal expects std >= 0.0, but found std -1"}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op random_integers{{
@@ -336,7 +250,6 @@ const Op random_integers{{
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
     .samples = {{in(-1, 1)}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op random_to{{
@@ -348,7 +261,6 @@ const Op random_to{{
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
     .samples = {{in(-1, 1), 2}},
     .errors = {{{in(-1, 1), 0}, "random_ expects 'from' to be less than 'to'"}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op random_from{{
@@ -361,7 +273,6 @@ const Op random_from{{
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
     .samples = {{in(-1, 1), 0, 2}, {in(-1, 1, {4, 33}), 0, 1}},
     .errors = {{{in(-1, 1), 3, 3}, "but got from=3 >= to=3"}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
 }};
 
 const Op bernoulli{{
@@ -389,22 +300,11 @@ const Op bernoulli_p{{
     .sig = "bernoulli.p(Tensor input, float p=0.5, *, Generator? generator=None) -> Tensor",
     .doc = "1 with probability p, else 0, in input's shape and dtype.",
     .dtypes = kAll,
-    .kernel =
-        [] {
-          const auto draw = [](const Args& a, const Tensor& y) {
-            fill_in_memory_order(y, [&](auto* out, int64_t n) {
-              fill_bernoulli(out, n, a.number(1), generator_of(a, 2));
-            });
-          };
-          Kernel k = filling(draw);
-          // Unlike the in-place form, in the order of the indices.
-          k.function = [](const Args& a) {
-            const Tensor y = gotorch::empty(a[0].shape(), a[0].dtype());
-            decltype(draw){}(a, y);
-            return Tensors{y};
-          };
-          return k;
-        }(),
+    .kernel = filling_by_index([](auto& a, auto& y) {
+      fill_in_memory_order(y, [&](auto* out, int64_t n) {
+        fill_bernoulli(out, n, a.number(1), generator_of(a, 2));
+      });
+    }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; })},
     .validate =
         [](const Args& a) {
@@ -413,110 +313,24 @@ const Op bernoulli_p{{
         },
     .samples = {{in(0, 1), 0.3}},
     .errors = {{{in(0, 1), 1.5}, "bernoulli_ expects p to be in [0, 1], but got p=1.5"}},
+    .untested = "inplace: draws in the order of memory, the function in that of the indices",
 }};
 
 const Op bernoulli_tensor{{
     .sig = "bernoulli.Tensor(Tensor input, Tensor p, *, Generator? generator=None) -> Tensor",
     .doc = "1 with the probability that p gives, else 0, in input's shape and dtype.",
     .dtypes = kAll,
-    .kernel = random([](auto& a) {
+    .kernel = filling([](auto& a, auto& y) {
       check(is_floating(a[1].dtype()), "expects probabilities of a floating dtype, got ",
             a[1].dtype());
-      const Tensor drawn = bernoulli(expand(a[1], a[0].shape()), Value(a.generator(2)));
-      return as_dtype(drawn, a[0].dtype());
+      const Unrecorded inside;
+      const DimVector order = memory_order(y);
+      const Tensor p = permuted(expand(a[1], y.shape()), order);
+      copy_elements(permuted(y, order), bernoulli(p, Value(a.generator(2))));
     }),
     .grad = {wrt("input", "", [](auto& s) { return s.g() * 0; }),
              wrt("p", "", [](auto& s) { return s.g() * 0; })},
-    .inplace = true,
     .samples = {{in(0, 1), in(0, 1)}},
-}};
-
-const Op keep_mask{{
-    .sig = "_keep_mask(Tensor input, float p) -> Tensor",
-    .doc = "A bool tensor of input's shape, True with probability p.",
-    .scope = Scope::Internal,
-    .dtypes = kAll,
-    .kernel = random([](auto& a) {
-      const Tensor out = empty_in_order_of(a[0], Dtype::Bool);
-      fill_bernoulli(out.data<bool>(), out.numel(), a.number(1), default_generator());
-      return out;
-    }),
-    .samples = {{in(-1, 1), 0.3}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
-}};
-
-const Op apply_mask{{
-    .sig = "_apply_mask(Tensor input, Tensor mask, float scale) -> Tensor",
-    .doc = "input * scale where mask, input * 0 elsewhere.",
-    .scope = Scope::Internal,
-    .kernel = pointwise<kFloats, ResultType::Same, 2>(
-        [](auto x, bool keep, auto scale) { return x * (keep ? scale : decltype(scale)(0)); }),
-    .grad = {wrt("input", "mask", [](auto& s) { return apply_mask(s.g(), s[1], s.scalar(2)); })},
-    .samples = {{in(-1, 1), bools({3, 5}), 2.0}},
-}};
-
-const Op dropout{{
-    .sig = "dropout(Tensor input, float p=0.5, bool training=True) -> Tensor",
-    .doc = "Zeroes each element with probability p and scales the others by 1 / (1 - p). With "
-           "training=False, input itself.",
-    .scope = Scope::Nn,
-    .kernel = compose([](auto& a) -> Tensor {
-      const double p = drop_probability(a);
-      if (Tensor y = trivially_dropped(a, p); y.defined()) return y;
-      return apply_mask(a[0], keep_mask(a[0], 1 - p), dropout_scale(a[0].dtype(), p));
-    }),
-    .inplace = true,
-    .samples = {{in(-1, 1)}, {in(-1, 1), 0.2}, {in(-1, 1), 0.5, false}},
-    .untested = "noncontiguous: numbers are drawn in the order of memory",
-}};
-
-const Op dropout1d{{
-    .sig = "dropout1d(Tensor input, float p=0.5, bool training=True) -> Tensor",
-    .doc = "Zeroes whole channels of [n, c, l] or [c, l] with probability p and scales the others "
-           "by 1 / (1 - p).",
-    .scope = Scope::Nn,
-    .kernel = compose([](auto& a) { return drop_channels(a, 2); }),
-    .inplace = true,
-    .samples = {{in(-1, 1, {2, 3, 4})}, {in(-1, 1, {3, 4}), 0.3}},
-}};
-
-const Op dropout2d{{
-    .sig = "dropout2d(Tensor input, float p=0.5, bool training=True) -> Tensor",
-    .doc = "Zeroes whole channels of [n, c, h, w] with probability p and scales the others by 1 / "
-           "(1 - p).",
-    .scope = Scope::Nn,
-    .kernel = compose([](auto& a) { return drop_channels(a, 0); }),
-    .inplace = true,
-    .samples = {{in(-1, 1, {2, 3, 4})}, {in(-1, 1, {2, 3, 4, 2}), 0.3}},
-}};
-
-const Op dropout3d{{
-    .sig = "dropout3d(Tensor input, float p=0.5, bool training=True) -> Tensor",
-    .doc = "Zeroes whole channels of [n, c, d, h, w] or [c, d, h, w] with probability p and scales "
-           "the others by 1 / (1 - p).",
-    .scope = Scope::Nn,
-    .kernel = compose([](auto& a) { return drop_channels(a, 4); }),
-    .inplace = true,
-    .samples = {{in(-1, 1, {2, 3, 4, 1, 2})}, {in(-1, 1, {2, 3, 4, 2}), 0.3}},
-}};
-
-const Op alpha_dropout{{
-    .sig = "alpha_dropout(Tensor input, float p=0.5, bool training=False) -> Tensor",
-    .doc = "Dropout that keeps mean and variance of what selu gives (Klambauer et al. 2017).",
-    .scope = Scope::Nn,
-    .kernel =
-        compose([](auto& a) { return drop_to_saturation(a, static_cast<size_t>(a[0].dim())); }),
-    .inplace = true,
-    .samples = {{in(-1, 1)}, {in(-1, 1), 0.3, true}},
-}};
-
-const Op feature_alpha_dropout{{
-    .sig = "feature_alpha_dropout(Tensor input, float p=0.5, bool training=False) -> Tensor",
-    .doc = "alpha_dropout of whole channels of [n, c, ...].",
-    .scope = Scope::Nn,
-    .kernel = compose([](auto& a) { return drop_to_saturation(a, 2); }),
-    .inplace = true,
-    .samples = {{in(-1, 1, {2, 3, 4}), 0.3, true}},
 }};
 
 }  // namespace gotorch::ops

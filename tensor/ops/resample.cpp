@@ -169,7 +169,7 @@ const Op interpolate{{
                 {in(-1, 1, {1, 2, 3, 4}), dims({5, 3}), none, "bilinear"},
                 {in(-1, 1, {1, 2, 3, 4}), none, 2.0, "bilinear", true},
                 {in(-1, 1, {1, 2, 3, 4}), none, 1.5, "nearest-exact"},
-                {in(-1, 1, {1, 2, 3, 4}), dims({5}), none, "bicubic"},
+                {in(-1, 1, {1, 2, 3, 4}), 5, none, "bicubic"},
                 {in(-1, 1, {1, 2, 4, 4}), dims({2, 3}), none, "area"},
                 {in(-1, 1, {1, 1, 2, 3, 2}), none, 2.0, "trilinear"}},
     .errors = {{{in(-1, 1, {2, 3, 5})}, "either size or scale_factor should be defined"},
@@ -209,7 +209,7 @@ const Op pixel_unshuffle{{
     .doc = "[*, c, h r, w r] as [*, c r^2, h, w].",
     .scope = Scope::Nn,
     .dtypes = kAll,
-    .kernel = compose([](auto& a) {
+    .kernel = compose([](auto& a) -> Tensor {
       const Tensor& x = a[0];
       const int64_t r = a.integer(1);
       DimVector shape = shuffled_shape(x, "pixel_unshuffle"), whole = shape;
@@ -219,6 +219,7 @@ const Op pixel_unshuffle{{
             "pixel_unshuffle expects height and width to be divisible by downscale_factor, but "
             "got ",
             h, " and ", w, " for ", r);
+      if (x.numel() == 0) return x;  // in its own shape, as PyTorch returns it
       const size_t leading = shape.size();
       for (int64_t n : {c, h / r, r, w / r, r}) shape.push_back(n);
       for (int64_t n : {numel_of({{c, r, r}}), h / r, w / r}) whole.push_back(n);
@@ -233,7 +234,7 @@ const Op channel_shuffle{{
     .doc = "Channels in the order that takes one of each group in turn (Zhang et al. 2018).",
     .scope = Scope::Nn,
     .dtypes = kAll,
-    .kernel = compose([](auto& a) {
+    .kernel = compose([](auto& a) -> Tensor {
       const Tensor& x = a[0];
       const int64_t groups = a.integer(1);
       check(x.dim() > 2, "channel_shuffle expects input with > 2 dims, but got input with shape ",
@@ -242,6 +243,7 @@ const Op channel_shuffle{{
             "Number of groups to divide channels in must be positive. Value of groups:", groups);
       check(x.size(1) % groups == 0, "Number of channels must be divisible by groups. Got ",
             x.size(1), " channels and ", groups, " groups.");
+      if (x.numel() == 0) return x;
       const DimVector split{x.size(0), groups, x.size(1) / groups, -1};
       return reshape(transpose(reshape(x, split), 1, 2), DimVector(x.shape()));
     }),

@@ -5,16 +5,12 @@
 
 #include "tensor/copy.h"
 #include "tensor/ops.h"
+#include "tensor/ops/axis.h"
 
 namespace gotorch::ops {
 namespace {
 
 using kernels::Axis;
-
-Axis axis_of(Dims shape, int64_t dim) {
-  if (shape.empty()) return {1, 1, 1};
-  return {numel_of(shape.first(dim)), shape[dim], numel_of(shape.subspan(dim + 1))};
-}
 
 Dtype running_dtype(const Args& a, size_t at) {
   return a.dtype_or(at, is_floating(a[0].dtype()) ? a[0].dtype() : Dtype::Int64);

@@ -3,19 +3,11 @@
 
 #include "tensor/copy.h"
 #include "tensor/ops.h"
+#include "tensor/ops/axis.h"
 #include "tensor/ops/expect.h"
 
 namespace gotorch::ops {
 namespace {
-
-kernels::Axis axis_of(const Tensor& x, int64_t dim) {
-  kernels::Axis axis;
-  const int64_t d = wrap_dim(dim, x.dim());
-  axis.outer = numel_of(x.shape().first(std::min(d, x.dim())));
-  axis.n = x.dim() ? x.size(d) : 1;
-  axis.inner = x.dim() ? numel_of(x.shape().subspan(d + 1)) : 1;
-  return axis;
-}
 
 // A kernel over one or two inputs of the shape of the first; 16-bit floats are computed in float32.
 template <class F>
@@ -25,7 +17,8 @@ Tensor along(const Tensor& a, const Tensor& b, int64_t dim, F&& kernel) {
   const Tensor x = packed(a, compute), y = b.defined() ? packed(b, compute) : Tensor();
   Tensor out = gotorch::empty(a.shape(), compute);
   const auto run = [&]<class T>() {
-    kernel(x.data<T>(), b.defined() ? y.data<T>() : nullptr, out.data<T>(), axis_of(a, dim));
+    kernel(x.data<T>(), b.defined() ? y.data<T>() : nullptr, out.data<T>(),
+           axis_of(a.shape(), wrap_dim(dim, a.dim())));
   };
   if (compute == Dtype::Double) run.template operator()<double>();
   else run.template operator()<float>();

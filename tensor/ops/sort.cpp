@@ -5,6 +5,7 @@
 #include "tensor/copy.h"
 #include "tensor/kernels/unique.h"
 #include "tensor/ops.h"
+#include "tensor/ops/axis.h"
 #include "tensor/promote.h"
 #include "tensor/view.h"
 
@@ -12,11 +13,6 @@ namespace gotorch::ops {
 namespace {
 
 using kernels::Axis;
-
-Axis axis_of(Dims shape, int64_t dim) {
-  if (shape.empty()) return {1, 1, 1};
-  return {numel_of(shape.first(dim)), shape[dim], numel_of(shape.subspan(dim + 1))};
-}
 
 // The element types of kernels/sort.h: bool is ordered as bytes.
 template <class F>
@@ -232,7 +228,8 @@ const Op topk{{
       if (!shape.empty()) shape[dim] = k;
       return chosen(a[0], dim, shape,
                     [&]<class T>(const T* from, Axis axis, T* values, int64_t* places) {
-                      kernels::topk(from, axis, k, a.flag(3), values, places);
+                      // A 0-d tensor is its own result, even for k = 0.
+                      kernels::topk(from, axis, shape.empty() ? 1 : k, a.flag(3), values, places);
                     });
     }),
     .grad = {wrt("input", "indices", [](auto& s) { return put_back(s, 2, false); })},
@@ -240,7 +237,8 @@ const Op topk{{
                 {in(-1, 1), 2, 0, false},
                 {in(-1, 1, {2, 3, 4}), 3, 1},
                 {in(-1, 1), 0},
-                {in(-1, 1, {}), 1}},
+                {in(-1, 1, {}), 1},
+                {in(-1, 1, {}), 0}},
     .errors = {{{in(-1, 1), 6}, "selected index k out of range"},
                {{in(-1, 1), -1}, "selected index k out of range"},
                {{bools({3}), 1}, "does not support bool dtypes"}},

@@ -58,6 +58,8 @@ Tensor norm_of(const Args& a) {
   check(is_floating(a[0].dtype()), "Expected a floating point or complex tensor as input. Got ",
         a[0].dtype());
   check(is_floating(dtype), "dtype should be floating point, but got ", dtype);
+  check(promote(a[0].dtype(), dtype) == dtype, "the dtype of the input (", a[0].dtype(),
+        ") should be convertible without narrowing to the specified dtype (", dtype, ")");
   const double ord = a.number(1);
   const Dtype compute = compute_dtype(dtype);
   const auto fold = [&](const Tensor& x, const kernels::ReduceKernel& kernel) {

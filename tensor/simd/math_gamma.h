@@ -38,6 +38,37 @@ GOTORCH_MATH double lgamma_positive(double a) {
   return large ? stirling : small;
 }
 
+// digamma(x) for 1 <= x <= 2: the distance from the zero, which needs two doubles, times a polynomial; 2^-53.6.
+GOTORCH_MATH double digamma_near_zero(double x) {
+  const double distance = (x - 0x1.762d86356be3fp+0) - 0x1.b86a722197829p-54;
+  return distance * poly(x - 1.5, 0x1.e6f0cbb873617p-1, -0x1.b1cb63005ee97p-2, 0x1.eca189b8e6da1p-3,
+                         -0x1.2feeeb98a7cd8p-3, 0x1.8512e5905d180p-4, -0x1.fb442029cdbf4p-5,
+                         0x1.4de9aa05d3418p-5, -0x1.b9f8b1367959dp-6, 0x1.256475e5ac975p-6,
+                         -0x1.86355f6f68797p-7, 0x1.03c00801ba958p-7, -0x1.5a071c746535bp-8,
+                         0x1.cd3e42d157015p-9, -0x1.33661f9073563p-9, 0x1.980fc9c9f0be8p-10,
+                         -0x1.1002aaf6255f5p-10, 0x1.7b3b41b0b38cdp-11, -0x1.f99f529bd0771p-12,
+                         0x1.dc8ae08af0fc4p-13, -0x1.3db05b36d9a48p-13, 0x1.104c9d0897b58p-12,
+                         -0x1.6b107f71aa124p-13);
+}
+
+// digamma(a) for a > 0. Below 10 the recurrence leads to [1, 2], above is the asymptotic series.
+GOTORCH_MATH double digamma_positive(double a) {
+  // psi(a) = psi(a + 1) - 1 / a = psi(a - 1) + 1 / (a - 1)
+  double b = a < 1.0 ? a + 1.0 : a, sum = a < 1.0 ? -1.0 / a : 0.0;
+  for (int i = 0; i < 8; i++) {
+    const bool down = b > 2.0;
+    b = down ? b - 1.0 : b;
+    sum = down ? sum + 1.0 / b : sum;
+  }
+  const double z = 1.0 / (a * a);
+  const double series =
+      poly(z, -0x1.5555555555555p-4, 0x1.1111111111111p-7, -0x1.041041041041p-8,
+           0x1.1111111111111p-8, -0x1.f07c1f07c1f08p-8, 0x1.5995995995996p-6, -0x1.5555555555555p-4,
+           0x1.c5e5e5e5e5e5ep-2, -0x1.86e7f9b9fe6e8p+1, 0x1.a74ca514ca515p+4) *
+      z;
+  return a < 10.0 ? digamma_near_zero(b) + sum : (log(a) - 0.5 / a) + series;
+}
+
 }  // namespace detail
 
 // All x; infinity at 0, -1, -2, ... Positive x: 5 ULP. Negative: 1e-15 (5 + |result|), as there are zeros.
@@ -51,22 +82,11 @@ GOTORCH_MATH double lgamma(double x) {
   return a == Layout<double>::kInf ? a : y;
 }
 
-// All x; NaN at -1, -2, ..., infinity of the opposite sign at 0. The error is 2e-15 (1 + |result|).
+// All x; NaN at -1, -2, ..., infinity of the opposite sign at 0. Positive x: 4 ULP. Negative: 2e-15 (1 + |result|), as
+// there are zeros.
 GOTORCH_MATH double digamma(double x) {
   // psi(x) = psi(1 - x) - pi / tan(pi x)
-  const double a = x < 0.0 ? 1.0 - x : x, b = a < 10.0 ? a + 8.0 : a, z = 1.0 / (b * b);
-  const double series =
-      poly(z, -0x1.5555555555555p-4, 0x1.1111111111111p-7, -0x1.041041041041p-8,
-           0x1.1111111111111p-8, -0x1.f07c1f07c1f08p-8, 0x1.5995995995996p-6, -0x1.5555555555555p-4,
-           0x1.c5e5e5e5e5e5ep-2, -0x1.86e7f9b9fe6e8p+1, 0x1.a74ca514ca515p+4) *
-      z;
-  // 1/a + 1/(a+1) + ... + 1/(a+7), as (2a + 7) q'(u) / q(u) with u = a (a + 7).
-  const double u = a < 10.0 ? a * (a + 7.0) : 1.0;
-  const double sum =
-      (2.0 * a + 7.0) * poly(u, 720.0, 504.0, 84.0, 4.0) / (u * poly(u, 720.0, 252.0, 28.0, 1.0));
-  const double shifted = (log(b) - 0.5 / b) + series;
-  const double p = a < 10.0 ? shifted - sum : shifted;
-  const double r = x - round(x);
+  const double p = detail::digamma_positive(x < 0.0 ? 1.0 - x : x), r = x - round(x);
   const double cotangent =
       r == 0.0 ? Layout<double>::kNan : 0x1.921fb54442d18p+1 / tan(0x1.921fb54442d18p+1 * r);
   const double y = x < 0.0 ? p - cotangent : p;

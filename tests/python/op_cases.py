@@ -140,11 +140,11 @@ class Case:
         """The arguments of a call of ours; `wrap` may change each tensor."""
         return self.arguments(mapped(self.values, lambda t: wrap(to_ours(t)), to_ours))
 
-    def theirs(self, dtype=None):
-        """The arguments of a call of PyTorch's; floating tensors as `dtype` if given."""
+    def theirs(self, dtype=None, wrap=lambda t: t):
+        """The arguments of a call of PyTorch's; floating tensors as `dtype` if given. `wrap` may change each tensor."""
 
         def convert(t):
-            return t.to(dtype) if dtype and t.is_floating_point() else t.clone()
+            return wrap(t.to(dtype) if dtype and t.is_floating_point() else t.clone())
 
         return self.arguments(mapped(self.values, convert))
 
@@ -158,6 +158,8 @@ def mapped(values, tensor, other=lambda v: v):
 
 # Functions of PyTorch that take a list of tensors one by one.
 VARIADIC = ("block_diag", "meshgrid")
+# What PyTorch has in place only, though it has a function of this name that takes other arguments.
+IN_PLACE = ("bernoulli.Tensor",)
 
 
 def their_function(op):
@@ -165,6 +167,10 @@ def their_function(op):
     name, scope = op["name"], op["scope"]
     if scope == "internal":
         return None
+    if f"{name}.{op['overload']}" in IN_PLACE:
+        return lambda input, *args, **kwargs: getattr(input.clone(), name + "_")(*args, **kwargs)
+    if name.startswith("linalg_"):
+        return getattr(torch.linalg, name[len("linalg_") :])
     if name in VARIADIC:
         return lambda tensors, **kwargs: getattr(torch, name)(*tensors, **kwargs)
     if scope in ("torch", "function", "torch_nn") and hasattr(torch, name):
@@ -184,6 +190,11 @@ def seeded(function, args_kwargs):
     gotorch.manual_seed(7)
     torch.manual_seed(7)
     return function(*args, **kwargs)
+
+
+gotorch.manual_seed(7)
+# The state of the generator before a call of `seeded`.
+SEEDED = gotorch.get_rng_state()
 
 
 def flat(result):

@@ -1,5 +1,7 @@
 """Functions of the top level that take their arguments in several forms, against PyTorch."""
 
+import math
+
 import gotorch
 import pytest
 
@@ -151,3 +153,11 @@ def test_draws_are_the_same_numbers(draw):
 def test_values(call):
     (a, x), (b, y) = both((4, 4), 0), both((4, 4), 1)
     assert_same(call(gotorch, x, y), call(torch, a, b))
+
+
+def test_trigamma_is_precise_where_values_are_known():
+    x = gotorch.tensor([0.5, 1.0, 1.5, 2.0, -0.5], dtype=gotorch.float64)
+    square = math.pi**2
+    known = [square / 2, square / 6, square / 2 - 4, square / 6 - 1, square / 2 + 4]
+    for got, value in zip(gotorch.polygamma(1, x).tolist(), known):
+        assert got == pytest.approx(value, rel=1e-14)

@@ -1,6 +1,7 @@
 """Layers against PyTorch: one table of constructor arguments and inputs."""
 
 import copy
+import inspect
 import pickle
 
 import gotorch
@@ -9,150 +10,47 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-
-class Ints:
-    """Random integers below `high`."""
-
-    def __init__(self, high, *shape):
-        self.high, self.shape = high, shape
-
-
-class Signs(Ints):
-    """-1 and 1."""
-
-    def __init__(self, *shape):
-        self.shape = shape
-
-
-class Probabilities(Ints):
-    """Uniform in (0, 1)."""
-
-    def __init__(self, *shape):
-        self.shape = shape
-
-
-def options(*args, **kwargs):
-    return args, kwargs
-
-
-X = (3, 5)
-IMAGE = (2, 4, 6, 7)
-LINE = (2, 4, 9)
-
-# name: (options, inputs), ...
-TABLE = {
-    "Linear": [(options(5, 3), X), (options(5, 3, bias=False), (2, 3, 5)), (options(5, 3), (5,))],
-    "Identity": [(options(), X)],
-    "Flatten": [(options(), IMAGE), (options(2, -1), IMAGE), (options(start_dim=0, end_dim=1), IMAGE)],
-    "ReLU": [(options(), X), (options(inplace=True), X)],
-    "ReLU6": [(options(), X)],
-    "LeakyReLU": [(options(), X), (options(0.2, inplace=True), X)],
-    "ELU": [(options(), X), (options(0.5), X)],
-    "SELU": [(options(), X)],
-    "GELU": [(options(), X), (options("tanh"), X)],
-    "SiLU": [(options(), X)],
-    "Mish": [(options(), X)],
-    "Sigmoid": [(options(), X)],
-    "LogSigmoid": [(options(), X)],
-    "Tanh": [(options(), X)],
-    "Softplus": [(options(), X), (options(2, 1), X)],
-    "Softsign": [(options(), X)],
-    "Hardtanh": [(options(), X), (options(-0.5, 0.25), X)],
-    "Softmax": [(options(1), X), (options(dim=-2), IMAGE)],
-    "LogSoftmax": [(options(1), X)],
-    "PReLU": [(options(), X), (options(4, 0.1), IMAGE)],
-    "Dropout": [(options(), X), (options(0.2), (40, 40)), (options(1.0), X)],
-    "Dropout2d": [(options(0.3), IMAGE)],
-    "BatchNorm1d": [
-        (options(4), (6, 4)),
-        (options(4), LINE),
-        (options(4, affine=False), (6, 4)),
-        (options(4, momentum=None), (6, 4)),
-        (options(4, 1e-3, 0.3, track_running_stats=False), (6, 4)),
-    ],
-    "BatchNorm2d": [(options(4), IMAGE)],
-    "LayerNorm": [
-        (options(5), X),
-        (options((6, 7), eps=1e-3), IMAGE),
-        (options([7], bias=False), IMAGE),
-        (options(5, elementwise_affine=False), X),
-    ],
-    "GroupNorm": [(options(2, 4), IMAGE), (options(4, 4, affine=False), LINE)],
-    "Conv1d": [(options(4, 6, 3), LINE), (options(4, 6, 3, 2, 1, bias=False), LINE)],
-    "Conv2d": [
-        (options(4, 6, 3), IMAGE),
-        (options(4, 6, (3, 2), stride=(2, 1), padding=1, dilation=(1, 2)), IMAGE),
-        (options(4, 8, 3, groups=2, bias=False), IMAGE),
-        (options(4, 6, 1), (4, 6, 7)),
-    ],
-    "Conv3d": [(options(2, 3, 2, padding=1), (1, 2, 3, 4, 5))],
-    "ConvTranspose1d": [(options(4, 3, 3, stride=2, output_padding=1), LINE)],
-    "ConvTranspose2d": [(options(4, 6, 3, 2, 1, 1, groups=2), IMAGE), (options(4, 3, (2, 3), bias=False), IMAGE)],
-    "MaxPool1d": [(options(3), LINE), (options(2, stride=1, padding=1, ceil_mode=True), LINE)],
-    "MaxPool2d": [(options(2), IMAGE), (options((3, 2), (2, 1), padding=1, dilation=(1, 2)), IMAGE)],
-    "AvgPool1d": [(options(3, 2), LINE)],
-    "AvgPool2d": [(options(2), IMAGE), (options(3, 2, 1, count_include_pad=False), IMAGE)],
-    "AdaptiveAvgPool1d": [(options(4), LINE)],
-    "AdaptiveAvgPool2d": [(options(3), IMAGE)],
-    "AdaptiveMaxPool2d": [(options((3, 2)), IMAGE)],
-    "MSELoss": [(options(), X, X), (options(reduction="none"), X, X)],
-    "L1Loss": [(options(reduction="sum"), X, X)],
-    "SmoothL1Loss": [(options(beta=0.5), X, X)],
-    "HuberLoss": [(options("sum", 0.5), X, X)],
-    "NLLLoss": [(options(), X, Ints(5, 3)), (options(ignore_index=1), X, Ints(5, 3))],
-    "CrossEntropyLoss": [
-        (options(), X, Ints(5, 3)),
-        (options(reduction="sum", label_smoothing=0.1), X, Ints(5, 3)),
-        (options(), IMAGE, Ints(4, 2, 6, 7)),
-    ],
-    "BCELoss": [(options(), Probabilities(3, 5), Probabilities(3, 5))],
-    "BCEWithLogitsLoss": [(options(), X, Probabilities(3, 5))],
-    "KLDivLoss": [
-        (options(reduction="batchmean"), X, Probabilities(3, 5)),
-        (options(reduction="sum", log_target=True), X, X),
-    ],
-}
+import layer_cases  # noqa: E402
+from layer_cases import TABLE  # noqa: E402
 
 CASES = [
     pytest.param(name, *case[0], case[1:], id=f"{name}-{i}") for name in TABLE for i, case in enumerate(TABLE[name])
 ]
 
 
-def data(spec, seed):
-    random = np.random.default_rng(seed)
-    if isinstance(spec, Probabilities):
-        return random.uniform(0.05, 0.95, spec.shape).astype(np.float32)
-    if isinstance(spec, Signs):
-        return random.choice([-1.0, 1.0], spec.shape).astype(np.float32)
-    if isinstance(spec, Ints):
-        return random.integers(0, spec.high, spec.shape)
-    return random.normal(size=spec).astype(np.float32)
-
-
 def made(t, name, args, kwargs, seed=7):
+    """The layer; of the options, arrays as tensors and dtypes by name."""
+
+    def option(key, value):
+        if isinstance(value, layer_cases.Uniform):
+            return t.tensor(layer_cases.data(value, 5))
+        return getattr(t, value) if key == "dtype" else value
+
     t.manual_seed(seed)
-    return getattr(t.nn, name)(*args, **kwargs)
+    args = [option(None, value) for value in args]
+    return getattr(t.nn, name)(*args, **{key: option(key, value) for key, value in kwargs.items()})
 
 
-def tensors(t, specs):
-    out = [t.tensor(data(spec, 10 + i)) for i, spec in enumerate(specs)]
+def tensors(t, specs, dtype):
+    out = [t.tensor(layer_cases.data(spec, 10 + i, dtype)) for i, spec in enumerate(specs)]
     for x, spec in zip(out, specs):
-        if isinstance(spec, tuple):
+        if x.is_floating_point() and not isinstance(spec, layer_cases.Signs):
             x.requires_grad_()
     return out
 
 
-def run(t, layer, specs, seed=3):
-    """The output and all gradients as arrays."""
-    inputs = tensors(t, specs)
+def run(t, layer, specs, dtype, seed=3):
+    """The outputs and all gradients as arrays."""
+    inputs = tensors(t, specs, dtype)
     t.manual_seed(seed)
     # Layers that work in place must not write to a leaf.
     y = layer(*[x * 1 if x.requires_grad else x for x in inputs])
+    y, *indices = y if isinstance(y, tuple) else (y,)
     if y.requires_grad:
-        weights = t.tensor(np.random.default_rng(1).normal(size=tuple(y.shape)).astype(np.float32))
+        weights = t.tensor(np.random.default_rng(1).normal(size=tuple(y.shape)).astype(dtype))
         (y * weights).sum().backward()
     grads = [x.grad for x in inputs] + [p.grad for p in layer.parameters()]
-    return [y.detach().numpy()] + [None if g is None else g.numpy() for g in grads]
+    return [y.detach().numpy(), *(i.numpy() for i in indices)] + [None if g is None else g.numpy() for g in grads]
 
 
 def assert_same(ours, theirs):
@@ -170,34 +68,105 @@ def state(layer):
 
 @pytest.mark.parametrize("name, args, kwargs, specs", CASES)
 def test_layer_is_pytorchs(name, args, kwargs, specs):
+    dtype = kwargs.get("dtype", "float32")
     ours, theirs = (made(t, name, args, kwargs) for t in (gotorch, torch))
     assert repr(ours) == repr(theirs)
     assert list(state(ours)) == list(state(theirs))
     for key, value in state(theirs).items():
         np.testing.assert_array_equal(state(ours)[key], value)
+    for key, value in vars(theirs).items():
+        if not key.startswith("_") and isinstance(value, (int, float, str, tuple)):
+            assert getattr(ours, key) == value, key
+    assert [p.requires_grad for p in ours.parameters()] == [p.requires_grad for p in theirs.parameters()]
     for _ in range(2):
-        assert_same(run(gotorch, ours, specs), run(torch, theirs, specs))
+        assert_same(run(gotorch, ours, specs, dtype), run(torch, theirs, specs, dtype))
         ours.zero_grad(), theirs.zero_grad()
-    assert_same(run(gotorch, ours.eval(), specs), run(torch, theirs.eval(), specs))
+    assert_same(run(gotorch, ours.eval(), specs, dtype), run(torch, theirs.eval(), specs, dtype))
     for key, value in state(theirs).items():
         np.testing.assert_allclose(state(ours)[key], value, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name, args, kwargs, specs", CASES)
 def test_copies_of_layer(name, args, kwargs, specs):
+    dtype = kwargs.get("dtype", "float32")
     ours = made(gotorch, name, args, kwargs).eval()
-    expected = run(gotorch, ours, specs)
+    expected = run(gotorch, ours, specs, dtype)
     for other in (copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):
         assert repr(other) == repr(ours) and not other.training
         other.zero_grad()
-        assert_same(run(gotorch, other, specs), expected)
+        assert_same(run(gotorch, other, specs, dtype), expected)
     fresh, theirs = made(gotorch, name, args, kwargs, seed=8).eval(), made(torch, name, args, kwargs, seed=8).eval()
     fresh.load_state_dict({k: gotorch.tensor(v) for k, v in state(ours).items()})
     theirs.load_state_dict({k: torch.tensor(v) for k, v in state(ours).items()})
-    assert_same(run(gotorch, fresh, specs), expected)
-    assert_same(run(torch, theirs, specs), expected)
+    assert_same(run(gotorch, fresh, specs, dtype), expected)
+    assert_same(run(torch, theirs, specs, dtype), expected)
 
 
-@pytest.mark.xfail(reason="60 layers have no row yet: docs/status.md", strict=True)
 def test_every_layer_is_in_the_table():
-    assert sorted(set(gotorch.nn.layers.__all__) - set(TABLE)) == []
+    classes = {name for name, value in vars(gotorch.nn).items() if isinstance(value, type)}
+    others = {
+        "Module",
+        "Parameter",
+        "Buffer",
+        "Sequential",
+        "ModuleList",
+        "ModuleDict",
+        "ParameterList",
+        "ParameterDict",
+    }
+    assert sorted(classes - others - set(TABLE)) == []
+
+
+def plain(value):
+    """A default of ours as PyTorch writes it: one integer for a list of equal ones."""
+    if isinstance(value, (tuple, list)) and value and all(v == value[0] for v in value):
+        return value[0]
+    return value
+
+
+def parameters(function):
+    return {p.name: p.default for p in inspect.signature(function).parameters.values()}
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_options_are_those_of_pytorch(name):
+    theirs = parameters(getattr(torch.nn, name).__init__)
+    for other in ("self", "device", "dtype", "args", "kwargs", "size_average", "reduce", "min_value", "max_value"):
+        theirs.pop(other, None)
+    params = getattr(gotorch.nn, name)._layer.params
+    ours = {
+        name: plain(default) if has_default else inspect.Parameter.empty for name, _, _, has_default, default in params
+    }
+    assert list(ours.items()) == list(theirs.items())
+
+
+def their_signatures():
+    """The functions that both libraries have and whose parameters Python can see in PyTorch."""
+    for name, function in vars(torch.nn.functional).items():
+        if not name.startswith("_") and callable(function) and hasattr(gotorch.nn.functional, name):
+            try:
+                params = parameters(function)
+            except (TypeError, ValueError):
+                continue
+            if "args" not in params:
+                yield pytest.param(name, params, id=name)
+
+
+@pytest.mark.parametrize("name, theirs", their_signatures())
+def test_parameters_of_functions_are_those_of_pytorch(name, theirs):
+    theirs.pop("_stacklevel", None)
+    function = getattr(gotorch.nn.functional, name)
+    ops = [op for op in gotorch._C.op_table() if op["name"] == name]
+    if inspect.isfunction(function):
+        ours = parameters(function)
+    else:
+        # Of several forms, the one with PyTorch's names. All functions with an in-place form take `inplace`.
+        candidates = [
+            {p["name"]: plain(p["default"]) if p["has_default"] else inspect.Parameter.empty for p in op["params"]}
+            for op in ops
+        ]
+        ours = next((c for c in candidates if set(c) <= set(theirs)), candidates[0])
+        if ops[0]["has_inplace"] and "inplace" in theirs:
+            ours["inplace"] = False
+        theirs.pop("return_indices", None)
+    assert list(ours.items()) == list(theirs.items())

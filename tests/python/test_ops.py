@@ -26,57 +26,13 @@ from op_cases import (  # noqa: E402
     to_theirs,
 )
 
-# {test: {op: why it fails}}: to be emptied.
-NOT_DIFFERENTIABLE = "the test asks for the gradient of an input that has none: statistics, class weights"
-KNOWN_GAPS = {
-    "values": {
-        "bernoulli.Tensor": "PyTorch has this form in place only: nothing to compare with",
-        "digamma": "12.8 ulp in float64, where 4 are allowed",
-        "multinomial": "draws in bfloat16 differ",
-        "polygamma": "infinity has the other sign at 0",
-    },
-    "noncontiguous": {
-        "empty": "its values are whatever the memory held",
-        "linalg_vector_norm": "integers with a dtype are refused",
-    },
-    "empty": {
-        "channel_shuffle": "an empty batch is refused",
-        "empty": "its values are whatever the memory held",
-        "instance_norm": "an empty batch is refused",
-        "multi_margin_loss": "nan, where PyTorch gives an arbitrary number",
-        "multilabel_margin_loss": "nan, where PyTorch gives an arbitrary number",
-        "pixel_unshuffle": "the shape of an empty result differs",
-        "topk": "a 0-d input gives 0",
-    },
-    "inplace": {"dropout": "strided inputs draw in the order of memory, so the copy draws otherwise"},
-    "out": {"linalg_vector_norm": "integers with a dtype are refused"},
-    "torch_grad": {"interpolate": "the test's input has too few dimensions"},
-    "grad": {
-        "batch_norm": NOT_DIFFERENTIABLE,
-        "cross_entropy": NOT_DIFFERENTIABLE,
-        "instance_norm": NOT_DIFFERENTIABLE,
-        "interpolate": "the test's input has too few dimensions",
-        "nll_loss": NOT_DIFFERENTIABLE,
-    },
-    "gradgrad": {
-        "batch_norm": NOT_DIFFERENTIABLE,
-        "instance_norm": NOT_DIFFERENTIABLE,
-        "interpolate": "the test's input has too few dimensions",
-    },
-}
-
 
 def each_op(test, keep=lambda op: True):
     """The test for each op that `keep` admits and that does not opt out of it."""
 
     def param(key):
         reason = op_cases.untested(TABLE[key]).get(test)
-        gap = KNOWN_GAPS.get(test, {}).get(key)
-        if reason is not None:
-            return pytest.param(key, marks=pytest.mark.skip(reason=reason))
-        if gap is not None:
-            return pytest.param(key, marks=pytest.mark.xfail(reason=gap))
-        return pytest.param(key)
+        return pytest.param(key, marks=[] if reason is None else pytest.mark.skip(reason=reason))
 
     return pytest.mark.parametrize("key", [param(k) for k in sorted(TABLE) if keep(TABLE[k])])
 
@@ -195,12 +151,21 @@ def strided(x):
     return view
 
 
+def strided_as_ours(x):
+    """PyTorch's tensor with the strides of `strided`."""
+    y = torch.empty_strided(x.shape, strided(to_ours(x)).stride(), dtype=x.dtype)
+    return y.copy_(x)
+
+
 @each_op("noncontiguous")
 def test_strided_inputs_give_the_same(key):
     op = TABLE[key]
     for case in cases(key, ("float32", "int64", "bfloat16")):
         plain = seeded(op["call"], case.ours())
-        # Sums go in the order of memory, so their last bits may differ.
+        if compared(op) and gotorch.get_rng_state().ne(op_cases.SEEDED).any():
+            # Numbers are drawn in the order of memory.
+            plain = seeded(their_function(op), case.theirs(wrap=strided_as_ours))
+        # Sums go in the order of memory too, so their last bits may differ.
         assert_close(op, case, seeded(op["call"], case.ours(strided)), to_theirs(plain))
 
 
@@ -226,8 +191,8 @@ def inplace_form(op, x):
 def test_the_in_place_form_gives_the_same(key):
     op = TABLE[key]
     for case in cases(key, ("float32", "int64", "bfloat16")):
-        plain = flat(seeded(op["call"], case.ours()))[0]
-        for wrap in (lambda t: t, strided)[: 1 if op["kind"] == "random" else 2]:
+        for wrap in (lambda t: t, strided):
+            plain = flat(seeded(op["call"], case.ours(wrap)))[0]
             args, kwargs = case.ours(wrap)
             x = args[0]
             if not isinstance(x, gotorch.Tensor) or (plain.dtype, plain.shape) != (x.dtype, x.shape):
@@ -300,9 +265,9 @@ def test_parameters_have_the_names_of_pytorch(key):
         seeded(theirs, (args[:positional], kwargs))
 
 
-def differentiable(op, case):
-    """A call of ours, one of PyTorch's, and the tensors of each that have gradients."""
-    wanted = {name for g in op["grads"] for name in g.split()}
+def differentiable(op, case, arguments, call=None):
+    """A call of ours, one of PyTorch's, and the tensors of each that are to have gradients, of these arguments."""
+    call = call or op["call"]
     leaves, their_leaves = [], []
 
     def leaf(t):
@@ -321,12 +286,24 @@ def differentiable(op, case):
             return leaf(value)
         return to_ours(value), value
 
-    pairs = [
-        pair(value, op["kind"] == "compose" or param["name"] in wanted)
-        for param, value in zip(op["params"], case.values)
-    ]
+    pairs = [pair(value, i in arguments) for i, value in enumerate(case.values)]
     ours, theirs = case.arguments([p[0] for p in pairs]), case.arguments([p[1] for p in pairs])
-    return lambda *_: seeded(op["call"], ours), lambda: seeded(their_function(op), theirs), leaves, their_leaves
+    return lambda *_: seeded(call, ours), lambda: seeded(their_function(op), theirs), leaves, their_leaves
+
+
+def gradient_arguments(op, case):
+    """The arguments that have a gradient: those that the op has a formula for; of a composed op, those that one of its
+    results follows from by ops that do."""
+    if op["kind"] != "compose":
+        wanted = {name for g in op["grads"] for name in g.split()}
+        return [i for i, param in enumerate(op["params"]) if param["name"] in wanted]
+    found = []
+    for i in range(len(case.values)):
+        function, _, leaves, _ = differentiable(op, case, [i])
+        results = [y.sum() for y in of_floats(function()) if y.requires_grad]
+        if results and any(g is not None for g in gotorch.autograd.grad(results, leaves, allow_unused=True)):
+            found.append(i)
+    return found
 
 
 def has_gradient(op):
@@ -337,25 +314,44 @@ def of_floats(result):
     return [y for y in flat(result) if not isinstance(y, (bool, int)) and y.dtype.is_floating_point]
 
 
+def their_gradient(op, case, arguments):
+    """The call as `differentiable` has it, with PyTorch's results and the weights of their sum that went backward."""
+    ours, theirs, leaves, their_leaves = differentiable(op, case, arguments)
+    generator = torch.Generator().manual_seed(3)
+    wanted = of_floats(theirs())
+    weights = [torch.rand(y.shape, generator=generator, dtype=y.dtype) - 0.3 for y in wanted]
+    pairs = [(y, w) for y, w in zip(wanted, weights) if y.requires_grad]
+    if pairs:
+        torch.autograd.backward(*zip(*pairs))
+    return ours, wanted, weights, leaves, their_leaves
+
+
+def their_arguments(op, case):
+    """The arguments that may require gradients in PyTorch: not running statistics, for one."""
+    everything = list(range(len(case.values)))
+
+    def admitted(arguments):
+        try:
+            their_gradient(op, case, arguments)
+        except RuntimeError:
+            return False
+        return True
+
+    return everything if admitted(everything) else [i for i in everything if admitted([i])]
+
+
 @each_op("torch_grad", lambda op: compared(op) and has_gradient(op))
 def test_gradients_are_those_of_pytorch(key):
     op = TABLE[key]
     for case in cases(key, ("float64",)):
-        ours, theirs, leaves, their_leaves = differentiable(op, case)
-        generator = torch.Generator().manual_seed(3)
-        try:
-            wanted = of_floats(theirs())
-            weights = [torch.rand(y.shape, generator=generator, dtype=y.dtype) - 0.3 for y in wanted]
-            pairs = [(y, w) for y, w in zip(wanted, weights) if y.requires_grad]
-            if pairs:
-                torch.autograd.backward(*zip(*pairs))
-        except (RuntimeError, TypeError):
+        if expected(op, case) is None:
             continue
+        ours, wanted, weights, leaves, their_leaves = their_gradient(op, case, their_arguments(op, case))
         got = of_floats(ours())
         assert [y.requires_grad for y in got] == [y.requires_grad for y in wanted]
+        pairs = [(y, to_ours(w)) for y, w in zip(got, weights) if y.requires_grad]
         if not pairs:
             continue
-        pairs = [(y, to_ours(w)) for y, w in zip(got, weights) if y.requires_grad]
         gotorch.autograd.backward(*zip(*pairs))
         for x, y in zip(leaves, their_leaves):
             a = torch.zeros_like(y) if x.grad is None else to_theirs(x.grad)
@@ -366,29 +362,35 @@ def test_gradients_are_those_of_pytorch(key):
 def gradient_cases(key):
     op = TABLE[key]
     for case in cases(key, ("float64",)):
-        function, theirs, leaves, their_leaves = differentiable(op, case)
-        if not any(y.requires_grad and y.dtype is gotorch.float64 for y in of_floats(function())):
-            continue
-        for x in [x for x, y in zip(leaves, their_leaves) if not reaches(op, theirs, y)]:
-            x.requires_grad_(False)
-        yield function, [x for x in leaves if x.requires_grad]
-
-
-def reaches(op, theirs, leaf):
-    """False if PyTorch has no gradient of this argument: of running statistics or weights of classes."""
-    if not compared(op):
-        return True
-    try:
-        results = [y.sum() for y in of_floats(theirs()) if y.requires_grad]
-        return not results or torch.autograd.grad(sum(results), leaf, allow_unused=True)[0] is not None
-    except (RuntimeError, TypeError):
-        return True
+        function, _, leaves, _ = differentiable(op, case, gradient_arguments(op, case))
+        if any(y.requires_grad and y.dtype is gotorch.float64 for y in of_floats(function())):
+            yield function, leaves
 
 
 @each_op("grad", has_gradient)
 def test_gradients_agree_with_differences(key):
     for function, leaves in gradient_cases(key):
         gotorch.autograd.gradcheck(function, leaves, fast_mode=True)
+
+
+@each_op("inplace", lambda op: op["has_inplace"] and has_gradient(op))
+def test_gradients_of_the_in_place_form_are_the_same(key):
+    op = TABLE[key]
+
+    def inplace(x, *args, **kwargs):
+        return inplace_form(op, x)(x.clone(), *args, **kwargs)  # a leaf cannot be written to
+
+    for case in cases(key, ("float64",)):
+        arguments = gradient_arguments(op, case)
+        function, _, leaves, _ = differentiable(op, case, arguments)
+        x, y = to_ours(case.values[0]), flat(function())[0]
+        if not y.requires_grad or not isinstance(x, gotorch.Tensor) or (x.dtype, x.shape) != (y.dtype, y.shape):
+            continue
+        y.cos().sum().backward()
+        function, _, other_leaves, _ = differentiable(op, case, arguments, inplace)
+        function().cos().sum().backward()
+        for x, other in zip(leaves, other_leaves):
+            torch.testing.assert_close(to_theirs(x.grad), to_theirs(other.grad), rtol=1e-12, atol=0)
 
 
 @each_op("gradgrad", has_gradient)

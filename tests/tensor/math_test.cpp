@@ -407,11 +407,16 @@ TEST(Gamma, LgammaOfDoublesIsPreciseForPositiveNumbersAndAbsolutelySoForNegative
   }
 }
 
-TEST(Gamma, DigammaOfDoublesIsAbsolutelyPrecise) {
-  for (double x : random_doubles()) {
+TEST(Gamma, DigammaOfDoublesIsPreciseForPositiveNumbersAndAbsolutelySoForNegativeOnes) {
+  std::vector<double> points = random_doubles();
+  for (double x = 1.4; x < 1.5; x += 0.0001) points.push_back(x);  // around the positive zero
+  for (double x : points) {
     const long double expected = digamma_reference<long double>(x);
     const double got = math::digamma(x), rounded = static_cast<double>(expected);
     if (!std::isfinite(rounded)) EXPECT_EQ(ulp_error(got, expected), 0) << x;
+    // 1e-18: the error of the reference.
+    else if (x > 0)
+      EXPECT_LE(std::fabs(got - expected), 4 * 0x1p-52 * std::fabs(expected) + 1e-18) << x;
     else EXPECT_LE(std::fabs(got - expected), 2e-15 * (1 + std::fabs(expected))) << x;
   }
 }

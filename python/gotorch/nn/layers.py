@@ -121,6 +121,9 @@ def _make(layer):
         "__doc__": layer.doc + "\n\n    " + layer.signature,
     }
     members["__module__"] = "gotorch.nn.layers"
+    for part, attributes in _ATTRIBUTES.items():
+        if part in layer.name:
+            members.update(attributes)
     base = next((base for part, base in _BASES.items() if part in layer.name), _TableLayer)
     return type(layer.name, (base,), members)
 
@@ -151,8 +154,28 @@ class _Embedding(_TableLayer):
         return cls(*embeddings.shape, padding_idx, _weight=embeddings, _freeze=freeze, **options)
 
 
+class _Identity(_TableLayer):
+    def __init__(self, *args, **kwargs):
+        """Takes any arguments, so that it can stand for any layer."""
+        super().__init__()
+
+
 # What layers with such a part in their names have besides.
-_BASES = {"BatchNorm": _RunningStatistics, "InstanceNorm": _RunningStatistics, "Embedding": _Embedding}
+_BASES = {
+    "BatchNorm": _RunningStatistics,
+    "InstanceNorm": _RunningStatistics,
+    "Embedding": _Embedding,
+    "Identity": _Identity,
+}
+# Attributes of theirs that are no options.
+_ATTRIBUTES = {
+    "ReLU6": {"min_val": 0.0, "max_val": 6.0},
+    "ZeroPad": {"value": 0.0},
+    "Upsample": {"name": "Upsample"},
+    "PairwiseDistance": {"norm": property(lambda self: self.p)},
+    "ConvTranspose": {"transposed": True},
+    **{f"Conv{n}d": {"transposed": False, "output_padding": (0,) * n} for n in (1, 2, 3)},
+}
 
 
 globals().update({layer.name: _make(layer) for layer in _C._layers})
