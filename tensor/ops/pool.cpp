@@ -135,11 +135,12 @@ Tensor avg_pool(const Args& a, size_t dims, const Value& divisor) {
 // The output size of (input, output_size); for None the input's own.
 DimVector adaptive_size(const Args& a, size_t dims) {
   check_dims(a[0], dims);
-  DimVector size = full_list(a.ints(1), dims, "output_size");
   const Dims own = a[0].shape().last(dims);
-  for (size_t i = 0; i < dims; i++)
+  DimVector size(a.ints(1));
+  if (size.size() == 1) size = DimVector(dims, size[0]);
+  for (size_t i = 0; i < std::min(size.size(), dims); i++)
     if (size[i] == kNoInt) size[i] = own[i];
-  return size;
+  return full_list(size, dims, "output_size");
 }
 
 }  // namespace
