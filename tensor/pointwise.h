@@ -53,15 +53,26 @@ using Always = F;
 template <class F, class T, uint8_t Masks, size_t I>
 using OperandType = std::conditional_t<(Masks >> I & 1), bool, T>;
 
+// Truth values are read as bytes: foreign memory may hold others than 0 and 1, and gcc 12 vectorises no selection by a
+// bool that comes from memory.
+template <class V>
+using Stored = std::conditional_t<std::is_same_v<V, bool>, uint8_t, V>;
+template <class V>
+inline V loaded(Stored<V> v) {
+  if constexpr (std::is_same_v<V, bool>) return v != 0;
+  else return v;
+}
+
 template <class F, class T, class R, uint8_t Masks, size_t... I>
 inline void pointwise_loop(void* y_, void* const* x, int64_t n) {
   R* y = static_cast<R*>(y_);
   // The pointers are loaded before the loop, so that stores to y cannot be taken to change them.
-  auto body = [&](const OperandType<F, T, Masks, I>* __restrict... p) {
+  auto body = [&](const Stored<OperandType<F, T, Masks, I>>* __restrict... p) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++) y[i] = static_cast<R>(F{}(p[i]...));
+    for (int64_t i = 0; i < n; i++)
+      y[i] = static_cast<R>(F{}(loaded<OperandType<F, T, Masks, I>>(p[i])...));
   };
-  body(static_cast<const OperandType<F, T, Masks, I>*>(x[I])...);
+  body(static_cast<const Stored<OperandType<F, T, Masks, I>>*>(x[I])...);
 }
 
 template <DtypeSet Set, uint8_t Masks, ResultType Result, class F, class T, size_t... I>
