@@ -113,11 +113,17 @@ def import_time(library):
 
 
 def installed_size(library):
-    code = f"import {library}, pathlib; print(pathlib.Path({library}.__file__).parent)"
-    folder = pathlib.Path(subprocess.check_output([sys.executable, "-c", code], text=True).strip())
-    files = [f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
-    libraries = folder.parent / (library + ".libs")
-    return sum(f.stat().st_size for f in files + list(libraries.glob("*")))
+    """Bytes of the package's folder and of the shared libraries elsewhere, but for the system's, that it brings along."""
+    code = f"""if True:
+        import pathlib, re, sys
+        libraries = lambda: set(re.findall(r"/\\S+[.]so\\S*", open("/proc/self/maps").read()))
+        before = libraries()
+        import {library}
+        folder = pathlib.Path({library}.__file__).parent
+        files = {{f.resolve() for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts}}
+        files |= {{pathlib.Path(f).resolve() for f in libraries() - before if not f.startswith(("/lib", "/usr/lib", sys.base_prefix))}}
+        print(sum(f.stat().st_size for f in files))"""
+    return int(subprocess.check_output([sys.executable, "-c", code]).splitlines()[-1])
 
 
 def contended(library, name, seconds=3.0):

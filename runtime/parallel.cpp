@@ -73,6 +73,11 @@ void wait_for_helpers(Loop& loop, InterruptPoll& poll) {
 
 }  // namespace
 
+void serial_for(int64_t n, int64_t grain, RangeFn body) {
+  InterruptPoll poll(!this_worker());
+  run_alone(n, std::max<int64_t>(grain, 1), body, poll);
+}
+
 void parallel_chunks(int64_t n, int64_t grain, RangeFn body) {
   grain = std::max<int64_t>(grain, 1);
   const bool native = !this_worker();

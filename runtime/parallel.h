@@ -30,6 +30,9 @@ inline void parallel_for(int64_t n, int64_t grain, RangeFn body) {
   else if (n > 0) body(0, n);
 }
 
+// The same chunks in order, all on the calling thread: for what is serial and may take long.
+void serial_for(int64_t n, int64_t grain, RangeFn body);
+
 // map(begin, end) for each chunk of [0, n), then combine(left, right) over neighbouring results in
 // a binary tree fixed by the chunk numbers: the same bits at any worker count. T() if n is 0.
 //   double sum = parallel_reduce(n, 32768, [&](int64_t b, int64_t e) { return sum_of(x + b, e - b); },

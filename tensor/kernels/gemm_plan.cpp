@@ -90,8 +90,11 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   plan.share_b = plan.pack_b && g.m >= kShareRows &&
                  (g.batch == 1 || g.b_bs == 0 || flops > kFewTasks * kTaskFlops);
   // Halving keeps the number of blocks even, which suits any even number of workers.
-  for (int64_t tasks; (tasks = plan.row_parts * plan.col_parts);) {
-    if (flops <= kTaskFlops * tasks * (tasks < kEnoughTasks ? 1 : 2)) break;
+  const auto small_enough = [&] {
+    const int64_t tasks = plan.row_parts * plan.col_parts;
+    return flops <= kTaskFlops * tasks * (tasks < kEnoughTasks ? 1 : 2);
+  };
+  while (!small_enough()) {
     const int64_t rows = g.m / plan.row_parts, cols = g.n / plan.col_parts;
     if (cols >= 2 * kMinCols && (cols >= rows || !plan.share_b)) {
       plan.col_parts *= 2;

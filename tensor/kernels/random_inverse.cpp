@@ -19,7 +19,7 @@ namespace {
 template <class T, class Inverse>
 void fill_inverse(T* out, int64_t n, const Generator& generator, Inverse inverse) {
   RandomStream stream(generator);
-  for_random_words(stream, n, 2, [&](const uint32_t* w, int64_t begin, int64_t count) {
+  for_random_words_in_parallel(stream, n, 2, [&](const uint32_t* w, int64_t begin, int64_t count) {
     for (int64_t i = 0; i < count; i++) put(out[begin + i], inverse(unit_double(w + 2 * i)));
   });
 }
@@ -65,7 +65,7 @@ template <class T>
 void fill_exponential(T* out, int64_t n, double rate, const Generator& generator) {
   static const auto kernel = best_variant<&exponentials<T>>();
   RandomStream stream(generator);
-  for_random_words(stream, n, 2, [&](const uint32_t* w, int64_t begin, int64_t count) {
+  for_random_words_in_parallel(stream, n, 2, [&](const uint32_t* w, int64_t begin, int64_t count) {
     kernel(w, out + begin, count, -1.0 / rate);
   });
 }

@@ -80,13 +80,14 @@ void fill_pairs(T* out, int64_t n, const Generator& generator, Convert convert) 
     spare.reset();
     n--;
   }
-  for_random_words(stream, n / 2, 4, [&](const uint32_t* w, int64_t begin, int64_t count) {
-    for (int64_t i = 0; i < count; i++) {
-      const Pair z = normal_pair(w + 4 * i);
-      out[2 * (begin + i)] = convert(z.first);
-      out[2 * (begin + i) + 1] = convert(z.second);
-    }
-  });
+  for_random_words_in_parallel(stream, n / 2, 4,
+                               [&](const uint32_t* w, int64_t begin, int64_t count) {
+                                 for (int64_t i = 0; i < count; i++) {
+                                   const Pair z = normal_pair(w + 4 * i);
+                                   out[2 * (begin + i)] = convert(z.first);
+                                   out[2 * (begin + i) + 1] = convert(z.second);
+                                 }
+                               });
   if (n % 2) {
     uint32_t w[4];
     stream.words(w, 4);
@@ -115,10 +116,10 @@ void fill_normal(T* out, int64_t n, double mean, double std, const Generator& ge
   static const auto kernel = best_variant<&normal_blocks<T>>();
   constexpr int kWords = std::is_same_v<T, double> ? 2 : 1;
   RandomStream stream(generator);
-  for_random_words(stream, n / kBlock, kBlock * kWords,
-                   [&](const uint32_t* w, int64_t begin, int64_t count) {
-                     kernel(w, out + begin * kBlock, count, mean, std);
-                   });
+  for_random_words_in_parallel(stream, n / kBlock, kBlock * kWords,
+                               [&](const uint32_t* w, int64_t begin, int64_t count) {
+                                 kernel(w, out + begin * kBlock, count, mean, std);
+                               });
   if (n % kBlock == 0) return;
   // The last 16 numbers are made afresh. float and double have by then drawn a word for each number
   // of the incomplete block; the 16-bit types have not.

@@ -1,5 +1,5 @@
 #pragma once
-// How a fill turns random words into numbers: drawing is serial, transforming is parallel.
+// How a fill turns random words into numbers. Drawing is serial.
 #include <algorithm>
 #include <cstdint>
 #include <memory>
@@ -9,18 +9,26 @@
 
 namespace gotorch {
 
-// A fill draws `per_item` words for each of `items` items, in order. transform(words, begin, count)
-// is called for slices that cover [0, items) once, possibly at the same time; `words` are those of
-// item `begin` and after. While one block is transformed the next one is drawn.
+// A fill draws `per_item` words for each of `items` items, in order. transform(words, begin, count) is called for slices
+// that cover [0, items) once; `words` are those of item `begin` and after.
+
+// Where the transform takes about as long as the drawing: another core would read the words later than they are used here.
 template <class Transform>
 void for_random_words(RandomStream& stream, int64_t items, int per_item, Transform&& transform) {
+  constexpr int64_t kWords = 2048;
+  runtime::serial_for(items, kWords / per_item, [&](int64_t begin, int64_t end) {
+    uint32_t words[kWords];
+    stream.words(words, (end - begin) * per_item);
+    transform(words, begin, end - begin);
+  });
+}
+
+// Where it takes much longer: slices are transformed at the same time, while the next ones are drawn.
+template <class Transform>
+void for_random_words_in_parallel(RandomStream& stream, int64_t items, int per_item,
+                                  Transform&& transform) {
   constexpr int64_t kSmall = 1024, kBlock = 65536, kSlice = 16384;  // words
-  if (items * per_item <= kSmall) {
-    uint32_t words[kSmall];
-    stream.words(words, items * per_item);
-    if (items > 0) transform(words, int64_t{0}, items);
-    return;
-  }
+  if (items * per_item <= kSmall) return for_random_words(stream, items, per_item, transform);
   const int64_t block = kBlock / per_item, slice = kSlice / per_item;
   const auto drawn = [&](int64_t begin) { return std::clamp<int64_t>(items - begin, 0, block); };
   const auto buffer = std::make_unique_for_overwrite<uint32_t[]>(
