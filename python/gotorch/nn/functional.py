@@ -1,5 +1,6 @@
 """Functions of the layers: the ops that C++ defines for this scope."""
 
+import gotorch
 from gotorch import _C
 
 globals().update({k: v for k, v in vars(_C.nn_functions).items() if not k.startswith("_")})
