@@ -140,6 +140,11 @@ void Worker::look_for_work() {
       nap_ns_ = 0;
       learn_gap(now_ns() - since);
     }
+  } else {
+    // Some of the work was published while we still counted as searching, so nobody was woken for it: whoever takes the
+    // first piece has to pass the rest on, see stop_searching().
+    searching_ = true;
+    idle.searching.fetch_add(1, std::memory_order_relaxed);
   }
   if (keeper) scheduler_.stop_keeping();
   if (watcher) scheduler_.stop_watching();

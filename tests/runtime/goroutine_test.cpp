@@ -154,6 +154,29 @@ TEST_P(Goroutines, ThatSpinRunAtOnceOnAllWorkers) {
   s.join();
 }
 
+// One worker is on its way to sleep, the others sleep: what is published at that moment needs all of them.
+TEST_P(Goroutines, ThatComeWhileAWorkerLiesDownRunAtOnce) {
+  const int n = std::min(GetParam(), 3);
+  for (int round = 0; round < 60; round++) {
+    std::this_thread::sleep_for(1ms);
+    scope first;
+    first.go([] {});
+    first.join();
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(round);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    std::atomic<int> together{0};
+    scope s;
+    for (int i = 0; i < n; i++) {
+      s.go([&] {
+        together++;
+        while (together < n) sched_yield();
+      });
+    }
+    s.join();
+  }
+}
+
 TEST_P(Goroutines, OneWokenByAComputingOneIsStolen) {
   if (GetParam() == 1) return;
   for (int round = 0; round < 5; round++) {
