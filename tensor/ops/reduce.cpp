@@ -1,6 +1,9 @@
 // Sums, products and truth of many elements.
 #include "tensor/reduce.h"
 
+#include <utility>
+#include <vector>
+
 #include "tensor/copy.h"
 #include "tensor/ops.h"
 #include "tensor/promote.h"
@@ -35,10 +38,51 @@ Tensor truth(const Args& a, bool all) {
   return as_dtype(y, a[0].dtype() == Dtype::UInt8 ? Dtype::UInt8 : Dtype::Bool);
 }
 
+// Of each element of a row (the last dim) the product of the others, by multiplications alone: with zeros too, and with all
+// derivatives. Pairs are multiplied up a tree; on the way down each gets what its pair got, times its neighbour.
+Tensor products_of_others(const Tensor& rows) {
+  const auto widened = [](const Tensor& x, int64_t pairs) {
+    DimVector shape(x.shape().first(x.dim() - 1));
+    shape.push_back(pairs);
+    shape.push_back(2);
+    return shape;
+  };
+  std::vector<std::pair<int64_t, Tensor>> neighbours;  // a level's width and pairs
+  Tensor level = rows;
+  for (int64_t n; (n = level.size(-1)) > 1;) {
+    if (n % 2) level = constant_pad_nd(level, DimVector{0, 1}, 1);
+    const Tensor pairs = reshape(level, widened(level, (n + 1) / 2));
+    neighbours.emplace_back(n, flip(pairs, -1));
+    level = mul(select(pairs, -1, 0), select(pairs, -1, 1));
+  }
+  Tensor others = ones_like(level);
+  for (; !neighbours.empty(); neighbours.pop_back()) {
+    const auto& [n, pairs] = neighbours.back();
+    others = narrow(flatten(mul(unsqueeze(others, -1), pairs), -2, -1), -1, 0, n);
+  }
+  return others;
+}
+
+// The same for the slices that `dim` reduces.
+Tensor products_of_others(const Tensor& x, const Value& dim) {
+  const auto reduced = reduced_dims(x, dim);
+  DimVector order, shape, back(x.dim(), 0);
+  for (const bool last : {false, true})
+    for (int64_t d = 0; d < x.dim(); d++)
+      if (reduced[d] == last) order.push_back(d);
+  for (int64_t d = 0; d < x.dim(); d++)
+    if (!reduced[d]) shape.push_back(x.size(d));
+  for (int64_t i = 0; i < x.dim(); i++) back[order[i]] = i;
+  shape.push_back(-1);
+  const Tensor slices = permute(x, order);
+  return permute(reshape(products_of_others(reshape(slices, shape)), slices.shape()), back);
+}
+
 // The derivative of a product is the product of the others: y / x, but for slices with zeros. In a slice with one zero
-// it is 0 everywhere but there. Differentiable again where no slice has a zero.
+// it is 0 everywhere but there; its own derivatives are not.
 Tensor prod_backward(const Tensor& g, const Tensor& x, const Value& dim) {
   const Tensor zero = eq(x, 0), zeros = sum(zero, dim, true);
+  if (grad_mode().enabled && any(zero).item<bool>()) return mul(g, products_of_others(x, dim));
   const Tensor others = masked_fill(x, zero, 1);
   const Tensor product = prod(others, dim, true);
   const Tensor alone = mul(product, logical_and(zero, eq(zeros, 1)));

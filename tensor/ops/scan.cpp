@@ -2,6 +2,7 @@
 #include "tensor/kernels/scan.h"
 
 #include <limits>
+#include <vector>
 
 #include "tensor/copy.h"
 #include "tensor/ops.h"
@@ -60,10 +61,29 @@ Tensor put_back(const GradArgs& s) {
   return scatter_add.inplace(zeros(s.shape(0), s.g().dtype()), s.integer(1), s.y(1), s.g());
 }
 
+// By multiplications and additions alone, so with all derivatives where there are zeros.
+Tensor cumprod_backward_by_steps(const Tensor& g, const Tensor& x, int64_t dim) {
+  std::vector<Tensor> parts(x.size(dim));
+  const auto at = [&](const Tensor& t, int64_t k) { return select(t, dim, k); };
+  const int64_t n = std::ssize(parts);
+  // The sum over j >= k of g[j] times the product of x from k + 1 to j; then times the product of x before k.
+  for (int64_t k = n - 1; k >= 0; k--)
+    parts[k] = k == n - 1 ? at(g, k) : add(at(g, k), mul(at(x, k + 1), parts[k + 1]));
+  Tensor before;
+  for (int64_t k = 1; k < n; k++) {
+    before = k == 1 ? at(x, 0) : mul(before, at(x, k - 1));
+    parts[k] = mul(parts[k], before);
+  }
+  return stack(parts, dim);
+}
+
 // Where x is not 0 the sum of g * y at or after it, divided by x: this holds up to the first 0 of a row. At the first 0
 // the products without it take y's place, and behind it everything is 0.
 Tensor cumprod_backward(const Tensor& g, const Tensor& x, const Tensor& y, int64_t dim) {
-  const Tensor zero = eq(x, 0), zeros_so_far = cumsum(zero, dim);
+  const Tensor zero = eq(x, 0);
+  if (x.dim() > 0 && grad_mode().enabled && any(zero).item<bool>())
+    return cumprod_backward_by_steps(g, x, dim);
+  const Tensor zeros_so_far = cumsum(zero, dim);
   const Tensor first = logical_and(zero, eq(zeros_so_far, 1));
   const Tensor before = true_divide(sums_from_the_end(mul(g, y), dim), masked_fill(x, zero, 1));
   const Tensor at = sums_from_the_end(

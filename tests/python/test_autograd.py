@@ -459,3 +459,27 @@ def test_a_long_chain_of_python_functions_is_freed_without_recursion():
     for _ in range(20000):
         y = cube.apply(y, 1.0)
     del y
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 3.0], [0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [2.0, 0.0, 4.0, 0.5, 0.0]])
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda x: x.prod(),
+        lambda x: x.prod(0),
+        lambda x: x.reshape(1, -1).repeat(2, 1).prod(1, keepdim=True).sum(),
+        lambda x: (x.cumprod(0) ** 2).sum(),
+        lambda x: x.reshape(1, -1).cumprod(1)[0, 1:].sum(),
+    ],
+)
+def test_derivatives_of_products_with_zeros(product, values):
+    derivatives = []
+    for t in (torch, gotorch):
+        x = t.tensor(values, dtype=t.float64, requires_grad=True)
+        rows = [product(x)]
+        for _ in range(3):
+            gradients = [t.autograd.grad(y, x, create_graph=True)[0] for y in rows]
+            rows = [g[i] for g in gradients for i in range(len(values)) if g.requires_grad]
+            derivatives.append([v for g in gradients for v in g.tolist()])
+    for theirs, ours in zip(derivatives[:3], derivatives[3:]):
+        assert ours == pytest.approx(theirs, abs=1e-12)

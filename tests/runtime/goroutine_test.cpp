@@ -141,8 +141,8 @@ TEST_P(Goroutines, YieldLetsOthersRun) {
   s.join();
 }
 
-TEST_P(Goroutines, ThatSpinRunAtOnceOnAllWorkers) {
-  const int n = std::min(GetParam(), 3);
+// Returns when n goroutines have met, each on a worker of its own, since none of them lets another run.
+void meet(int n) {
   std::atomic<int> together{0};
   scope s;
   for (int i = 0; i < n; i++) {
@@ -154,9 +154,10 @@ TEST_P(Goroutines, ThatSpinRunAtOnceOnAllWorkers) {
   s.join();
 }
 
+TEST_P(Goroutines, ThatSpinRunAtOnceOnAllWorkers) { meet(std::min(GetParam(), 3)); }
+
 // One worker is on its way to sleep, the others sleep: what is published at that moment needs all of them.
 TEST_P(Goroutines, ThatComeWhileAWorkerLiesDownRunAtOnce) {
-  const int n = std::min(GetParam(), 3);
   for (int round = 0; round < 60; round++) {
     std::this_thread::sleep_for(1ms);
     scope first;
@@ -165,15 +166,7 @@ TEST_P(Goroutines, ThatComeWhileAWorkerLiesDownRunAtOnce) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(round);
     while (std::chrono::steady_clock::now() < until) {
     }
-    std::atomic<int> together{0};
-    scope s;
-    for (int i = 0; i < n; i++) {
-      s.go([&] {
-        together++;
-        while (together < n) sched_yield();
-      });
-    }
-    s.join();
+    meet(std::min(GetParam(), 3));
   }
 }
 
