@@ -22,25 +22,29 @@ struct StageOptions {
   int64_t capacity = 0;  // results that may wait for their receiver
 };
 
-// Runs f() as a goroutine that fills `out`: then closes it, with the error if f throws, which also fails the scope.
+// Runs f() as a goroutine that fills `out`: then closes it, with the error if f throws, which also fails the scope. If f was
+// cancelled because another goroutine failed, receivers are told that one's error.
 template <class T, class F>
 void fill(scope& s, const chan<T>& out, F f) {
   s.go([out, f = std::move(f)]() mutable {
-    std::exception_ptr error;
+    std::exception_ptr error, told;
     try {
       f();
+    } catch (const Cancelled&) {
+      error = std::current_exception();
+      told = this_context().cause();
     } catch (...) {
       error = std::current_exception();
     }
-    out.close(error);
+    out.close(told ? told : error);
     if (error) std::rethrow_exception(error);
   });
 }
 
 // Applies f to each value of `in`; results come out in the order of the values, however many
-// workers there are. The result channel is closed after the last one. If f throws, or `in` was
-// closed with an error, receivers get the results before it, then the error; and the scope fails
-// with it, so that stages upstream are cancelled. f may wait; with several workers it is called
+// workers there are. The result channel is closed after the last one. If f throws, receivers get
+// the results before it, then the error; and the scope fails with it, so that stages upstream are cancelled. If `in` was
+// closed with an error, they get that one; of the results before it the cancelled stage may lose some. f may wait; with several workers it is called
 // concurrently. std::invalid_argument for options below their minimum.
 template <class In, class F>
 auto stage(scope& s, chan<In> in, F f, StageOptions options = {}) {
