@@ -3,6 +3,7 @@
 #include "tensor/ops.h"
 #include "tensor/promote.h"
 #include "tensor/simd/math.h"
+#include "tensor/simd/wrapping.h"
 
 namespace gotorch::ops {
 namespace {
@@ -132,7 +133,7 @@ const Op floor_divide{{
         const T q = static_cast<T>(x / d);
         const T down =
             (static_cast<T>(q * d) != x) & ((x < T(0)) != (d < T(0))) ? static_cast<T>(q - 1) : q;
-        return (y == T(-1)) & std::is_signed_v<T> ? static_cast<T>(T(0) - x) : down;
+        return (y == T(-1)) & std::is_signed_v<T> ? math::negated(x) : down;
       } else {
         // Through the remainder, so that the quotient is exact where it is representable.
         const T r = math::fmod(x, y);
@@ -161,8 +162,7 @@ const Op trunc_divide{{
       using T = decltype(x);
       if constexpr (std::is_integral_v<T>) {
         const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
-        return (y == T(-1)) & std::is_signed_v<T> ? static_cast<T>(T(0) - x)
-                                                  : static_cast<T>(x / d);
+        return (y == T(-1)) & std::is_signed_v<T> ? math::negated(x) : static_cast<T>(x / d);
       } else {
         return math::trunc(x / y);
       }

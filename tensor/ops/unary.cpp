@@ -1,6 +1,7 @@
 // Elementary functions of one argument.
 #include "tensor/ops.h"
 #include "tensor/simd/math.h"
+#include "tensor/simd/wrapping.h"
 
 namespace gotorch::ops {
 namespace {
@@ -46,7 +47,7 @@ const Op abs{{
     .kernel = pointwise<kAll>([](auto x) {
       if constexpr (std::is_floating_point_v<decltype(x)>) return math::abs(x);
       else if constexpr (std::is_unsigned_v<decltype(x)>) return x;
-      else return x < 0 ? -x : x;
+      else return x < 0 ? math::negated(x) : x;
     }),
     .grad = {wrt("input", "input", [](auto& s) { return s.g() * sign(s[0]); })},
     .aliases = "absolute",
@@ -57,7 +58,7 @@ const Op neg{{
     .sig = "neg(Tensor input) -> Tensor",
     .doc = "-input. Not defined for bool.",
     .dtypes = kNumbers,
-    .kernel = pointwise<kNumbers>([](auto x) { return -x; }),
+    .kernel = pointwise<kNumbers>([](auto x) { return math::negated(x); }),
     .grad = {wrt("input", "", [](auto& s) { return neg(s.g()); })},
     .aliases = "negative",
     .samples = {{in(-2, 2)}},
