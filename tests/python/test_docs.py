@@ -31,7 +31,22 @@ AROUND = {
           backward(sum(y));
           return equal(y, softplus(x)).item<bool>() && equal(grad_of(x), sigmoid(x)).item<bool>() ? 0 : 1;
         }
-    """
+    """,
+    "go_to_gotorch.md": """
+        #include "runtime/go.h"
+
+        #include <cassert>
+        #include <chrono>
+        #include <cstdio>
+        #include <string>
+
+        using namespace gotorch::runtime;
+        using namespace std::chrono_literals;
+
+        int main() {
+        @
+        }
+    """,
 }
 
 
