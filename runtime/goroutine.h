@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -29,7 +30,7 @@ enum class WakeReason : uint64_t { Signal, Timeout, Cancelled, Interrupted };
 //    by itself. A timer may also claim it while Running, on its way to wait: then it does not wait.
 struct alignas(128) Goroutine {
   enum State : uint64_t { kRunning = 0, kWaiting = 1, kClaimed = 2, kStateMask = 3 };
-  static constexpr size_t kInlineClosure = 48;
+  static constexpr size_t kInlineClosure = 40;
 
   std::atomic<uint64_t> wait{0};
   Fiber* fiber = nullptr;     // null: not started
@@ -38,6 +39,7 @@ struct alignas(128) Goroutine {
   ScopeState* scope = nullptr;
   std::atomic<const char*> waits_for{nullptr};  // for reports; null: not waiting
   std::atomic<const void*> waits_on{nullptr};
+  std::atomic<std::source_location> site{};  // of the go() that started it
   void* fired = nullptr;  // what the waker left: the channel waiter that was served
   void (*invoke)(Goroutine&, bool run) = nullptr;  // destroys the closure in any case
   std::atomic<uint32_t> signal{0};                 // native threads sleep on it

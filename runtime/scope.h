@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <source_location>
 #include <utility>
 
 #include "runtime/context.h"
@@ -21,8 +22,9 @@ class ScopeState {
   explicit ScopeState(context c) : context_(std::move(c)) {}
 
   template <class F>
-  Goroutine* make_goroutine(F&& f) {
+  Goroutine* make_goroutine(F&& f, std::source_location site = std::source_location::current()) {
     Goroutine* g = new_goroutine();
+    g->site.store(site, std::memory_order_relaxed);
     try {
       g->set_closure(std::forward<F>(f));
     } catch (...) {
@@ -68,8 +70,8 @@ void drop_goroutine(Goroutine* g);
 // scope: its goroutines are cancelled and join() rethrows it.
 //   go([c] { c.send(42); });
 template <class F>
-void go(F&& f) {
-  start(current_scope().make_goroutine(std::forward<F>(f)));
+void go(F&& f, std::source_location site = std::source_location::current()) {
+  start(current_scope().make_goroutine(std::forward<F>(f), site));
 }
 
 // Goroutines that end before the scope does. The first to fail cancels the others; join() waits
@@ -91,9 +93,9 @@ class scope {
   ~scope();
 
   template <class F>
-  void go(F&& f) {
+  void go(F&& f, std::source_location site = std::source_location::current()) {
     joined_.store(false, std::memory_order_relaxed);
-    start(state_.make_goroutine(std::forward<F>(f)));
+    start(state_.make_goroutine(std::forward<F>(f), site));
   }
   void join() {
     joined_.store(true, std::memory_order_relaxed);
