@@ -99,6 +99,7 @@ bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, i
 
 ChanResult ChanCore::send(void* value, bool wait, int64_t deadline_ns) {
   check_process();
+  at_edge(wait ? Edge::Operation : Edge::Attempt);
   std::unique_lock lock(lock_);
   Goroutine* woken = nullptr;
   ChanResult result = try_send(value, &woken);
@@ -117,6 +118,7 @@ ChanResult ChanCore::send(void* value, bool wait, int64_t deadline_ns) {
 
 ChanResult ChanCore::receive(void* slot, bool wait, int64_t deadline_ns) {
   check_process();
+  at_edge(wait ? Edge::Operation : Edge::Attempt);
   std::unique_lock lock(lock_);
   Goroutine* woken = nullptr;
   ChanResult result = try_receive(slot, &woken);

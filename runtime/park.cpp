@@ -126,13 +126,14 @@ bool commit_park(Goroutine& g, const ParkSpec& spec) {
     unlock();  // the timer was faster
     return false;
   }
+  at_edge(Edge::Parking);
   // From here on g may run elsewhere as soon as somebody claims it, and wait for something else: so we claim this wait or
   // none. Channel wakers cannot before unlock(); a timer or cancel can, but then g waits for the locks that unlock() releases.
   if (context_cancelled(context) && claim_wait(g, waiting, WakeReason::Cancelled)) {
     unlock();
     return false;
   }
-  if (unlock()) return true;
+  if (unlock()) return true;                           // g may be gone
   return !claim_wait(g, waiting, WakeReason::Signal);  // lost: the claimer makes it ready
 }
 
@@ -162,7 +163,7 @@ void ready(Goroutine* g) {
     g->signal.store(1, std::memory_order_release);
     futex_wake(g->signal, 1);  // the thread may be gone by now: the word is not
   } else if (Worker* worker = this_worker()) {
-    worker->ready(g);
+    at_edge(Edge::Waking) ? worker->scheduler().inject(g) : worker->ready(g);
   } else {
     scheduler().inject(g);
   }

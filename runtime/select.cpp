@@ -132,6 +132,7 @@ int Selection::find_ready(Goroutine** woken) {
 }
 
 int Selection::run() {
+  at_edge(default_ < 0 ? Edge::Operation : Edge::Attempt);
   Goroutine* woken = nullptr;
   Goroutine* me = default_ < 0 ? &self() : nullptr;
   lock_all();
