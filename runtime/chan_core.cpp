@@ -152,6 +152,7 @@ bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, i
 
 [[gnu::flatten]] ChanResult ChanCore::send(void* value, bool wait, int64_t deadline_ns) {
   check_process();
+  at_edge(wait ? Edge::Operation : Edge::Attempt);
   if (!wait && send_would_block()) return ChanResult::WouldBlock;
   lock_.lock();
   Goroutine* woken = nullptr;
@@ -169,6 +170,7 @@ bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, i
 
 [[gnu::flatten]] ChanResult ChanCore::receive(void* slot, bool wait, int64_t deadline_ns) {
   check_process();
+  at_edge(wait ? Edge::Operation : Edge::Attempt);
   if (!wait && receive_would_block()) return ChanResult::WouldBlock;
   lock_.lock();
   Goroutine* woken = nullptr;

@@ -64,14 +64,17 @@ bool commit_park(Goroutine& g, const ParkSpec& spec) {
   }
   // Who cancels sets the flag, then looks at `wait`; we set `wait`, then look at the flag.
   light_fence();
+  at_edge(Edge::Parking);
   // We claim this wait or none: as soon as it is claimed by another it is over.
   if (spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed)) &&
       claim_wait(g, waiting, WakeReason::Cancelled)) {
     unlock();
     return false;
   }
-  if (unlock()) return true;
-  return !claim_wait(g, waiting, WakeReason::Signal);  // lost: the claimer makes it ready
+  const bool released = unlock();
+  at_edge(Edge::Parking);
+  return released ||
+         !claim_wait(g, waiting, WakeReason::Signal);  // lost: the claimer makes it ready
 }
 
 bool wait_for_signal(Goroutine& me, int64_t ns) {
@@ -168,7 +171,7 @@ void ready(Goroutine* g) {
     g->signal.store(1, std::memory_order_release);
     futex_wake(g->signal, 1);  // the thread may be gone by now: the word is not
   } else if (Worker* worker = this_worker()) {
-    worker->ready(g);
+    at_edge(Edge::Waking) ? worker->scheduler().inject(g) : worker->ready(g);
   } else {
     scheduler().inject(g);
   }

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "runtime/chaos.h"
 #include "runtime/fence.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
@@ -51,6 +52,7 @@ Scheduler& start_scheduler() {
   if (Scheduler* s = instance.load(std::memory_order_relaxed)) return *s;
   static const bool once = [] {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    chaos_from_environment();
     std::atexit(shutdown);  // before the destructors of statics that running work may use
     return true;
   }();
@@ -64,6 +66,7 @@ Scheduler& start_scheduler() {
 }  // namespace
 
 Backlog& backlog() {
+  if (Worker* worker = this_worker()) return worker->scheduler().backlog;
   if (Backlog* b = backlog_instance.load(std::memory_order_acquire)) return *b;
   auto* fresh = new Backlog;  // never deleted, like the scheduler
   Backlog* none = nullptr;

@@ -15,6 +15,7 @@
 namespace gotorch::runtime {
 
 class HelperPlace;
+class Simulation;
 class Worker;
 
 // What set_num_workers() asked for; 0: not decided yet. num_workers() decides.
@@ -27,6 +28,7 @@ struct Backlog {
   TimerHeap timers;
   CarrierStore carriers;
 };
+// Of the scheduler that this thread belongs to.
 Backlog& backlog();
 
 // The threads that run everything: goroutines and chunks of loops. One instance per process,
@@ -34,8 +36,12 @@ Backlog& backlog();
 class Scheduler {
  public:
   explicit Scheduler(Scheduler* before) : backlog(runtime::backlog()), before_(before) {}
+  // For a simulation: with goroutines of its own, and stopping from the beginning, so no worker starts by itself.
+  Scheduler(Backlog& own, Simulation& s)
+      : backlog(own), simulation(&s), before_(nullptr), stopping_(true) {}
 
   Backlog& backlog;
+  Simulation* const simulation = nullptr;
   LoopBoard loops;
   IdleWorkers idle;
 

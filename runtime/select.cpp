@@ -166,6 +166,7 @@ int Selection::find_ready(Goroutine** woken) {
 }
 
 int Selection::run() {
+  at_edge(default_ < 0 ? Edge::Operation : Edge::Attempt);
   int taken = find_ready_apart();
   if (taken < 0) taken = wait();
   return is_channel(taken) ? finish(taken) : taken;

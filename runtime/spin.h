@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "runtime/edges.h"
+
 namespace gotorch::runtime {
 
 inline void cpu_relax() {
@@ -21,6 +23,7 @@ class SpinLock {
   void lock() {
     // acquire: pairs with the release in unlock, so the previous holder's writes are seen.
     while (locked_.exchange(true, std::memory_order_acquire)) wait();
+    at_fine_edge(Edge::Locked);
   }
   bool try_lock() { return !locked_.exchange(true, std::memory_order_acquire); }
   void unlock() { locked_.store(false, std::memory_order_release); }

@@ -10,6 +10,7 @@
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
+#include "runtime/simulation.h"
 
 namespace gotorch::runtime {
 
@@ -41,7 +42,8 @@ void Worker::main() {
   searching_ = true;  // counted by who started us
   fibers_.adopt();
   running_ = &fibers_.main();
-  main_loop();
+  if (scheduler_.simulation) scheduler_.simulation->run_on(*this);
+  else main_loop();
   hand_over();
   stop_searching();
   thread_state().worker = nullptr;
@@ -165,7 +167,7 @@ void Worker::enter_carrier(Carrier& carrier) {
 
 bool Worker::has_company() {
   if (has_next() || has_stealable() || !scheduler_.backlog.inject.empty() ||
-      scheduler_.loops.find(static_cast<unsigned>(index_))) {
+      scheduler_.stopping() || scheduler_.loops.find(static_cast<unsigned>(index_))) {
     return true;
   }
   return ++yields_alone_ % kFairnessTicks == 0;  // main may have timers to fire

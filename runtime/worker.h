@@ -61,6 +61,7 @@ class Worker {
   IdleWorkers::Seat& seat() { return seat_; }
 
  private:
+  friend class Simulation;
   Fiber* next_fiber();
   void defer(Goroutine* g);
   void switched_out(Fiber& from);

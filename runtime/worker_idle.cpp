@@ -93,12 +93,13 @@ Goroutine* Worker::steal_aged_next() {
     Goroutine* g = victim.next_.load(std::memory_order_relaxed);
     if (!g || &victim == this) continue;
     const uint32_t tick = victim.tick_.load(std::memory_order_relaxed);
-    if (watched_ != &victim || watched_next_ != g || watched_tick_ != tick) {
+    const bool hasty = at_edge(Edge::Stealing);
+    if (!hasty && (watched_ != &victim || watched_next_ != g || watched_tick_ != tick)) {
       watched_ = &victim;
       watched_next_ = g;
       watched_tick_ = tick;
       watched_since_ns_ = now_ns();
-    } else if (now_ns() - watched_since_ns_ > kAgedNs &&
+    } else if ((hasty || now_ns() - watched_since_ns_ > kAgedNs) &&
                victim.next_.compare_exchange_strong(g, nullptr, std::memory_order_acquire)) {
       watched_ = nullptr;
       steal_paid_off(victim);
@@ -130,6 +131,7 @@ void Worker::look_for_work() {
   const int64_t since = now_ns();
   if (may_spin() && spin()) return learn_gap(now_ns() - since);
   idle.enter(seat_);
+  at_edge(Edge::Sleeping);
   searching_ = false;
   idle.searching.fetch_sub(1, std::memory_order_relaxed);
   // We are on the list before we look at every source, and at who runs goroutines, for the last time. Who publishes
@@ -138,6 +140,7 @@ void Worker::look_for_work() {
   const bool keeper = scheduler_.become_keeper(*this);
   const bool watcher = scheduler_.become_watcher();
   const int64_t limit = sleep_limit(keeper, watcher);
+  at_edge(Edge::Sleeping);
   const bool stay =
       limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
   if (stay || !idle.leave(seat_)) {
