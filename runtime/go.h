@@ -4,6 +4,7 @@
 #include "runtime/chaos.h"
 #include "runtime/context.h"
 #include "runtime/interrupt.h"
+#include "runtime/io/net.h"
 #include "runtime/parallel.h"
 #include "runtime/scope.h"
 #include "runtime/select.h"

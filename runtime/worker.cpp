@@ -68,7 +68,9 @@ void Worker::main_loop() {
     }
     scheduler_.fire_timers();
     const bool helped = run_loops();
+    if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) poll_io();
     Goroutine* g = pick_fairly();
+    if (!g && poll_io()) g = pick_local();
     if (!g && !helped) g = steal();
     if (g) run(g);
     else if (!helped) look_for_work();

@@ -57,6 +57,7 @@ class Worker {
   // By any thread:
   bool has_stealable() const { return !ring_.empty() || !deque_.empty(); }
   bool has_next() const { return next_.load(std::memory_order_relaxed); }
+  uint32_t switches() const { return tick_.load(std::memory_order_relaxed); }
   bool runs_goroutine() const { return in_fiber_.load(std::memory_order_relaxed); }
   IdleWorkers::Seat& seat() { return seat_; }
 
@@ -85,6 +86,9 @@ class Worker {
   Carrier* new_carrier();
 
   void look_for_work();
+  bool poll_io();
+  void ready_all(Goroutine* first);
+  bool may_block_in_poll(bool watcher);
   bool may_spin() const;
   bool spin();
   int64_t sleep_limit(bool keeper, bool watcher);
@@ -97,6 +101,7 @@ class Worker {
   bool searching_ = false;  // counted in IdleWorkers::searching
   int64_t usual_gap_ns_ = 0;
   int64_t nap_ns_ = 0;
+  uint32_t seen_switches_ = 0;
   IdleWorkers::Seat seat_;
   std::atomic<uint32_t> reconsider_{0};
   std::atomic<uint32_t> ended_{0};
