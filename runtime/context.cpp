@@ -131,8 +131,7 @@ void lock_contexts_for_fork() { tree_lock().lock(); }
 void unlock_contexts_after_fork() { tree_lock().unlock(); }
 
 context this_context() {
-  Worker* worker = this_worker();
-  Goroutine* g = worker ? worker->current() : nullptr;
+  const Goroutine* g = current_goroutine();
   ContextState* c = g ? g->context.load(std::memory_order_relaxed) : nullptr;
   return c ? context(c->shared_from_this()) : context();
 }

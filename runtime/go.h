@@ -1,8 +1,10 @@
 #pragma once
 // All of the runtime that programs use.
+#include "runtime/blocking.h"
 #include "runtime/chan.h"
 #include "runtime/chaos.h"
 #include "runtime/context.h"
+#include "runtime/handle.h"
 #include "runtime/interrupt.h"
 #include "runtime/io/net.h"
 #include "runtime/parallel.h"

@@ -45,6 +45,7 @@ struct alignas(128) Goroutine {
   std::atomic<uint32_t> signal{0};                 // native threads sleep on it
   std::atomic<bool> native{false};
   std::atomic<bool> cancellable{false};  // this wait, by its context
+  uint8_t stack_size = 0;                // a StackClass; until it has a fiber
   alignas(8) std::byte closure[kInlineClosure];
 
   template <class F>

@@ -134,6 +134,11 @@ void park_fiber(Goroutine& me, const ParkSpec& spec) {
 
 }  // namespace
 
+Goroutine* current_goroutine() {
+  const ThreadState& here = thread_state();
+  return here.worker ? here.worker->current() : here.pinned;
+}
+
 Goroutine& self() {
   const ThreadState& here = thread_state();
   if (here.loop_depth > 0) throw std::logic_error("the body of a parallel loop must not wait");
@@ -141,6 +146,7 @@ Goroutine& self() {
     if (worker->current()) return *worker->current();
     throw std::logic_error("a timer's function must not wait");
   }
+  if (here.pinned) return *here.pinned;
   thread_local NativeSelf native;
   return *native.g;
 }

@@ -1,18 +1,49 @@
 #include "runtime/scope.h"
 
-#include <mutex>
+#include <cstdio>
+#include <string>
 
 #include "runtime/interrupt.h"
+#include "runtime/native_thread.h"
 #include "runtime/scheduler.h"
+#include "runtime/simulate.h"
+#include "runtime/stack.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
 
 namespace {
 
+std::atomic<DetachedErrorHandler> detached_error_handler{nullptr};
+
+void print_detached(std::exception_ptr error, const std::source_location& site) {
+  const std::string place = std::string(site.file_name()) + ":" + std::to_string(site.line());
+  std::string what = "an exception that is no std::exception";
+  try {
+    std::rethrow_exception(std::move(error));
+  } catch (const std::exception& e) {
+    what = e.what();
+  } catch (...) {
+  }
+  std::fprintf(stderr, "gotorch: the detached goroutine that was started at %s failed: %s\n",
+               place.c_str(), what.c_str());
+}
+
+// Runs on the goroutine that failed.
+void report_detached(std::exception_ptr error) {
+  const std::source_location site = self().site.load(std::memory_order_relaxed);
+  const DetachedErrorHandler handler = detached_error_handler.load(std::memory_order_acquire);
+  if (!handler) return print_detached(std::move(error), site);
+  try {
+    handler(std::move(error), site);
+  } catch (...) {
+    print_detached(std::current_exception(), site);
+  }
+}
+
 // Never destroyed: goroutines may outlive static destructors.
 struct RootScopes {
-  ScopeState system{context()}, background{context()};
+  ScopeState system{context()}, background{context()}, detached{context(), report_detached};
 };
 std::atomic<RootScopes*>& roots() {
   static std::atomic<RootScopes*> scopes{new RootScopes};
@@ -22,20 +53,36 @@ std::atomic<RootScopes*>& roots() {
 }  // namespace
 
 ScopeState& system_scope() { return roots().load(std::memory_order_acquire)->system; }
+ScopeState& detached() { return roots().load(std::memory_order_acquire)->detached; }
 ScopeState& background() { return roots().load(std::memory_order_acquire)->background; }
 
 // The parent's goroutines will never end in the child.
 void forget_scopes_after_fork() { roots().store(new RootScopes, std::memory_order_release); }
 
 ScopeState& current_scope() {
-  Worker* worker = this_worker();
-  Goroutine* g = worker ? worker->current() : nullptr;
+  const Goroutine* g = current_goroutine();
   return g && g->scope != &system_scope() ? *g->scope : background();
 }
 
 void start(Goroutine* g) {
   if (Worker* worker = this_worker()) worker->spawn(g);
   else scheduler().inject(g);
+}
+
+void start(Goroutine* g, const GoOptions& options) {
+  if (options.pinned && !this_simulation())
+    return start_pinned(g);  // a simulation has one thread for all
+  try {
+    g->stack_size = stack_class(options.stack_kb);
+  } catch (...) {
+    drop_goroutine(g);
+    throw;
+  }
+  start(g);
+}
+
+void set_detached_error_handler(DetachedErrorHandler handler) {
+  detached_error_handler.store(handler, std::memory_order_release);
 }
 
 void drop_goroutine(Goroutine* g) {
@@ -53,6 +100,7 @@ void ScopeState::enter(Goroutine& g) {
 }
 
 void ScopeState::fail(std::exception_ptr error) {
+  if (on_error_) return on_error_(std::move(error));
   if (context_.cancelled()) {
     // Goroutines that end because they were told to are no failures.
     try {

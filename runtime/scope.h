@@ -3,9 +3,11 @@
 #include <chrono>
 #include <exception>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
 #include "runtime/context.h"
+#include "runtime/handle.h"
 #include "runtime/park.h"
 #include "runtime/spin.h"
 
@@ -19,12 +21,17 @@ namespace gotorch::runtime {
 //    is the last one, and the joiner waits for it.
 class ScopeState {
  public:
-  explicit ScopeState(context c) : context_(std::move(c)) {}
+  using OnError = void (*)(std::exception_ptr error);
+
+  // With `on_error`, what fails is reported there and nothing else happens.
+  explicit ScopeState(context c, OnError on_error = nullptr)
+      : context_(std::move(c)), on_error_(on_error) {}
 
   template <class F>
   Goroutine* make_goroutine(F&& f, std::source_location site = std::source_location::current()) {
     Goroutine* g = new_goroutine();
     g->site.store(site, std::memory_order_relaxed);
+    g->stack_size = 0;
     try {
       g->set_closure(std::forward<F>(f));
     } catch (...) {
@@ -51,12 +58,15 @@ class ScopeState {
   SpinLock error_lock_;
   std::exception_ptr error_;
   context context_;
+  const OnError on_error_;
 };
 
 // Goroutines of the runtime itself; nobody joins them.
 ScopeState& system_scope();
 // What go() starts outside any scope; join() waits for all of it.
 ScopeState& background();
+// What detach() starts; nobody joins them.
+ScopeState& detached();
 // The scope of the goroutine that runs here, or the background.
 ScopeState& current_scope();
 
@@ -66,13 +76,58 @@ void start(Goroutine* g);
 // Destroys one that was made but not started.
 void drop_goroutine(Goroutine* g);
 
-// Starts f() as a goroutine of the scope that runs here. An exception that leaves f fails that
-// scope: its goroutines are cancelled and join() rethrows it.
-//   go([c] { c.send(42); });
-template <class F>
-void go(F&& f, std::source_location site = std::source_location::current()) {
-  start(current_scope().make_goroutine(std::forward<F>(f), site));
+struct GoOptions {
+  int64_t stack_kb =
+      0;  // at least so much stack, up to 8192; 0: the usual 256, or what GOTORCH_STACK_KB says
+  bool pinned =
+      false;  // on one thread, which nothing else runs on: for libraries that are bound to theirs
+};
+
+// Starts f() with these options. std::invalid_argument for a stack that does not exist; std::system_error if there is no
+// thread for a pinned one.
+void start(Goroutine* g, const GoOptions& options);
+
+// Starts f() as a goroutine of `scope`. If it returns a value, that comes with the handle.
+template <class F, class... Options>
+auto go_in(ScopeState& scope, F&& f, std::source_location site, const Options&... options) {
+  using R = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>;
+  if constexpr (std::is_void_v<R>) {
+    start(scope.make_goroutine(std::forward<F>(f), site), options...);
+  } else {
+    handle<R> h;
+    start(scope.make_goroutine(h.fill(std::forward<F>(f)), site), options...);
+    return h;
+  }
 }
+
+// Starts f() as a goroutine of the scope that runs here. An exception that leaves f fails that
+// scope: its goroutines are cancelled and join() rethrows it. What f returns, if anything, is had from the handle.
+//   go([c] { c.send(42); });
+//   auto answer = go([] { return 42; });
+//   int v = answer.join();
+//   go(draw, {.pinned = true});
+template <class F>
+auto go(F&& f, std::source_location site = std::source_location::current()) {
+  return go_in(current_scope(), std::forward<F>(f), site);
+}
+template <class F>
+auto go(F&& f, const GoOptions& options,
+        std::source_location site = std::source_location::current()) {
+  return go_in(current_scope(), std::forward<F>(f), site, options);
+}
+
+// Starts f() as a goroutine that nobody waits for and nobody cancels; what it starts is detached, too. When one of them
+// fails the handler is called, on it: by default the error is printed, with the place that started it.
+//   detach([] { log_rotation(); });
+template <class F>
+void detach(F&& f, const GoOptions& options = {},
+            std::source_location site = std::source_location::current()) {
+  static_assert(std::is_void_v<std::invoke_result_t<std::decay_t<F>&>>,
+                "nobody could have the result of a detached goroutine");
+  go_in(detached(), std::forward<F>(f), site, options);
+}
+using DetachedErrorHandler = void (*)(std::exception_ptr error, const std::source_location& site);
+void set_detached_error_handler(DetachedErrorHandler handler);  // null: the default
 
 // Goroutines that end before the scope does. The first to fail cancels the others; join() waits
 // for all and rethrows that error. Leaving the scope without join() cancels and waits, silently.
@@ -93,9 +148,15 @@ class scope {
   ~scope();
 
   template <class F>
-  void go(F&& f, std::source_location site = std::source_location::current()) {
+  auto go(F&& f, std::source_location site = std::source_location::current()) {
     joined_.store(false, std::memory_order_relaxed);
-    start(state_.make_goroutine(std::forward<F>(f), site));
+    return go_in(state_, std::forward<F>(f), site);
+  }
+  template <class F>
+  auto go(F&& f, const GoOptions& options,
+          std::source_location site = std::source_location::current()) {
+    joined_.store(false, std::memory_order_relaxed);
+    return go_in(state_, std::forward<F>(f), site, options);
   }
   void join() {
     joined_.store(true, std::memory_order_relaxed);
@@ -109,13 +170,26 @@ class scope {
   std::atomic<bool> joined_{true};
 };
 
-// Runs f(scope&) as the first goroutine of a scope and joins it: when another one fails, f is
-// cancelled like the rest.
+// Runs f(), or f(scope&), as the first goroutine of a scope, joins that and returns f's result: when another one fails, f is
+// cancelled like the rest. The way to be a goroutine from main() on:
+//   int main() {
+//     return run([] { ...; return 0; });
+//   }
 template <class F>
-void run_scoped(F&& f) {
+auto run(F&& f) {
   scope s;
-  s.go([&] { f(s); });
-  s.join();
+  const auto body = [&] {
+    if constexpr (std::is_invocable_v<F&, scope&>) return f(s);
+    else return f();
+  };
+  if constexpr (std::is_void_v<decltype(body())>) {
+    s.go(body);
+    s.join();
+  } else {
+    auto result = s.go(body);
+    s.join();
+    return result.join();
+  }
 }
 
 }  // namespace gotorch::runtime

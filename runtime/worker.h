@@ -46,7 +46,9 @@ class Worker {
   Scheduler& scheduler() { return scheduler_; }
   void ready(Goroutine* g);
   void spawn(Goroutine* g);
-  Goroutine* next_task_here();
+  Goroutine* next_task_here(const Carrier& carrier);
+  // What the running goroutine runs on; null on the thread's own stack.
+  Carrier* carrier() { return running_ == &fibers_.main() ? nullptr : &carrier_of(*running_); }
   uint64_t random();
   // Leaves the calling fiber; returns when it is resumed, maybe on another worker.
   static void switch_out(const Intent& intent);
@@ -83,7 +85,9 @@ class Worker {
   bool main_is_wanted();
   void push_ring(Goroutine* g);
   Fiber* fiber_for(Goroutine* g);
-  Carrier* new_carrier();
+  Fiber* fiber_or_main(Goroutine* g);
+  Carrier* new_carrier(StackClass size);
+  void keep_carrier(Carrier* carrier);
 
   void look_for_work();
   bool poll_io();
