@@ -33,8 +33,7 @@ struct Job {
   Job* next = nullptr;
 
   void run(Goroutine& me) {
-    me.scope = caller.scope;
-    me.context.store(caller.context.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    me.scope.store(caller.scope.load(std::memory_order_relaxed), std::memory_order_relaxed);
     me.site.store(caller.site.load(std::memory_order_relaxed), std::memory_order_relaxed);
     ThreadState& thread = thread_state();
     thread.local = local;
@@ -45,7 +44,7 @@ struct Job {
     }
     if (!thread.pinned) std::_Exit(0);  // a forked child came back, see run_to_end
     local = thread.local;
-    me.context.store(nullptr, std::memory_order_relaxed);
+    me.scope.store(nullptr, std::memory_order_relaxed);
     Goroutine& waiting = caller;
     // release: the goroutine sees what we wrote. acquire: if it waits, all of that is done.
     if (state.exchange(kDone, std::memory_order_acq_rel) == kAwaited && claim(waiting)) {

@@ -23,7 +23,7 @@ constexpr int64_t kUnusedNs = 1'000'000'000;
 }  // namespace
 
 void run_to_end(Goroutine* g) {
-  ScopeState* scope = g->scope;
+  ScopeState* scope = g->scope.load(std::memory_order_relaxed);
   try {
     g->invoke(*g, true);
   } catch (const boost::context::detail::forced_unwind&) {
@@ -36,9 +36,13 @@ void run_to_end(Goroutine* g) {
   if (!here.worker && !here.pinned) std::_Exit(0);
   g->fiber = nullptr;
   g->native.store(false, std::memory_order_relaxed);
-  g->context.store(nullptr, std::memory_order_relaxed);
-  here.worker ? here.worker->goroutines().put(g) : free_goroutine_shared(g);
-  scope->finish_one();
+  if (here.worker) {
+    here.worker->goroutines().put(g);
+    here.worker->count_end(*scope);
+  } else {
+    free_goroutine_shared(g);
+    scope->finish(1);
+  }
 }
 
 Carrier* make_carrier(FiberThread& thread, StackClass size) {

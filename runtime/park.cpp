@@ -6,6 +6,7 @@
 #include "runtime/fence.h"
 #include "runtime/interrupt.h"
 #include "runtime/scheduler.h"
+#include "runtime/scope.h"
 #include "runtime/timer_heap.h"
 #include "runtime/worker.h"
 
@@ -48,6 +49,11 @@ bool claim_wait(Goroutine& g, uint64_t waiting, WakeReason reason) {
                                         std::memory_order_acq_rel);
 }
 
+bool cancelled(const Goroutine& g) {
+  const ScopeState* scope = g.scope.load(std::memory_order_relaxed);
+  return scope && context_cancelled(scope->governing());
+}
+
 // Marks g as waiting and releases what kept wakers away. False: it does not wait, and goes on. From here on g may be claimed
 // and queued, but does not run elsewhere before its fiber has been left.
 bool commit_park(Goroutine& g, const ParkSpec& spec) {
@@ -66,8 +72,7 @@ bool commit_park(Goroutine& g, const ParkSpec& spec) {
   light_fence();
   at_edge(Edge::Parking);
   // We claim this wait or none: as soon as it is claimed by another it is over.
-  if (spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed)) &&
-      claim_wait(g, waiting, WakeReason::Cancelled)) {
+  if (spec.cancellable && cancelled(g) && claim_wait(g, waiting, WakeReason::Cancelled)) {
     unlock();
     return false;
   }

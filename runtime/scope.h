@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/context.h"
+#include "runtime/fence.h"
 #include "runtime/handle.h"
 #include "runtime/park.h"
 #include "runtime/spin.h"
@@ -17,15 +18,31 @@ namespace gotorch::runtime {
 //
 // Invariants
 //  - `pending_` counts goroutines that have not ended. Reaching zero ends the scope unless more are
-//    added; after its decrement a goroutine touches the scope only if it saw kParked + 1: then it
-//    is the last one, and the joiner waits for it.
+//    added; who decrements it touches the scope afterwards only if it saw kParked and nothing else left: then it
+//    was the last one, and the joiner waits for it. A worker may count several ends together, see Worker::count_end.
+//  - Most scopes never need a context of their own: one is made when somebody asks for it or the scope is cancelled. Until then
+//    its goroutines are under the context of the scope around it, `enclosing_`, if the scope lies on the stack of a goroutine
+//    of that, which so outlives it; else under `parent_`.
 class ScopeState {
  public:
   using OnError = void (*)(std::exception_ptr error);
 
-  // With `on_error`, what fails is reported there and nothing else happens.
-  explicit ScopeState(context c, OnError on_error = nullptr)
-      : context_(std::move(c)), on_error_(on_error) {}
+  // Under the context of what runs here.
+  ScopeState();
+  explicit ScopeState(context parent) : parent_(std::move(parent)) {}
+  // With this context of its own; a root has none, ever. With `on_error`, what fails is reported there and nothing else happens.
+  struct Own {
+    context c;
+  };
+  explicit ScopeState(Own own) : context_(std::move(own.c)), own_(context_.state().get()) {}
+  struct Root {
+    OnError on_error = nullptr;
+  };
+  explicit ScopeState(Root root) : root_(true), on_error_(root.on_error) {}
+  ~ScopeState() {
+    light_fence();
+    if (scope_walks.load(std::memory_order_relaxed)) wait_for_scope_walks();
+  }
 
   template <class F>
   Goroutine* make_goroutine(F&& f, std::source_location site = std::source_location::current()) {
@@ -43,13 +60,29 @@ class ScopeState {
   }
 
   void fail(std::exception_ptr error);  // the first error counts and cancels the rest
-  void finish_one();
+  void finish(int64_t ended);
   void join();  // waits, then rethrows the first error
-  const context& ctx() const { return context_; }
+
+  // Its own.
+  context ctx() {
+    if (root_) return context();
+    if (!own_.load(std::memory_order_acquire)) make_own();
+    return context_;
+  }
+  // The state of the context that its goroutines are under; null: the background's.
+  ContextState* governing() const {
+    const ScopeState* s = this;
+    for (;; s = s->enclosing_) {
+      if (ContextState* own = s->own_.load(std::memory_order_acquire)) return own;
+      if (!s->enclosing_) return s->parent_.state().get();
+    }
+  }
 
  private:
   static constexpr int64_t kParked = int64_t{1} << 62;
   void enter(Goroutine& g);
+  void make_own();
+  void run_unstarted();
   bool wait(bool interruptible);
 
   std::atomic<int64_t> pending_{0};
@@ -57,8 +90,11 @@ class ScopeState {
   std::atomic<bool> left_{false};  // the last goroutine has read joiner_
   SpinLock error_lock_;
   std::exception_ptr error_;
-  context context_;
-  const OnError on_error_;
+  ScopeState* enclosing_ = nullptr;
+  context parent_, context_;
+  std::atomic<ContextState*> own_{nullptr};  // context_'s; once set, neither changes
+  const bool root_ = false;
+  const OnError on_error_ = nullptr;
 };
 
 // Goroutines of the runtime itself; nobody joins them.
@@ -140,10 +176,10 @@ void set_detached_error_handler(DetachedErrorHandler handler);  // null: the def
 // Several goroutines may call go(); one joins.
 class scope {
  public:
-  scope() : scope(this_context()) {}
-  explicit scope(const context& parent) : state_(parent.child()) {}
+  scope() = default;
+  explicit scope(const context& parent) : state_(parent) {}
   scope(const context& parent, std::chrono::nanoseconds timeout)
-      : state_(parent.with_timeout(timeout)) {}
+      : state_(ScopeState::Own{parent.with_timeout(timeout)}) {}
   scope(const scope&) = delete;
   ~scope();
 
@@ -163,7 +199,7 @@ class scope {
     state_.join();
   }
   void cancel(std::exception_ptr cause = nullptr) { state_.ctx().cancel(std::move(cause)); }
-  const context& ctx() const { return state_.ctx(); }
+  context ctx() { return state_.ctx(); }
 
  private:
   ScopeState state_;

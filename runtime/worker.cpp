@@ -16,6 +16,8 @@ namespace {
 
 constexpr uint32_t kFairnessTicks = 64;  // often enough to be fair, rare enough to be free
 constexpr int kNextInARow = 3;
+constexpr int kNestedShare =
+    2;  // of a stack may be used up by what runs goroutines on it that are not its own
 constexpr int64_t kJoinLimitNs = 2'000'000'000;
 constexpr size_t kIdleCarriers = 512;  // that a worker keeps to itself
 
@@ -104,6 +106,7 @@ void Worker::switch_out(const Intent& intent) {
 void Worker::leave_fiber(ThreadState& thread) {
   const ExceptionState exceptions = *exception_record_;
   const LocalWord local = thread.local;
+  if (ends_ > 0) tell_ends();
   Goroutine* const g = current_;
   Fiber* const here = running_;
   Fiber* const to = next_fiber();
@@ -181,9 +184,49 @@ Goroutine* Worker::next_task_here(const Carrier& carrier) {
     return nullptr;
   }
   Goroutine* g = pick();
-  if (!g || (!g->fiber && g->stack_size == carrier.stack.size)) return g;
+  if (!g) return nullptr;
+  if (!g->fiber && g->stack_size == carrier.stack.size) {
+    if (ended_ > 0 && g->scope.load(std::memory_order_relaxed) != ended_in_) tell_ends();
+    return g;
+  }
   chosen_ = fiber_or_main(g);
   return nullptr;
+}
+
+void Worker::tell_ends() {
+  if (ends_ > 0) ended_in_->finish(std::exchange(ends_, 0));
+}
+
+Goroutine* Worker::newest_of(const ScopeState& scope) {
+  if (!current_ || loop_depth() > 0 || main_is_wanted()) return nullptr;
+  const Stack& stack = carrier_of(*running_).stack;
+  const auto* here = static_cast<const char*>(__builtin_frame_address(0));
+  if (here - stack.low < (stack.top - stack.low) / kNestedShare) return nullptr;
+  // The newest may be taken by a thief at any time; pop() tells.
+  const Goroutine* newest = deque_.newest();
+  if (!newest || newest->scope.load(std::memory_order_relaxed) != &scope) return nullptr;
+  Goroutine* g = deque_.pop();
+  if (g && g->stack_size != 0) {
+    deque_.push(g);
+    return nullptr;
+  }
+  return g;
+}
+
+void Worker::run_nested(Goroutine& g) {
+  ThreadState* thread = &thread_state();
+  Worker* worker = thread->worker;
+  Goroutine* const outer = worker->current_;
+  const LocalWord local = std::exchange(thread->local, {});
+  const ExceptionState exceptions = std::exchange(*worker->exception_record_, {});
+  g.fiber = outer->fiber;
+  worker->current_ = &g;
+  run_to_end(&g);
+  thread = &thread_state();  // maybe another's
+  worker = thread->worker;
+  thread->local = local;
+  *worker->exception_record_ = exceptions;
+  worker->current_ = outer;
 }
 
 Goroutine* Worker::pick() {
