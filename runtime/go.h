@@ -2,6 +2,8 @@
 // All of the runtime that programs use.
 #include "runtime/blocking.h"
 #include "runtime/chan.h"
+#include "runtime/chan_context.h"
+#include "runtime/chan_direction.h"
 #include "runtime/chaos.h"
 #include "runtime/context.h"
 #include "runtime/handle.h"
