@@ -9,6 +9,7 @@
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
+#include "runtime/trace.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -23,6 +24,8 @@ void run(Goroutine* g) {
   } catch (...) {
     scope->fail(std::current_exception());
   }
+  this_worker()->counts().ended.add();
+  trace::event(trace::Kind::Out, g, "end");
   g->fiber = nullptr;
   g->context.store(nullptr, std::memory_order_relaxed);
   free_goroutine(g);
@@ -38,12 +41,14 @@ ExceptionState* thread_exception_record() {
 
 void carrier_main(void* argument) {
   Carrier& carrier = *static_cast<Carrier*>(argument);
+  carrier.fiber.bottom = __builtin_frame_address(0);
   this_worker()->enter_carrier(carrier);
   for (;;) {
     for (Goroutine* g = std::exchange(carrier.next_task, nullptr); g;) {
       g->fiber = &carrier.fiber;
       this_worker()->set_current(g);
       thread_state().local = {};
+      trace::event(trace::Kind::In, g);
       run(g);
       Worker* worker = this_worker();
       if (!worker) std::_Exit(0);  // a forked child came back from the goroutine that forked

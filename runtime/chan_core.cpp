@@ -3,7 +3,9 @@
 #include <mutex>
 #include <utility>
 
+#include "runtime/deadlock.h"
 #include "runtime/scheduler.h"
+#include "runtime/trace.h"
 
 namespace gotorch::runtime {
 namespace {
@@ -102,6 +104,7 @@ ChanResult ChanCore::send(void* value, bool wait, int64_t deadline_ns) {
   std::unique_lock lock(lock_);
   Goroutine* woken = nullptr;
   ChanResult result = try_send(value, &woken);
+  trace::event(trace::Kind::Send, this, count_);
   if (result == ChanResult::WouldBlock && wait) {
     ChanWaiter waiter{.g = &self(), .slot = value};
     lock.release();
@@ -120,6 +123,7 @@ ChanResult ChanCore::receive(void* slot, bool wait, int64_t deadline_ns) {
   std::unique_lock lock(lock_);
   Goroutine* woken = nullptr;
   ChanResult result = try_receive(slot, &woken);
+  trace::event(trace::Kind::Receive, this, count_);
   if (result == ChanResult::WouldBlock && wait) {
     ChanWaiter waiter{.g = &self(), .slot = slot};
     lock.release();
@@ -159,7 +163,9 @@ int64_t ChanCore::size() {
 }
 
 void wait_forever(const char* what) {
-  for (;;) throw_if_stopped(park(self(), {.what = what, .object = nullptr}));
+  Goroutine& me = self();
+  watch_endless_wait(me);
+  for (;;) throw_if_stopped(park(me, {.what = what, .object = endless()}));
 }
 
 }  // namespace gotorch::runtime

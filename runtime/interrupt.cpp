@@ -5,6 +5,8 @@
 #include <atomic>
 #include <string>
 
+#include "runtime/process_threads.h"
+
 namespace gotorch::runtime {
 
 static std::atomic<bool (*)()> interrupt_check{nullptr};
@@ -21,6 +23,7 @@ void interrupt_on(int signal) {
   if (sigaction(signal, &action, nullptr) != 0) {
     throw std::invalid_argument("interrupt_on: no such signal: " + std::to_string(signal));
   }
+  harmless_signal(signal);
   set_interrupt_check([] { return signalled.exchange(false, std::memory_order_relaxed); });
 }
 

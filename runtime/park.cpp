@@ -1,11 +1,16 @@
 #include "runtime/park.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
+#include "runtime/coarse_clock.h"
 #include "runtime/context.h"
+#include "runtime/deadlock.h"
 #include "runtime/interrupt.h"
 #include "runtime/scheduler.h"
 #include "runtime/timer_heap.h"
+#include "runtime/trace.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -15,7 +20,10 @@ constexpr int64_t kSpinNs = 10'000;  // a native thread that is answered at once
 
 // Stands for a native thread while that exists.
 struct NativeSelf {
-  NativeSelf() : g(new_goroutine_shared()) { g->native = true; }
+  NativeSelf() : g(new_goroutine_shared()) {
+    g->thread = static_cast<uint32_t>(gettid());
+    g->native = true;
+  }
   ~NativeSelf() {
     g->native = false;
     free_goroutine_shared(g);
@@ -61,13 +69,20 @@ bool interrupted(const ParkSpec& spec) {
 }
 
 // Ends the wait for this reason, if nobody else has ended it.
-void give_up(Goroutine& me, WakeReason reason) {
-  if (claim(me, reason)) return;
+void give_up(Goroutine& me, WakeReason reason, void* fired = nullptr) {
+  if (claim(me, reason)) {
+    me.fired = fired;
+    return;
+  }
   while (!wait_for_signal(me, kForever)) {  // the claimer is about to signal
   }
 }
 
 void park_native(Goroutine& me, const ParkSpec& spec) {
+  const trace::Span span(spec.what);
+  note_time(now_ns());
+  me.since_ms.store(coarse_ms(), std::memory_order_relaxed);
+  me.timed.store(spec.deadline_ns != kForever, std::memory_order_relaxed);
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
   // We may wait for goroutines that a shutdown() left behind.
@@ -78,12 +93,17 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
       if (me.signal.load(std::memory_order_acquire)) return;
     }
   }
-  for (;;) {
+  for (DeadlockWatch watch(me);;) {
     const int64_t left =
         spec.deadline_ns == kForever ? kForever : std::max<int64_t>(0, spec.deadline_ns - now_ns());
     if (wait_for_signal(me, std::min<int64_t>(left, kInterruptSliceNs))) return;
-    if (spec.deadline_ns <= now_ns()) return give_up(me, WakeReason::Timeout);
+    const int64_t now = now_ns();
+    note_time(now);
+    if (spec.deadline_ns <= now) return give_up(me, WakeReason::Timeout);
     if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
+    if (watch.sees_deadlock() && watch.resolve(spec.interruptible)) {
+      return give_up(me, WakeReason::Interrupted, deadlock_mark());
+    }
   }
 }
 
@@ -140,6 +160,7 @@ WakeReason park(Goroutine& me, const ParkSpec& spec) {
   me.waits_for.store(spec.what, std::memory_order_relaxed);
   me.waits_on.store(spec.object, std::memory_order_relaxed);
   me.cancellable.store(spec.cancellable, std::memory_order_relaxed);
+  me.since_ms.store(coarse_ms(), std::memory_order_relaxed);
   me.native ? park_native(me, spec) : park_fiber(me, spec);
   me.waits_for.store(nullptr, std::memory_order_relaxed);
   const uint64_t word = me.wait.load(std::memory_order_acquire);  // the claimer's writes are seen
@@ -149,7 +170,9 @@ WakeReason park(Goroutine& me, const ParkSpec& spec) {
 
 void throw_if_stopped(WakeReason reason) {
   if (reason == WakeReason::Cancelled) throw Cancelled();
-  if (reason == WakeReason::Interrupted) throw Interrupted();
+  if (reason != WakeReason::Interrupted) return;
+  if (self().fired == deadlock_mark()) throw_deadlock();
+  throw Interrupted();
 }
 
 bool claim(Goroutine& g, WakeReason reason) {
@@ -158,12 +181,14 @@ bool claim(Goroutine& g, WakeReason reason) {
 }
 
 void ready(Goroutine* g) {
+  trace::event(trace::Kind::Ready, g);
   if (g->native) {
     g->signal.store(1, std::memory_order_release);
     futex_wake(g->signal, 1);  // the thread may be gone by now: the word is not
   } else if (Worker* worker = this_worker()) {
     worker->ready(g);
   } else {
+    native_counts().wakes.fetch_add(1, std::memory_order_relaxed);
     scheduler().inject(g);
   }
 }
@@ -183,6 +208,7 @@ Goroutine* new_goroutine() {
 }
 
 void free_goroutine(Goroutine* g) {
+  g->site.store({}, std::memory_order_relaxed);
   Worker* worker = this_worker();
   worker ? worker->goroutines().put(g) : free_goroutine_shared(g);
 }

@@ -38,7 +38,7 @@ Goroutine& self();
 // still is in the lists it was put in.
 WakeReason park(Goroutine& me, const ParkSpec& spec);
 
-// Throws what Cancelled and Interrupted stand for.
+// Throws what Cancelled and Interrupted stand for. Interrupted may stand for a Deadlock.
 void throw_if_stopped(WakeReason reason);
 
 // The right to wake g. False: somebody else has it.

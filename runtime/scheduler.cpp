@@ -41,6 +41,7 @@ void after_fork_in_child() {
   instance.store(nullptr, std::memory_order_relaxed);
   backlog_instance.store(new Backlog, std::memory_order_relaxed);
   forks++;
+  forget_goroutines_after_fork();
   thread_state() = {};
   after_fork_in_parent();
   forget_scopes_after_fork();
@@ -72,6 +73,8 @@ Backlog& backlog() {
   delete fresh;
   return *none;
 }
+
+Scheduler* scheduler_if_any() { return instance.load(std::memory_order_acquire); }
 
 Scheduler& scheduler() {
   Scheduler* s = instance.load(std::memory_order_acquire);

@@ -106,6 +106,7 @@ class HelperPlace {
 };
 
 Scheduler& scheduler();
+Scheduler* scheduler_if_any();  // does not start one
 // Counts the forks between the first process and this one.
 inline std::atomic<int> forks{0};
 inline int process_number() { return forks.load(std::memory_order_relaxed); }

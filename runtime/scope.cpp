@@ -4,6 +4,7 @@
 
 #include "runtime/interrupt.h"
 #include "runtime/scheduler.h"
+#include "runtime/trace.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -34,8 +35,10 @@ ScopeState& current_scope() {
 }
 
 void start(Goroutine* g) {
-  if (Worker* worker = this_worker()) worker->spawn(g);
-  else scheduler().inject(g);
+  trace::event(trace::Kind::Spawn, g);
+  if (Worker* worker = this_worker()) return worker->spawn(g);
+  native_counts().spawned.fetch_add(1, std::memory_order_relaxed);
+  scheduler().inject(g);
 }
 
 void drop_goroutine(Goroutine* g) {
@@ -116,15 +119,20 @@ bool ScopeState::wait(bool interruptible) {
 }
 
 void ScopeState::join() {
-  const bool interrupted = !wait(true);
-  if (interrupted) {
-    context_.cancel(std::make_exception_ptr(Interrupted()));
+  std::exception_ptr interrupted;  // or a deadlock
+  if (!wait(true)) {
+    try {
+      throw_if_stopped(WakeReason::Interrupted);
+    } catch (...) {
+      interrupted = std::current_exception();
+    }
+    context_.cancel(interrupted);
     wait(false);  // they may use what belongs to our caller
   }
   error_lock_.lock();
   const std::exception_ptr error = std::exchange(error_, nullptr);
   error_lock_.unlock();
-  if (interrupted) throw Interrupted();
+  if (interrupted) std::rethrow_exception(interrupted);
   if (error) std::rethrow_exception(error);
   const std::exception_ptr cause = context_.cause();
   if (!cause) return;

@@ -132,6 +132,7 @@ int Selection::find_ready(Goroutine** woken) {
 }
 
 int Selection::run() {
+  if (channels_ == 0 && default_ < 0 && timeout_ < 0) wait_forever("select without a channel");
   Goroutine* woken = nullptr;
   Goroutine* me = default_ < 0 ? &self() : nullptr;
   lock_all();

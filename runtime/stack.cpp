@@ -38,6 +38,13 @@ size_t stack_bytes() {
   return bytes;
 }
 
+int stacks_made() {
+  region.lock.lock();
+  const int made = region.made;
+  region.lock.unlock();
+  return made;
+}
+
 boost::context::stack_context StackAllocator::allocate() {
   const size_t bytes = stack_bytes() + kColours;
   region.lock.lock();

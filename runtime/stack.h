@@ -13,6 +13,7 @@ struct StackAllocator {
 };
 
 size_t stack_bytes();
+int stacks_made();
 
 void lock_stacks_for_fork();
 void unlock_stacks_after_fork();

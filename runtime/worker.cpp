@@ -7,9 +7,11 @@
 #include <memory>
 #include <new>
 
+#include "runtime/coarse_clock.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
+#include "runtime/trace.h"
 
 namespace gotorch::runtime {
 
@@ -65,6 +67,7 @@ void Worker::main_loop() {
       continue;
     }
     scheduler_.fire_timers();
+    if (tick_.load(std::memory_order_relaxed) % (16 * kFairnessTicks) == 0) note_time(now_ns());
     const bool helped = run_loops();
     Goroutine* g = pick_fairly();
     if (!g && !helped) g = steal();
@@ -80,6 +83,7 @@ bool Worker::run_loops() {
   if (!place) return false;
   stop_searching();
   return scheduler_.help(place, static_cast<unsigned>(index_), [this] {
+    counts_.chunks.add();
     return !has_next() && !has_stealable() && scheduler_.backlog.inject.empty();
   });
 }
@@ -103,14 +107,18 @@ void Worker::switch_out(const Intent& intent) {
   Worker* worker = this_worker();
   Goroutine* g = worker->current_;
   worker->intent_ = intent;
+  if (g) trace::event(trace::Kind::Out, g, intent.park ? intent.park->what : "yield");
   worker->leave_fiber();
   this_worker()->current_ = g;  // not `worker`: we may have moved
+  if (g) trace::event(trace::Kind::In, g);
 }
 
 void Worker::leave_fiber() {
   const ExceptionState exceptions = *exception_record_;
   const LocalWord local = thread_state().local;
   Fiber* here = running_;
+  here->frame = __builtin_frame_address(0);
+  counts_.switches.add();
   Fiber* to = next_fiber();
   fibers_.switch_to(*here, *to);
   Worker* worker = this_worker();
@@ -127,6 +135,7 @@ void Worker::switched_out(Fiber& from) {
   } else if (intent.yield) {
     push_ring(current_);
   } else {
+    counts_.parks.add();
     const ParkSpec spec = *intent.park;  // its stack may be gone before commit_park returns
     Goroutine* g = current_;
     if (!commit_park(*g, spec)) push_ring(g);
