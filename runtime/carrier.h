@@ -37,6 +37,9 @@ class CarrierStore {
     idle_.push_back(c);
     lock_.unlock();
   }
+  void take_all(CarrierStore& other) {
+    while (Carrier* c = other.take()) put(c);
+  }
   Carrier* take() {
     lock_.lock();
     Carrier* c = idle_.empty() ? nullptr : idle_.back();

@@ -69,6 +69,8 @@ bool is_ours(const void* address) {
 // frames out; the call into this library is always found, as the library keeps them.
 std::vector<const void*> callers(const Fiber& fiber) {
   std::vector<const void*> found;
+  // acquire: the stack is seen as it was left. False: it has not been left yet.
+  if (!fiber.resumable.load(std::memory_order_acquire)) return found;
   auto* frame = static_cast<const void* const*>(peek(&fiber.frame));
   const auto* bottom = static_cast<const void* const*>(peek(&fiber.bottom));
   for (size_t i = 0; frame && i < kMostFrames && found.size() < kMostCallers; i++) {
@@ -169,7 +171,7 @@ void start_printer() {
 }  // namespace
 
 std::vector<GoroutineInfo> goroutines() {
-  note_time(now_ns());
+  note_time(real_now_ns());
   std::map<const Goroutine*, int> running;
   if (Scheduler* s = scheduler_if_any()) {
     for (int i = 0; i < s->started(); i++) {

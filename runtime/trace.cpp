@@ -118,6 +118,9 @@ void record(Kind kind, uint64_t a, uint64_t b) {
     b = std::bit_cast<uint64_t>(
         reinterpret_cast<const Goroutine*>(a)->site.load(std::memory_order_relaxed));
   }
+  if (kind == Kind::Out && b == 0) {
+    b = word(reinterpret_cast<const Goroutine*>(a)->waits_for.load(std::memory_order_relaxed));
+  }
   if (Ring* ring = my_ring()) ring->write(ticks(), kind, a, b);
 }
 

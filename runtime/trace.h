@@ -32,7 +32,7 @@ void stop(const std::string& path);
 enum class Kind : uint8_t {
   Spawn,    // a goroutine
   In,       // a goroutine; record() adds its site
-  Out,      // a goroutine, why
+  Out,      // a goroutine, why; null: record() adds what it waits for
   Ready,    // a goroutine
   Steal,    // a goroutine
   Send,     // a channel, how many it holds

@@ -161,7 +161,7 @@ class Timeline {
     if (g.since) {
       slice(ring, g.name, g.since, ticks,
             "\"goroutine\":" + quoted(hex(id)) + ",\"started in\":" + quoted(g.function) +
-                ",\"until\":" + quoted(why));
+                ",\"until\":" + quoted(why ? why : "?"));
     }
     for (const Open& o : g.open) slice(ring, o, ticks);
   }

@@ -11,13 +11,14 @@
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
+#include "runtime/simulation.h"
 #include "runtime/trace.h"
 
 namespace gotorch::runtime {
 
 namespace {
 
-constexpr uint32_t kFairnessTicks = 61;  // as Go: often enough to be fair, rare enough to be free
+constexpr uint32_t kFairnessTicks = 64;  // often enough to be fair, rare enough to be free
 constexpr int kNextInARow = 3;
 constexpr int64_t kJoinLimitNs = 2'000'000'000;
 
@@ -43,7 +44,8 @@ void Worker::main() {
   searching_ = true;  // counted by who started us
   fibers_.adopt();
   running_ = &fibers_.main();
-  main_loop();
+  if (scheduler_.simulation) scheduler_.simulation->run_on(*this);
+  else main_loop();
   hand_over();
   stop_searching();
   thread_state().worker = nullptr;
@@ -69,7 +71,9 @@ void Worker::main_loop() {
     scheduler_.fire_timers();
     if (tick_.load(std::memory_order_relaxed) % (16 * kFairnessTicks) == 0) note_time(now_ns());
     const bool helped = run_loops();
+    if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) poll_io();
     Goroutine* g = pick_fairly();
+    if (!g && poll_io()) g = pick_local();
     if (!g && !helped) g = steal();
     if (g) run(g);
     else if (!helped) look_for_work();
@@ -92,54 +96,55 @@ void Worker::run(Goroutine* g) {
   stop_searching();
   scheduler_.ensure_guards();
   chosen_ = fiber_for(g);
-  if (!chosen_) {  // no memory for a stack: perhaps there is when another goroutine has ended
+  if (!chosen_) {  // perhaps when another worker, or goroutine, has gone on
     scheduler_.backlog.inject.push(g);
     sched_yield();
     return;
   }
   in_fiber_.store(true, std::memory_order_relaxed);
-  leave_fiber();
+  leave_fiber(thread_state());
   in_fiber_.store(false, std::memory_order_relaxed);
-  current_ = nullptr;
 }
 
 void Worker::switch_out(const Intent& intent) {
-  Worker* worker = this_worker();
-  Goroutine* g = worker->current_;
-  worker->intent_ = intent;
-  if (g) trace::event(trace::Kind::Out, g, intent.park ? intent.park->what : "yield");
-  worker->leave_fiber();
-  this_worker()->current_ = g;  // not `worker`: we may have moved
+  ThreadState& thread = thread_state();
+  thread.worker->intent_ = intent;
+  thread.worker->leave_fiber(thread);
+}
+
+// Leaves the fiber that runs here for the next one.
+void Worker::leave_fiber(ThreadState& thread) {
+  const ExceptionState exceptions = *exception_record_;
+  const LocalWord local = thread.local;
+  Goroutine* const g = current_;
+  Fiber* const here = running_;
+  Fiber* const to = next_fiber();
+  if (to == here) {  // woken before it has left
+    intent_ = {};
+    return;
+  }
+  here->frame = __builtin_frame_address(0);
+  counts_.switches.add();
+  if (g) trace::event(trace::Kind::Out, g, intent_.yield ? "yield" : nullptr);
+  to->resumable.store(false, std::memory_order_relaxed);
+  fibers_.switch_to(*here, *to);
+  ThreadState& now = thread_state();  // maybe another thread's
+  Worker& worker = *now.worker;
+  *worker.exception_record_ = exceptions;
+  now.local = local;
+  worker.running_ = here;
+  worker.current_ = g;
   if (g) trace::event(trace::Kind::In, g);
 }
 
-void Worker::leave_fiber() {
-  const ExceptionState exceptions = *exception_record_;
-  const LocalWord local = thread_state().local;
-  Fiber* here = running_;
-  here->frame = __builtin_frame_address(0);
-  counts_.switches.add();
-  Fiber* to = next_fiber();
-  fibers_.switch_to(*here, *to);
-  Worker* worker = this_worker();
-  *worker->exception_record_ = exceptions;
-  thread_state().local = local;
-  worker->running_ = here;
-}
-
 void Worker::switched_out(Fiber& from) {
+  // release: what it has done is seen by who resumes it.
+  from.resumable.store(true, std::memory_order_release);
   if (&from == &fibers_.main()) return;
   const Intent intent = std::exchange(intent_, {});
-  if (intent.idle) {
-    carriers_.push_back(intent.idle);
-  } else if (intent.yield) {
-    push_ring(current_);
-  } else {
-    counts_.parks.add();
-    const ParkSpec spec = *intent.park;  // its stack may be gone before commit_park returns
-    Goroutine* g = current_;
-    if (!commit_park(*g, spec)) push_ring(g);
-  }
+  if (intent.idle) carriers_.push_back(intent.idle);
+  else if (intent.yield) push_ring(current_);
+  else counts_.parks.add();
 }
 
 Fiber* Worker::next_fiber() {
@@ -148,15 +153,22 @@ Fiber* Worker::next_fiber() {
   Goroutine* g = pick();
   if (!g) return &fibers_.main();
   if (Fiber* fiber = fiber_for(g)) return fiber;
+  defer(g);
+  return std::exchange(chosen_, nullptr);
+}
+
+// For when it cannot run now: main will try again.
+void Worker::defer(Goroutine* g) {
+  chosen_ = &fibers_.main();
   scheduler_.backlog.inject.push(g);
-  return &fibers_.main();
 }
 
 bool Worker::main_is_wanted() {
   const uint32_t tick = tick_.load(std::memory_order_relaxed) + 1;
   tick_.store(tick, std::memory_order_relaxed);
   return tick % kFairnessTicks == 0 || scheduler_.stopping() ||
-         scheduler_.loops.find(static_cast<unsigned>(index_)) || index_ >= num_workers();
+         index_ >= wanted_workers.load(std::memory_order_relaxed) ||
+         scheduler_.loops.find(static_cast<unsigned>(index_));
 }
 
 void Worker::enter_carrier(Carrier& carrier) {
@@ -166,7 +178,7 @@ void Worker::enter_carrier(Carrier& carrier) {
 
 bool Worker::has_company() {
   if (has_next() || has_stealable() || !scheduler_.backlog.inject.empty() ||
-      scheduler_.loops.find(static_cast<unsigned>(index_))) {
+      scheduler_.stopping() || scheduler_.loops.find(static_cast<unsigned>(index_))) {
     return true;
   }
   return ++yields_alone_ % kFairnessTicks == 0;  // main may have timers to fire
@@ -179,11 +191,10 @@ Goroutine* Worker::next_task_here() {
     return nullptr;
   }
   Goroutine* g = pick();
-  if (g && g->fiber) {
-    chosen_ = fiber_for(g);
-    return nullptr;
-  }
-  return g;
+  if (!g || !g->fiber) return g;
+  chosen_ = fiber_for(g);
+  if (!chosen_) defer(g);
+  return nullptr;
 }
 
 Goroutine* Worker::pick() {
@@ -231,9 +242,12 @@ void Worker::push_ring(Goroutine* g) {
   if (!ring_.push(g)) scheduler_.backlog.inject.push(g);
 }
 
-// Null: there is no memory for another stack.
+// Null: not yet, as it has not left its fiber, or there is no memory for another stack.
 Fiber* Worker::fiber_for(Goroutine* g) {
-  if (g->fiber) return g->fiber;
+  if (Fiber* fiber = g->fiber) {
+    // acquire: what was done on it until it was left.
+    return fiber == running_ || fiber->resumable.load(std::memory_order_acquire) ? fiber : nullptr;
+  }
   Carrier* carrier = nullptr;
   if (!carriers_.empty()) {
     carrier = carriers_.back();  // the last one's stack is the warmest

@@ -11,11 +11,11 @@
 #include "runtime/goroutine.h"
 #include "runtime/idle.h"
 #include "runtime/run_queue.h"
+#include "runtime/thread_state.h"
 
 namespace gotorch::runtime {
 
 class Scheduler;
-struct ParkSpec;
 
 // One thread of the scheduler.
 //
@@ -24,15 +24,15 @@ struct ParkSpec;
 //    switches to a carrier to run goroutines; carriers switch to each other directly and back to
 //    main when there is nothing to run here, or main has something to do.
 //  - What a fiber wants done when it has been saved is in intent_; the same thread does it right
-//    after the switch, in switched_out(). Until then nobody else can resume the fiber.
+//    after the switch, in switched_out(). Until then nobody else can resume the fiber: who finds its goroutine in a
+//    queue puts it in another and turns to main, so two workers never wait for each other.
 //  - next_ is taken by the exchange that finds it. A thief takes it only if it has been there for
 //    a few microseconds without a switch: two goroutines that talk stay on one core.
 class Worker {
  public:
   struct Intent {
-    Carrier* idle = nullptr;         // the carrier has nothing to run
-    const ParkSpec* park = nullptr;  // the current goroutine waits
-    bool yield = false;              // the current goroutine lets others run
+    Carrier* idle = nullptr;  // the carrier has nothing to run
+    bool yield = false;       // the current goroutine lets others run; else it waits
   };
 
   Worker(Scheduler& scheduler, int index) : scheduler_(scheduler), index_(index) {}
@@ -59,24 +59,26 @@ class Worker {
   // By any thread:
   bool has_stealable() const { return !ring_.empty() || !deque_.empty(); }
   int index() const { return index_; }
-  uint32_t turns() const { return tick_.load(std::memory_order_relaxed); }
   // For reports only: may be old.
   [[gnu::no_sanitize("thread")]] Goroutine* peek_current() const {
     return *const_cast<Goroutine* const volatile*>(&current_);
   }
   bool has_next() const { return next_.load(std::memory_order_relaxed); }
+  uint32_t switches() const { return tick_.load(std::memory_order_relaxed); }
   bool runs_goroutine() const { return in_fiber_.load(std::memory_order_relaxed); }
   IdleWorkers::Seat& seat() { return seat_; }
 
  private:
+  friend class Simulation;
   Fiber* next_fiber();
+  void defer(Goroutine* g);
   void switched_out(Fiber& from);
 
   void main();
   void main_loop();
   bool run_loops();
   void run(Goroutine* g);
-  void leave_fiber();
+  void leave_fiber(ThreadState& thread);
   void hand_over();
   void retire();
 
@@ -91,6 +93,9 @@ class Worker {
   Carrier* new_carrier();
 
   void look_for_work();
+  bool poll_io();
+  void ready_all(Goroutine* first);
+  bool may_block_in_poll(bool watcher);
   bool may_spin() const;
   bool spin();
   int64_t sleep_limit(bool keeper, bool watcher);
@@ -103,6 +108,7 @@ class Worker {
   bool searching_ = false;  // counted in IdleWorkers::searching
   int64_t usual_gap_ns_ = 0;
   int64_t nap_ns_ = 0;
+  uint32_t seen_switches_ = 0;
   IdleWorkers::Seat seat_;
   std::atomic<uint32_t> reconsider_{0};
   std::atomic<uint32_t> ended_{0};
