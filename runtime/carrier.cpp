@@ -11,6 +11,7 @@
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
+#include "runtime/trace.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -34,6 +35,8 @@ void run_to_end(Goroutine* g) {
   const ThreadState& here = thread_state();
   // A forked child came back from the goroutine that forked: all else here belongs to the parent.
   if (!here.worker && !here.pinned) std::_Exit(0);
+  if (here.worker) here.worker->counts().ended.add();
+  trace::event(trace::Kind::Out, g, "end");
   g->fiber = nullptr;
   g->native.store(false, std::memory_order_relaxed);
   if (here.worker) {
@@ -135,12 +138,14 @@ ExceptionState* thread_exception_record() {
 
 void carrier_main(void* argument) {
   Carrier& carrier = *static_cast<Carrier*>(argument);
+  carrier.fiber.bottom = __builtin_frame_address(0);
   this_worker()->enter_carrier(carrier);
   for (;;) {
     for (Goroutine* g = std::exchange(carrier.next_task, nullptr); g;) {
       g->fiber = &carrier.fiber;
       this_worker()->set_current(g);
       thread_state().local = {};
+      trace::event(trace::Kind::In, g);
       run_to_end(g);
       Worker* worker = this_worker();
       worker->set_current(nullptr);

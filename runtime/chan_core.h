@@ -18,6 +18,7 @@
 #include "runtime/fork.h"
 #include "runtime/park.h"
 #include "runtime/spin.h"
+#include "runtime/trace.h"
 
 namespace gotorch::runtime {
 
@@ -124,6 +125,7 @@ class ChanCore {
   ChanResult wait_to_receive(void* slot, int64_t deadline_ns);
   ChanResult received(ChanResult result) const;
   Goroutine& waiting_self();
+  void trace_operation(trace::Kind kind, ChanResult result, bool wait) const;
   void move(void* to, void* from) const;
   void put(void* value);
   void take(void* slot);

@@ -46,6 +46,7 @@ void after_fork_in_child() {
   backlog_instance.store(new Backlog, std::memory_order_relaxed);
   forks++;
   forget_io_after_fork();
+  forget_goroutines_after_fork();
   thread_state() = {};
   after_fork_in_parent();
   forget_scopes_after_fork();
@@ -80,6 +81,8 @@ Backlog& backlog() {
   delete fresh;
   return *none;
 }
+
+Scheduler* scheduler_if_any() { return instance.load(std::memory_order_acquire); }
 
 Scheduler& scheduler() {
   Scheduler* s = instance.load(std::memory_order_acquire);

@@ -103,6 +103,8 @@ ScopeState& system_scope();
 ScopeState& background();
 // What detach() starts; nobody joins them.
 ScopeState& detached();
+// Whether it is one of these, which are never cancelled, or null. Does not look into it.
+bool is_root(const ScopeState* scope);
 // The scope of the goroutine that runs here, or the background.
 ScopeState& current_scope();
 

@@ -139,6 +139,17 @@ bool Stack::guards(const void* address) const {
   return p >= low - kGuard && p < low;
 }
 
+int stacks_made() {
+  int made = 0;
+  for (int c = 0; c < kStackClasses; c++) {
+    Region& r = region(static_cast<StackClass>(c));
+    r.lock.lock();
+    made += static_cast<int>(r.made);
+    r.lock.unlock();
+  }
+  return made;
+}
+
 // Volatile: an optimiser may know that nobody ever writes there.
 bool Stack::overflowed() const {
   const auto* word = reinterpret_cast<const volatile uint64_t*>(low);

@@ -32,6 +32,7 @@ struct Stack {
 
 Stack allocate_stack(StackClass size);  // std::bad_alloc if there is no more
 void free_stack(const Stack& stack);
+int stacks_made();
 
 void lock_stacks_for_fork();
 void unlock_stacks_after_fork();
