@@ -105,7 +105,7 @@ std::string report_all() {
   std::vector<GoroutineInfo> list = goroutines();
   std::erase_if(list, [](const GoroutineInfo& g) { return g.state != GoroutineInfo::Waiting; });
   int64_t natives = 0;
-  for (const GoroutineInfo& g : list) natives += g.thread != 0;
+  for (const GoroutineInfo& g : list) natives += g.native;
   return "deadlock: " + counted(std::ssize(list) - natives, "goroutine") + " and " +
          counted(natives, "native thread") + " wait, and nothing is left that could wake them\n" +
          describe(list, kMostReported);
@@ -189,8 +189,9 @@ const void* endless() {
 }
 
 void watch_endless_wait(Goroutine& me) {
-  // Its context may be cancelled some time, and a native thread may be interrupted.
-  if (me.native.load(std::memory_order_relaxed) || me.context.load(std::memory_order_relaxed))
+  // Scopes may be cancelled some time, and a native thread may be interrupted.
+  const ScopeState* scope = me.scope.load(std::memory_order_relaxed);
+  if (me.native.load(std::memory_order_relaxed) || (scope != &background() && scope != &detached()))
     return;
   if (this_simulation()) return;  // which sees all deadlocks itself
   int64_t number = 0;

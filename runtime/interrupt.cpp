@@ -6,6 +6,7 @@
 #include <string>
 
 #include "runtime/process_threads.h"
+#include "runtime/thread_state.h"
 
 namespace gotorch::runtime {
 
@@ -28,6 +29,7 @@ void interrupt_on(int signal) {
 }
 
 bool interrupt_requested() {
+  if (thread_state().pinned) return false;  // a goroutine; the program's own threads are asked
   auto* check = interrupt_check.load(std::memory_order_acquire);
   return check && check();
 }

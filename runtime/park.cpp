@@ -9,7 +9,9 @@
 #include "runtime/deadlock.h"
 #include "runtime/fence.h"
 #include "runtime/interrupt.h"
+#include "runtime/io/poller.h"
 #include "runtime/scheduler.h"
+#include "runtime/scope.h"
 #include "runtime/timer_heap.h"
 #include "runtime/trace.h"
 #include "runtime/worker.h"
@@ -21,10 +23,7 @@ constexpr int64_t kSpinNs = 10'000;  // a native thread that is answered at once
 
 // Stands for a native thread while that exists.
 struct NativeSelf {
-  NativeSelf() : g(new_goroutine_shared()) {
-    g->thread = static_cast<uint32_t>(gettid());
-    g->native = true;
-  }
+  NativeSelf() : g(new_goroutine_shared()) { g->native = true; }
   ~NativeSelf() {
     g->native = false;
     free_goroutine_shared(g);
@@ -56,6 +55,11 @@ bool claim_wait(Goroutine& g, uint64_t waiting, WakeReason reason) {
                                         std::memory_order_acq_rel);
 }
 
+bool cancelled(const Goroutine& g) {
+  const ScopeState* scope = g.scope.load(std::memory_order_relaxed);
+  return scope && context_cancelled(scope->governing());
+}
+
 // Marks g as waiting and releases what kept wakers away. False: it does not wait, and goes on. From here on g may be claimed
 // and queued, but does not run elsewhere before its fiber has been left.
 bool commit_park(Goroutine& g, const ParkSpec& spec) {
@@ -74,8 +78,7 @@ bool commit_park(Goroutine& g, const ParkSpec& spec) {
   light_fence();
   at_edge(Edge::Parking);
   // We claim this wait or none: as soon as it is claimed by another it is over.
-  if (spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed)) &&
-      claim_wait(g, waiting, WakeReason::Cancelled)) {
+  if (spec.cancellable && cancelled(g) && claim_wait(g, waiting, WakeReason::Cancelled)) {
     unlock();
     return false;
   }
@@ -108,15 +111,20 @@ void give_up(Goroutine& me, WakeReason reason, void* fired = nullptr) {
   }
 }
 
+bool has_time_or_io_to_watch() { return backlog().timers.earliest() != kForever || io_in_use(); }
+
 void park_native(Goroutine& me, const ParkSpec& spec) {
   const trace::Span span(spec.what);
   note_time(now_ns());
   me.since_ms.store(coarse_ms(), std::memory_order_relaxed);
+  me.thread.store(static_cast<uint32_t>(gettid()), std::memory_order_relaxed);
   me.timed.store(spec.deadline_ns != kForever, std::memory_order_relaxed);
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
-  // We may wait for goroutines that a shutdown() left behind.
-  if (!backlog().inject.empty()) scheduler().wake(1);
+  // We may wait for goroutines that a shutdown() left behind, or that nobody has run yet.
+  if (!backlog().inject.empty() || (scheduler().started() == 0 && has_time_or_io_to_watch())) {
+    scheduler().wake(1);
+  }
   if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
   for (const int64_t start = now_ns(); now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {
@@ -154,6 +162,11 @@ void park_fiber(Goroutine& me, const ParkSpec& spec) {
 
 }  // namespace
 
+Goroutine* current_goroutine() {
+  const ThreadState& here = thread_state();
+  return here.worker ? here.worker->current() : here.pinned;
+}
+
 Goroutine& self() {
   const ThreadState& here = thread_state();
   if (here.loop_depth > 0) throw std::logic_error("the body of a parallel loop must not wait");
@@ -161,6 +174,7 @@ Goroutine& self() {
     if (worker->current()) return *worker->current();
     throw std::logic_error("a timer's function must not wait");
   }
+  if (here.pinned) return *here.pinned;
   thread_local NativeSelf native;
   return *native.g;
 }
@@ -217,6 +231,7 @@ Goroutine* new_goroutine() {
 }
 
 void free_goroutine(Goroutine* g) {
+  g->scope.store(nullptr, std::memory_order_relaxed);
   g->site.store({}, std::memory_order_relaxed);
   Worker* worker = this_worker();
   worker ? worker->goroutines().put(g) : free_goroutine_shared(g);

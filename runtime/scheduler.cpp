@@ -7,11 +7,14 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "runtime/blocking.h"
 #include "runtime/chaos.h"
 #include "runtime/fence.h"
+#include "runtime/io/fork.h"
 #include "runtime/io/poller.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
+#include "runtime/process_threads.h"
 #include "runtime/scope.h"
 #include "runtime/stack.h"
 #include "runtime/worker.h"
@@ -44,10 +47,12 @@ void after_fork_in_child() {
   backlog_instance.store(new Backlog, std::memory_order_relaxed);
   forks++;
   forget_goroutines_after_fork();
-  forget_poller_after_fork();
+  forget_resting_after_fork();
+  forget_io_after_fork();
   thread_state() = {};
   after_fork_in_parent();
   forget_scopes_after_fork();
+  forget_blocking_threads_after_fork();
 }
 
 Scheduler& start_scheduler() {

@@ -6,6 +6,7 @@
 #include "runtime/io/poller.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
+#include "runtime/process_threads.h"
 #include "runtime/scheduler.h"
 #include "runtime/trace.h"
 #include "runtime/worker.h"
@@ -140,6 +141,7 @@ void Worker::look_for_work() {
   }
   const int64_t since = now_ns();
   note_time(since);
+  if (since >= scheduler_.backlog.carriers.due_ns()) scheduler_.backlog.carriers.free_unused(since);
   if (may_spin() && spin()) return learn_gap(now_ns() - since);
   idle.enter(seat_);
   at_edge(Edge::Sleeping);
@@ -158,7 +160,12 @@ void Worker::look_for_work() {
       limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
   if (stay || !idle.leave(seat_)) {
     counts_.sleeps.add();
-    searching_ = polls ? idle.sleep_polling(seat_, limit, &found) : idle.sleep(seat_, limit);
+    if (polls) {
+      searching_ = idle.sleep_polling(seat_, limit, &found);
+    } else {
+      const Resting resting;
+      searching_ = idle.sleep(seat_, limit);
+    }
     if (searching_) {
       nap_ns_ = 0;
       const int64_t now = now_ns();
@@ -213,8 +220,12 @@ void Worker::ready_all(Goroutine* first) {
 
 int64_t Worker::sleep_limit(bool keeper, bool watcher) {
   int64_t limit = kForever;
+  const int64_t unused = scheduler_.backlog.carriers.due_ns();
+  if (unused != kForever) limit = std::max<int64_t>(0, unused - now_ns());
   const int64_t timer = scheduler_.backlog.timers.earliest();
-  if (keeper && timer != kForever) limit = std::max<int64_t>(0, timer - now_ns());
+  if (keeper && timer != kForever) {
+    limit = std::min(limit, std::max<int64_t>(0, timer - now_ns()));
+  }
   if (watcher) {
     nap_ns_ = std::clamp(2 * nap_ns_, kShortestNapNs, kLongestNapNs);
     limit = std::min(limit, nap_ns_);
