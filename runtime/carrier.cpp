@@ -25,6 +25,7 @@ constexpr int64_t kUnusedNs = 1'000'000'000;
 
 void run_to_end(Goroutine* g) {
   ScopeState* scope = g->scope.load(std::memory_order_relaxed);
+  trace::event(trace::Kind::In, g);
   try {
     g->invoke(*g, true);
   } catch (const boost::context::detail::forced_unwind&) {
@@ -35,14 +36,15 @@ void run_to_end(Goroutine* g) {
   const ThreadState& here = thread_state();
   // A forked child came back from the goroutine that forked: all else here belongs to the parent.
   if (!here.worker && !here.pinned) std::_Exit(0);
-  if (here.worker) here.worker->counts().ended.add();
   trace::event(trace::Kind::Out, g, "end");
   g->fiber = nullptr;
   g->native.store(false, std::memory_order_relaxed);
   if (here.worker) {
+    here.worker->counts().ended.add();
     here.worker->goroutines().put(g);
     here.worker->count_end(*scope);
   } else {
+    native_counts().ended.fetch_add(1, std::memory_order_relaxed);
     free_goroutine_shared(g);
     scope->finish(1);
   }
@@ -145,7 +147,6 @@ void carrier_main(void* argument) {
       g->fiber = &carrier.fiber;
       this_worker()->set_current(g);
       thread_state().local = {};
-      trace::event(trace::Kind::In, g);
       run_to_end(g);
       Worker* worker = this_worker();
       worker->set_current(nullptr);

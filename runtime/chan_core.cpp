@@ -242,13 +242,9 @@ void ChanCore::close(std::exception_ptr error) {
 void wait_on_nil(const char* what, bool wait, int64_t deadline_ns) {
   if (!wait) return;
   Goroutine& me = self();
-  const void* object = nullptr;
-  if (deadline_ns == kForever) {
-    watch_endless_wait(me);
-    object = endless();
-  }
+  if (deadline_ns == kForever) watch_endless_wait(me);
   do {
-    throw_if_stopped(park(me, {.what = what, .object = object, .deadline_ns = deadline_ns}));
+    throw_if_stopped(park(me, {.what = what, .object = endless(), .deadline_ns = deadline_ns}));
   } while (now_ns() < deadline_ns);
 }
 

@@ -21,6 +21,7 @@ static int64_t live_goroutines() {
 Counters counters() {
   Counters all;
   all.total.spawned = native_counts().spawned.load(std::memory_order_relaxed);
+  all.total.ended = native_counts().ended.load(std::memory_order_relaxed);
   all.total.wakes = native_counts().wakes.load(std::memory_order_relaxed);
   if (Scheduler* s = scheduler_if_any()) {
     for (int i = 0; i < s->started(); i++) {

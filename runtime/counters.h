@@ -49,7 +49,7 @@ Counters counters();
 
 // For the runtime: what native threads do.
 struct NativeCounts {
-  std::atomic<uint64_t> spawned{0}, wakes{0};
+  std::atomic<uint64_t> spawned{0}, ended{0}, wakes{0};
 };
 NativeCounts& native_counts();
 

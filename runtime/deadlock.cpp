@@ -105,7 +105,7 @@ std::string report_all() {
   std::vector<GoroutineInfo> list = goroutines();
   std::erase_if(list, [](const GoroutineInfo& g) { return g.state != GoroutineInfo::Waiting; });
   int64_t natives = 0;
-  for (const GoroutineInfo& g : list) natives += g.thread != 0;
+  for (const GoroutineInfo& g : list) natives += g.native;
   return "deadlock: " + counted(std::ssize(list) - natives, "goroutine") + " and " +
          counted(natives, "native thread") + " wait, and nothing is left that could wake them\n" +
          describe(list, kMostReported);

@@ -43,10 +43,10 @@ struct alignas(128) Goroutine {
   std::atomic<uint32_t> signal{0};                 // native threads sleep on it
   std::atomic<bool> native{false};
   std::atomic<bool> cancellable{false};  // this wait, by its context
-  uint8_t stack_size = 0;                // a StackClass; until it has a fiber
   std::atomic<bool> timed{false};        // a native thread's wait: it ends by itself
+  uint8_t stack_size = 0;                // a StackClass; until it has a fiber
   std::atomic<uint32_t> since_ms{0};     // when the wait began, by the coarse clock
-  std::atomic<uint32_t> thread{0};       // of a native thread: its number for the system
+  std::atomic<uint32_t> thread{0};       // of a native thread that waits: its number for the system
   alignas(8) std::byte closure[kInlineClosure];
 
   template <class F>

@@ -11,12 +11,12 @@
 #include <map>
 #include <memory>
 #include <stdexcept>
-#include <thread>
 
 #include "runtime/coarse_clock.h"
 #include "runtime/fiber.h"
 #include "runtime/futex.h"
 #include "runtime/goroutine.h"
+#include "runtime/native_thread.h"
 #include "runtime/process_threads.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
@@ -87,23 +87,23 @@ std::vector<const void*> callers(const Fiber& fiber) {
 
 GoroutineInfo look(Goroutine& g, int64_t number, const std::map<const Goroutine*, int>& running) {
   GoroutineInfo info{.number = number, .site = g.site.load(std::memory_order_relaxed)};
-  if (g.native.load(std::memory_order_relaxed))
-    info.thread = g.thread.load(std::memory_order_relaxed);
-  info.scope = info.thread ? nullptr : peek(&g.scope);
+  const bool on_own_thread = g.native.load(std::memory_order_relaxed);
+  info.native = on_own_thread && info.site.line() == 0;
+  if (on_own_thread) info.thread = g.thread.load(std::memory_order_relaxed);
+  if (!info.native) info.scope = g.scope.load(std::memory_order_relaxed);
   info.wait = g.wait.load(std::memory_order_acquire);
   if ((info.wait & Goroutine::kStateMask) != Goroutine::kWaiting) {
     const auto found = running.find(&g);
-    if (info.thread || found != running.end()) info.state = GoroutineInfo::Running;
+    if (on_own_thread || found != running.end()) info.state = GoroutineInfo::Running;
     if (found != running.end()) info.worker = found->second;
     return info;
   }
   info.waits_for = g.waits_for.load(std::memory_order_relaxed);
   info.waits_on = g.waits_on.load(std::memory_order_relaxed);
-  info.has_context = !is_root(g.scope.load(std::memory_order_relaxed));
   // Signed: the coarse clock may be a little behind.
   info.waited_ms =
       std::max(0, static_cast<int32_t>(coarse_ms() - g.since_ms.load(std::memory_order_relaxed)));
-  const Fiber* fiber = info.thread ? nullptr : peek(&g.fiber);
+  const Fiber* fiber = on_own_thread ? nullptr : peek(&g.fiber);
   if (fiber) info.callers = callers(*fiber);
   const bool same = info.waits_for && g.wait.load(std::memory_order_acquire) == info.wait;
   info.state = same ? GoroutineInfo::Waiting : GoroutineInfo::Ready;
@@ -124,8 +124,9 @@ std::string address(const void* p) {
 }
 
 std::string describe(const GoroutineInfo& g) {
-  std::string out = g.thread ? "native thread " + std::to_string(g.thread)
+  std::string out = g.native ? "native thread " + std::to_string(g.thread)
                              : "goroutine " + std::to_string(g.number);
+  if (!g.native && g.thread) out += " on thread " + std::to_string(g.thread);
   if (g.state == GoroutineInfo::Waiting) {
     out += " [" + std::string(g.waits_for) + ", " + duration(g.waited_ms) + "]";
     if (g.waits_on) out += " on " + address(g.waits_on);
@@ -161,11 +162,7 @@ void start_printer() {
   const int process = process_number();
   if (started_in.exchange(process, std::memory_order_relaxed) == process) return;
   asked.store(0, std::memory_order_relaxed);
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals belong to the application's threads
-  std::thread(print_when_asked).detach();
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  start_thread(print_when_asked).detach();
 }
 
 }  // namespace
@@ -182,7 +179,7 @@ std::vector<GoroutineInfo> goroutines() {
   for_each_live_goroutine([&](Goroutine& g, int64_t number) {
     GoroutineInfo info = look(g, number, running);
     // Threads that do not wait here are none of our business, and what the runtime keeps for later is not yet one.
-    const bool idle = info.thread || info.scope == &system_scope();
+    const bool idle = info.native || !info.scope || info.scope == &system_scope();
     if (idle && info.state != GoroutineInfo::Waiting) return;
     list.push_back(std::move(info));
   });
@@ -203,7 +200,7 @@ std::string describe(const std::vector<GoroutineInfo>& list, int64_t most) {
 std::string dump_goroutines(int64_t most) {
   const std::vector<GoroutineInfo> list = goroutines();
   const auto natives =
-      std::count_if(list.begin(), list.end(), [](const auto& g) { return g.thread != 0; });
+      std::count_if(list.begin(), list.end(), [](const auto& g) { return g.native; });
   return std::to_string(std::ssize(list) - natives) + " goroutines, " + std::to_string(natives) +
          " native threads that wait\n" + describe(list, most);
 }

@@ -11,14 +11,15 @@ namespace gotorch::runtime {
 struct GoroutineInfo {
   enum State { Ready, Running, Waiting };
   int64_t number = 0;
-  uint32_t thread = 0;  // of a native one: its number for the system; else 0
+  bool native = false;  // a native thread, no goroutine
+  uint32_t thread =
+      0;  // its number for the system, or of the one a pinned goroutine waits on; else 0
   State state = Ready;
   int worker = -1;                  // Running: on which
   const char* waits_for = nullptr;  // Waiting: "channel receive"
   const void* waits_on = nullptr;   // a channel, a mutex; what has the same address is the same
   int64_t waited_ms = 0;
   const void* scope = nullptr;  // that it belongs to
-  bool has_context = false;     // that may be cancelled
   std::source_location site;    // of the go() that started it
   std::vector<const void*>
       callers;        // where it waits, innermost first, from what the program itself is made of

@@ -23,10 +23,7 @@ constexpr int64_t kSpinNs = 10'000;  // a native thread that is answered at once
 
 // Stands for a native thread while that exists.
 struct NativeSelf {
-  NativeSelf() : g(new_goroutine_shared()) {
-    g->thread = static_cast<uint32_t>(gettid());
-    g->native = true;
-  }
+  NativeSelf() : g(new_goroutine_shared()) { g->native = true; }
   ~NativeSelf() {
     g->native = false;
     free_goroutine_shared(g);
@@ -128,6 +125,7 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
   const trace::Span span(spec.what);
   note_time(now_ns());
   me.since_ms.store(coarse_ms(), std::memory_order_relaxed);
+  me.thread.store(static_cast<uint32_t>(gettid()), std::memory_order_relaxed);
   me.timed.store(spec.deadline_ns != kForever, std::memory_order_relaxed);
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;

@@ -13,8 +13,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
+
+#include "runtime/spin.h"
 
 namespace gotorch::runtime {
 namespace {
@@ -79,24 +82,67 @@ bool signals_may_wake(const std::string& status) {
   return caught & ~(faults | library | harmless_signals.load(std::memory_order_relaxed));
 }
 
+struct RestingThreads {
+  SpinLock lock;
+  std::vector<uint32_t> numbers;
+};
+std::atomic<RestingThreads*>& resting_instance() {
+  static std::atomic<RestingThreads*> threads{
+      new RestingThreads};  // never destroyed: they may outlive statics
+  return threads;
+}
+RestingThreads& resting_threads() { return *resting_instance().load(std::memory_order_acquire); }
+
+bool is_resting(uint32_t thread) {
+  RestingThreads& resting = resting_threads();
+  const std::lock_guard guard(resting.lock);
+  return std::find(resting.numbers.begin(), resting.numbers.end(), thread) != resting.numbers.end();
+}
+
+uint32_t my_number() {
+  thread_local const auto number = static_cast<uint32_t>(gettid());
+  return number;
+}
+
 // Whether it sleeps on a word that only a thread of this process changes, for ever. The text is the number of the system call
 // and its arguments.
-bool waits_for_thread(const std::string& syscall, const std::vector<uint32_t>& all) {
+bool waits_for_thread(const std::string& syscall, bool rests, const std::vector<uint32_t>& all) {
   if (syscall.compare(0, 7, "running") == 0) return false;
   char* rest = nullptr;
   if (std::strtol(syscall.c_str(), &rest, 10) != SYS_futex) return false;
   std::strtoull(rest, &rest, 16);  // the word's address
   const uint64_t operation = std::strtoull(rest, &rest, 16);
   const uint64_t expected = std::strtoull(rest, &rest, 16) & UINT32_MAX;
-  const uint64_t timeout = std::strtoull(rest, &rest, 16);
+  const bool timed = std::strtoull(rest, &rest, 16) != 0;
   const uint64_t command = operation & static_cast<uint64_t>(FUTEX_CMD_MASK);
-  if ((command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET) || timeout) return false;
+  if ((command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET) || (timed && !rests)) {
+    return false;
+  }
   if (operation & FUTEX_PRIVATE_FLAG) return true;
   // pthread_join waits for a thread's number to become 0, which the system does when the thread ends.
   return std::find(all.begin(), all.end(), expected) != all.end();
 }
 
 }  // namespace
+
+Resting::Resting() {
+  RestingThreads& resting = resting_threads();
+  const uint32_t me = my_number();
+  const std::lock_guard guard(resting.lock);
+  resting.numbers.push_back(me);
+}
+
+Resting::~Resting() {
+  RestingThreads& resting = resting_threads();
+  const uint32_t me = my_number();
+  const std::lock_guard guard(resting.lock);
+  std::erase(resting.numbers, me);
+}
+
+// The lock of the other may be held by a thread of the parent.
+void forget_resting_after_fork() {
+  resting_instance().store(new RestingThreads, std::memory_order_release);
+}
 
 void harmless_signal(int signal) {
   harmless_signals.fetch_or(bit(signal), std::memory_order_relaxed);
@@ -111,7 +157,8 @@ std::optional<uint64_t> blocked_threads(FnRef<bool(uint32_t)> may_poll) {
     if (thread == me || may_poll(thread) || belongs_to_sanitizer(thread)) continue;
     const std::string folder = "/proc/self/task/" + std::to_string(thread);
     const std::string status = read_file(folder + "/status");
-    if (!waits_for_thread(read_file(folder + "/syscall"), all)) return std::nullopt;
+    if (!waits_for_thread(read_file(folder + "/syscall"), is_resting(thread), all))
+      return std::nullopt;
     // Whoever runs, however briefly, has to be switched to.
     const uint64_t switches = field(status, "\nvoluntary_ctxt_switches:", 10) +
                               field(status, "\nnonvoluntary_ctxt_switches:", 10);

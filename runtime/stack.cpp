@@ -76,6 +76,17 @@ char* take_room(Region& r, StackClass size) {
 
 }  // namespace
 
+int64_t stacks_made() {
+  int64_t made = 0;
+  for (StackClass size = 0; size < kStackClasses; size++) {
+    Region& r = region(size);
+    r.lock.lock();
+    made += static_cast<int64_t>(r.made);
+    r.lock.unlock();
+  }
+  return made;
+}
+
 size_t stack_bytes(StackClass size) {
   static const auto sizes = [] {
     const char* text = std::getenv("GOTORCH_STACK_KB");
@@ -137,17 +148,6 @@ void free_stack(const Stack& stack) {
 bool Stack::guards(const void* address) const {
   const char* p = static_cast<const char*>(address);
   return p >= low - kGuard && p < low;
-}
-
-int stacks_made() {
-  int made = 0;
-  for (int c = 0; c < kStackClasses; c++) {
-    Region& r = region(static_cast<StackClass>(c));
-    r.lock.lock();
-    made += static_cast<int>(r.made);
-    r.lock.unlock();
-  }
-  return made;
 }
 
 // Volatile: an optimiser may know that nobody ever writes there.

@@ -229,6 +229,7 @@ void Worker::run_nested(Goroutine& g) {
   const LocalWord local = std::exchange(thread->local, {});
   const ExceptionState exceptions = std::exchange(*worker->exception_record_, {});
   const WaitWithoutWaker joining(*outer, "join", g.scope.load(std::memory_order_relaxed));
+  trace::event(trace::Kind::Out, outer, "join, while another runs on its stack");
   g.fiber = outer->fiber;
   worker->current_ = &g;
   run_to_end(&g);
@@ -237,6 +238,7 @@ void Worker::run_nested(Goroutine& g) {
   thread->local = local;
   *worker->exception_record_ = exceptions;
   worker->current_ = outer;
+  trace::event(trace::Kind::In, outer);
 }
 
 Goroutine* Worker::pick() {

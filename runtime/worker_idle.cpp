@@ -6,6 +6,7 @@
 #include "runtime/io/poller.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
+#include "runtime/process_threads.h"
 #include "runtime/scheduler.h"
 #include "runtime/trace.h"
 #include "runtime/worker.h"
@@ -139,8 +140,8 @@ void Worker::look_for_work() {
     idle.searching.fetch_add(1, std::memory_order_relaxed);
   }
   const int64_t since = now_ns();
-  if (since >= scheduler_.backlog.carriers.due_ns()) scheduler_.backlog.carriers.free_unused(since);
   note_time(since);
+  if (since >= scheduler_.backlog.carriers.due_ns()) scheduler_.backlog.carriers.free_unused(since);
   if (may_spin() && spin()) return learn_gap(now_ns() - since);
   idle.enter(seat_);
   at_edge(Edge::Sleeping);
@@ -159,7 +160,12 @@ void Worker::look_for_work() {
       limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
   if (stay || !idle.leave(seat_)) {
     counts_.sleeps.add();
-    searching_ = polls ? idle.sleep_polling(seat_, limit, &found) : idle.sleep(seat_, limit);
+    if (polls) {
+      searching_ = idle.sleep_polling(seat_, limit, &found);
+    } else {
+      const Resting resting;
+      searching_ = idle.sleep(seat_, limit);
+    }
     if (searching_) {
       nap_ns_ = 0;
       const int64_t now = now_ns();

@@ -30,7 +30,7 @@ GO_CASE(SelectCases, FunctionsMayTakeNothing) {
   c.send(std::make_unique<int>(1));
   select(on_receive(c, [&] { ran++; }));
   select(on_send(c, std::make_unique<int>(2), [&] { ran++; }));
-  select(on_receive(c, [&](std::optional<std::unique_ptr<int>> v) { ran += **v; }));
+  select(on_receive(c, [&](std::optional<std::unique_ptr<int>> v) { ran += *v.value(); }));
   EXPECT_EQ(ran, 4);
 }
 
