@@ -162,8 +162,10 @@ bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, i
   if (result == ChanResult::WouldBlock && wait) {
     result = wait_to_send(value, deadline_ns);
   } else {
+    const bool enough = wait && count_operation();
     lock_.unlock();
     if (woken) ready(woken);
+    if (enough) yield_to_company();
   }
   if (result == ChanResult::Closed) [[unlikely]]
     throw ChanError("send: on a closed channel");
@@ -178,8 +180,10 @@ bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, i
   Goroutine* woken = nullptr;
   const ChanResult result = try_receive(slot, &woken);
   if (result == ChanResult::WouldBlock && wait) return received(wait_to_receive(slot, deadline_ns));
+  const bool enough = wait && count_operation();
   lock_.unlock();
   if (woken) ready(woken);
+  if (enough) yield_to_company();
   return received(result);
 }
 
