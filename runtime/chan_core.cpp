@@ -170,8 +170,10 @@ inline void ChanCore::trace_operation(trace::Kind kind, ChanResult result, bool 
   if (result == ChanResult::WouldBlock && wait) {
     result = wait_to_send(value, deadline_ns);
   } else {
+    const bool enough = wait && count_operation();
     lock_.unlock();
     if (woken) ready(woken);
+    if (enough) yield_to_company();
   }
   if (result == ChanResult::Closed) [[unlikely]]
     throw ChanError("send: on a closed channel");
@@ -187,8 +189,10 @@ inline void ChanCore::trace_operation(trace::Kind kind, ChanResult result, bool 
   const ChanResult result = try_receive(slot, &woken);
   trace_operation(trace::Kind::Receive, result, wait);
   if (result == ChanResult::WouldBlock && wait) return received(wait_to_receive(slot, deadline_ns));
+  const bool enough = wait && count_operation();
   lock_.unlock();
   if (woken) ready(woken);
+  if (enough) yield_to_company();
   return received(result);
 }
 

@@ -106,6 +106,7 @@ class ChanCore {
   int64_t capacity() const { return capacity_; }
 
  private:
+  static constexpr uint32_t kOperationsInARow = 128;
   friend class Selection;
   ChanCore(const ElementOps& ops, int64_t capacity, std::byte* ring);
   ~ChanCore();
@@ -126,6 +127,8 @@ class ChanCore {
   ChanResult received(ChanResult result) const;
   Goroutine& waiting_self();
   void trace_operation(trace::Kind kind, ChanResult result, bool wait) const;
+  // Who never has to wait lets others run now and then, as tokio's tasks. Here a channel counts, as its line is at hand.
+  bool count_operation() { return ++operations_ % kOperationsInARow == 0; }
   void move(void* to, void* from) const;
   void put(void* value);
   void take(void* slot);
@@ -137,6 +140,7 @@ class ChanCore {
   std::atomic<bool> closed_{false};
   std::atomic<int> references_{1};
   const int process_;  // a forked child must not use it: the lock may be held by nobody
+  uint32_t operations_ = 0;  // that did not wait
   const ElementOps& ops_;
   const int64_t capacity_;
   std::byte* const ring_;  // in the same block of memory

@@ -233,10 +233,13 @@ void ready(Goroutine* g) {
 }
 
 void yield() {
+  if (this_worker()) yield_to_company();
+  else sched_yield();
+}
+
+void yield_to_company() {
   Worker* worker = this_worker();
-  if (!worker) {
-    sched_yield();
-  } else if (worker->current() && loop_depth() == 0 && worker->has_company()) {
+  if (worker && worker->current() && loop_depth() == 0 && worker->has_company()) {
     Worker::switch_out({.yield = true});
   }
 }

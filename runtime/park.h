@@ -60,8 +60,11 @@ bool claim(Goroutine& g, WakeReason reason = WakeReason::Signal);
 // Makes a claimed goroutine go on, or a new one start.
 void ready(Goroutine* g);
 
-// Lets other goroutines run. On a native thread, other threads.
+// Lets other goroutines run; if none waits to run here it costs a few loads. For those that compute on. On a native thread,
+// lets other threads run.
 void yield();
+// The same, but nothing on a native thread.
+void yield_to_company();
 
 Goroutine* new_goroutine();
 void free_goroutine(Goroutine* g);

@@ -160,8 +160,10 @@ int Selection::find_ready_apart() {
     Goroutine* woken = nullptr;
     c.chan->lock_.lock();
     const bool ready_now = try_case(order_[k], &woken);
+    const bool enough = ready_now && default_ < 0 && c.chan->count_operation();
     c.chan->lock_.unlock();
     if (woken) ready(woken);
+    if (enough) yield_to_company();
     if (ready_now) return order_[k];
   }
   return -1;
