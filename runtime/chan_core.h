@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
@@ -20,6 +21,8 @@
 #include "runtime/spin.h"
 
 namespace gotorch::runtime {
+
+struct ContextState;
 
 // Sending on a closed channel, closing one twice, closing a nil channel.
 struct ChanError : std::logic_error {
@@ -103,6 +106,9 @@ class ChanCore {
 
   int64_t size() const { return count_.load(std::memory_order_relaxed); }
   int64_t capacity() const { return capacity_; }
+
+  // Of the goroutines that fill it, if it is a stage's: who stops receiving cancels them. Set before the channel is shared.
+  std::shared_ptr<ContextState> filler;
 
  private:
   friend class Selection;

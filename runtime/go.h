@@ -1,5 +1,6 @@
 #pragma once
 // All of the runtime that programs use.
+#include "runtime/actor.h"
 #include "runtime/blocking.h"
 #include "runtime/chan.h"
 #include "runtime/chaos.h"
@@ -8,6 +9,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/io/net.h"
 #include "runtime/parallel.h"
+#include "runtime/pipeline.h"
 #include "runtime/scope.h"
 #include "runtime/select.h"
 #include "runtime/simulate.h"

@@ -136,11 +136,14 @@ void ScopeState::fail(std::exception_ptr error) {
     } catch (...) {
     }
   }
+  note(error);
+  ctx().cancel(error);
+}
+
+void ScopeState::note(const std::exception_ptr& error) {
   error_lock_.lock();
-  const bool first = !error_;
-  if (first) error_ = error;
+  if (!error_) error_ = error;
   error_lock_.unlock();
-  if (first) ctx().cancel(error);
 }
 
 void ScopeState::finish(int64_t ended) {
