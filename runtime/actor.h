@@ -146,8 +146,9 @@ class actor {
 
   // In a scope, whose goroutines are cancelled if it escalates. make(actor), or make(), gives the state: the first and, after a
   // failure, the next one. std::invalid_argument for options that cannot be.
+  template <class B = A>
+    requires std::is_default_constructible_v<B>
   explicit actor(scope& s, ActorOptions options = {})
-    requires std::is_default_constructible_v<A>
       : actor(s, [] { return A(); }, options) {}
   template <class F>
     requires std::is_invocable_r_v<A, F&> || std::is_invocable_r_v<A, F&, const actor&>
@@ -155,9 +156,10 @@ class actor {
       : core_(std::make_shared<Core>(std::move(make), options, s.ctx().child())) {
     s.go([core = core_] { core->run(); });
   }
-  // In the scope that runs here: in a handler, as a child, which ends with this life of its parent.
-  explicit actor(ActorOptions options = {})
-    requires std::is_default_constructible_v<A>
+  // In the scope that runs here: in a handler, as a child, which ends with this life of its parent. actor<A>({}) has the usual options.
+  template <class B = A>
+    requires std::is_default_constructible_v<B>
+  explicit actor(ActorOptions options)
       : actor([] { return A(); }, options) {}
   template <class F>
     requires std::is_invocable_r_v<A, F&> || std::is_invocable_r_v<A, F&, const actor&>
@@ -210,12 +212,13 @@ class actor {
     void make_state() override { state.emplace(Made{*this}); }
     void destroy_state() override { state.reset(); }
     bool handle_all(const context& life) override {
-      while (!life.cancelled()) {
-        std::optional<Envelope> letter = mailbox.receive();
-        if (!letter) return true;
-        (*letter)->deliver(*state);
+      for (;;) {
+        if (!taken) taken = mailbox.receive();
+        if (!taken) return true;
+        if (life.cancelled()) return false;  // it is for the next life
+        const Envelope letter = *std::exchange(taken, std::nullopt);
+        letter->deliver(*state);
       }
-      return false;
     }
     void close_mailbox() override {
       try {
@@ -224,12 +227,14 @@ class actor {
       }
     }
     void refuse_all(const std::exception_ptr& error) override {
-      while (std::optional<Envelope> letter = mailbox.try_receive()) (*letter)->refuse(error);
+      if (!taken) taken = mailbox.try_receive();
+      for (; taken; taken = mailbox.try_receive()) (*taken)->refuse(error);
     }
 
     chan<Envelope> mailbox;
     Make make;
     std::optional<A> state;
+    std::optional<Envelope> taken;  // from the mailbox, not yet handled
   };
   // Lets a state that cannot be moved be made in its place.
   struct Made {
@@ -256,5 +261,9 @@ class actor {
 
   std::shared_ptr<Core> core_;
 };
+template <class F>
+actor(scope&, F, ActorOptions = {}) -> actor<std::invoke_result_t<F&>>;
+template <class F>
+actor(F, ActorOptions = {}) -> actor<std::invoke_result_t<F&>>;
 
 }  // namespace gotorch::runtime

@@ -5,6 +5,7 @@
 #include "runtime/context.h"
 #include "runtime/fence.h"
 #include "runtime/interrupt.h"
+#include "runtime/io/poller.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
 #include "runtime/timer_heap.h"
@@ -102,11 +103,15 @@ void give_up(Goroutine& me, WakeReason reason) {
   }
 }
 
+bool has_time_or_io_to_watch() { return backlog().timers.earliest() != kForever || io_in_use(); }
+
 void park_native(Goroutine& me, const ParkSpec& spec) {
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
-  // We may wait for goroutines that a shutdown() left behind.
-  if (!backlog().inject.empty()) scheduler().wake(1);
+  // We may wait for goroutines that a shutdown() left behind, or that nobody has run yet.
+  if (!backlog().inject.empty() || (scheduler().started() == 0 && has_time_or_io_to_watch())) {
+    scheduler().wake(1);
+  }
   if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
   for (const int64_t start = now_ns(); now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {

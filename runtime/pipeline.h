@@ -52,8 +52,8 @@ template <class F>
 auto from(F next, int64_t capacity = 0) {
   return Pipeline{[next = std::move(next), capacity](scope& s) mutable { return source(s, std::move(next), capacity); }};
 }
-template <class T>
-auto from(chan<T> in) {
+template <ReceiveHandle C>
+auto from(C in) {
   return Pipeline{[in](scope&) { return in; }};
 }
 
@@ -69,8 +69,9 @@ inline auto in_groups(int64_t size, GroupOptions options = {}) {
 }
 
 // The first n values; then what is before is stopped. std::invalid_argument for a negative n.
-template <class T>
-chan<T> first(scope& s, chan<T> in, int64_t n) {
+template <ReceiveHandle C>
+auto first(scope& s, C in, int64_t n) {
+  using T = value_of<C>;
   if (n < 0) throw std::invalid_argument("first: n must be at least 0, got " + std::to_string(n));
   chan<T> out(0);
   fill<T>(s, {out}, {filler_of(in)}, [in, out, n](scope&) {
@@ -111,29 +112,34 @@ auto start(scope& s, Pipeline<F> pipeline) {
 
 // All values of several channels, each channel's in their order, fairly chosen among those that are ready. Closed when all are; an error
 // of one stops the others.
-template <class T>
-chan<T> merge(scope& s, std::vector<chan<T>> ins, int64_t capacity = 0) {
+template <ReceiveHandle C>
+auto merge(scope& s, std::vector<C> ins, int64_t capacity = 0) {
+  using T = value_of<C>;
   chan<T> out(capacity);
   std::vector<context> upstream;
   for (const auto& in : ins) upstream.push_back(filler_of(in));
   fill<T>(s, {out}, upstream, [ins = std::move(ins), out](scope&) mutable {
     ChanSlot<T> slot;  // one case at most uses it
+    std::optional<T> value;
     while (!ins.empty()) {
       std::vector<SelectCase> cases;
       for (const auto& in : ins) cases.push_back({SelectCase::Receive, in.core(), slot.room()});
       const auto taken = select_case(cases.data(), static_cast<int>(cases.size()));
       const SelectCase& done = cases[static_cast<size_t>(taken)];
       if (done.error) std::rethrow_exception(done.error);
-      if (done.ok) out.send(slot.take());
-      else ins.erase(ins.begin() + taken);
+      if (done.ok) {
+        slot.take(value);
+        out.send(*std::move(value));
+      } else ins.erase(ins.begin() + taken);
     }
   });
   return out;
 }
 
 // n channels, each of which gets a copy of every value. The slowest receiver holds up all; when one stops, all end.
-template <class T>
-std::vector<chan<T>> tee(scope& s, chan<T> in, int n, int64_t capacity = 0) {
+template <ReceiveHandle C>
+auto tee(scope& s, C in, int n, int64_t capacity = 0) {
+  using T = value_of<C>;
   if (n < 1) throw std::invalid_argument("tee: n must be at least 1, got " + std::to_string(n));
   std::vector<chan<T>> outs;
   for (int i = 0; i < n; i++) outs.emplace_back(capacity);

@@ -10,6 +10,7 @@
 #include "runtime/blocking.h"
 #include "runtime/chaos.h"
 #include "runtime/fence.h"
+#include "runtime/io/fork.h"
 #include "runtime/io/poller.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
@@ -44,7 +45,7 @@ void after_fork_in_child() {
   instance.store(nullptr, std::memory_order_relaxed);
   backlog_instance.store(new Backlog, std::memory_order_relaxed);
   forks++;
-  forget_poller_after_fork();
+  forget_io_after_fork();
   thread_state() = {};
   after_fork_in_parent();
   forget_scopes_after_fork();

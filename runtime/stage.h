@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/chan.h"
+#include "runtime/chan_direction.h"
 #include "runtime/scope.h"
 #include "runtime/select.h"
 
@@ -33,14 +33,14 @@ struct StageOptions {
 };
 
 // Of the stage that fills `c`, if one does.
-template <class T>
-context filler_of(const chan<T>& c) {
+template <ReceiveHandle C>
+context filler_of(const C& c) {
   return c ? context(c.core()->filler) : context();
 }
 
 // Nobody will receive from `c` any more: cancels the stage that fills it and those before that. Other channels stay as they are.
-template <class T>
-void stop(const chan<T>& c, std::exception_ptr cause = nullptr) {
+template <ReceiveHandle C>
+void stop(const C& c, std::exception_ptr cause = nullptr) {
   filler_of(c).cancel(std::move(cause));
 }
 
@@ -73,7 +73,7 @@ void fill(scope& s, const std::vector<chan<T>>& outs, const std::vector<context>
 
 // The results of several workers in the order of their values.
 template <class In, class Out, class F>
-void work_in_order(scope& s, const chan<In>& in, const chan<Out>& out, F& f, int workers) {
+void work_in_order(scope& s, const receive_chan<In>& in, const chan<Out>& out, F& f, int workers) {
   // One-shot channels, in the order of the inputs: each gets one result or an error.
   using Promise = chan<Out>;
   struct Job {
@@ -112,7 +112,7 @@ void work_in_order(scope& s, const chan<In>& in, const chan<Out>& out, F& f, int
 
 // The results of several workers as they come. When one fails, the others give the results of what they have begun.
 template <class In, class Out, class F>
-void work_in_any_order(const chan<In>& in, const chan<Out>& out, F& f, int workers) {
+void work_in_any_order(const receive_chan<In>& in, const chan<Out>& out, F& f, int workers) {
   chan<unit> failed(0);
   std::atomic<bool> told{false};
   const auto work = [&in, &out, &failed, &told, f]() mutable {
@@ -139,8 +139,9 @@ void work_in_any_order(const chan<In>& in, const chan<Out>& out, F& f, int worke
 // workers there are, unless the options say otherwise. The result channel is closed after the last one. If f throws, or `in` was
 // closed with an error, receivers get all results before it, then the error; and what is upstream is cancelled. f may wait; with several
 // workers it is called concurrently. std::invalid_argument for options below their minimum.
-template <class In, class F>
-auto stage(scope& s, chan<In> in, F f, StageOptions options = {}) {
+template <ReceiveHandle C, class F>
+auto stage(scope& s, C in, F f, StageOptions options = {}) {
+  using In = value_of<C>;
   using Out = std::decay_t<std::invoke_result_t<F&, In>>;
   if (options.workers < 1) {
     throw std::invalid_argument("stage: workers must be at least 1, got " +
@@ -152,9 +153,9 @@ auto stage(scope& s, chan<In> in, F f, StageOptions options = {}) {
               if (options.workers == 1) {
                 while (std::optional<In> value = in.receive()) out.send(f(*std::move(value)));
               } else if (options.ordered) {
-                work_in_order(inner, in, out, f, options.workers);
+                work_in_order<In>(inner, in, out, f, options.workers);
               } else {
-                work_in_any_order(in, out, f, options.workers);
+                work_in_any_order<In>(in, out, f, options.workers);
               }
             });
   return out;
@@ -173,11 +174,11 @@ auto source(scope& s, F next, int64_t capacity = 0) {
 }
 
 // Calls f with each value: the end of a pipeline. If f throws, or `in` was closed with an error, the scope fails with that.
-template <class T, class F>
-void sink(scope& s, chan<T> in, F f) {
+template <ReceiveHandle C, class F>
+void sink(scope& s, C in, F f) {
   s.go([in, f = std::move(f)]() mutable {
     try {
-      while (std::optional<T> value = in.receive()) f(*std::move(value));
+      while (auto value = in.receive()) f(*std::move(value));
     } catch (...) {
       stop(in, std::current_exception());
       throw;
@@ -196,8 +197,9 @@ struct GroupOptions {
 // The values of `in` in vectors of `size`, in order; the last, and one that is late, may be shorter. Errors pass as through a stage.
 //   chan<std::vector<Image>> batches = grouped(s, images, 64);
 //   chan<std::vector<Request>> batches = grouped(s, requests, 64, {.delay = 2ms});
-template <class T>
-auto grouped(scope& s, chan<T> in, int64_t size, GroupOptions options = {}) {
+template <ReceiveHandle C>
+auto grouped(scope& s, C in, int64_t size, GroupOptions options = {}) {
+  using T = value_of<C>;
   if (size < 1) {
     throw std::invalid_argument("grouped: size must be at least 1, got " + std::to_string(size));
   }

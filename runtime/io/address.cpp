@@ -70,28 +70,44 @@ std::string address_text(const sockaddr_storage& address, socklen_t size) {
   return std::string(a.sun_path, strnlen(a.sun_path, size - kPathStart));
 }
 
+namespace {
+
+struct HostPort {
+  std::string host;
+  uint16_t port = 0;
+};
+
+HostPort split(const std::string& address, const char* op) {
+  const size_t colon = address.rfind(':');
+  HostPort hp{address.substr(0, colon == std::string::npos ? 0 : colon)};
+  const bool bracketed = hp.host.size() >= 2 && hp.host.front() == '[' && hp.host.back() == ']';
+  if (bracketed) hp.host = hp.host.substr(1, hp.host.size() - 2);
+  const char* end = address.data() + address.size();
+  const char* digits = colon == std::string::npos ? end : address.data() + colon + 1;
+  const auto parsed = std::from_chars(digits, end, hp.port);
+  if (parsed.ec != std::errc() || parsed.ptr != end ||
+      (!bracketed && hp.host.find(':') != std::string::npos)) {
+    throw std::invalid_argument(std::string(op) + ": address must be host:port, got '" + address +
+                                "'");
+  }
+  return hp;
+}
+
+}  // namespace
+
 std::vector<SocketAddress> resolve(const std::string& network, const std::string& address,
-                                   const char* op) {
+                                   const char* op, int64_t deadline_ns) {
   if (network == "unix") return {unix_address(address, op)};
   if (network != "tcp" && network != "tcp4" && network != "tcp6") {
     throw std::invalid_argument(std::string(op) +
                                 ": network must be tcp, tcp4, tcp6 or unix, got '" + network + "'");
   }
-  const size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon == std::string::npos ? 0 : colon);
-  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
-  if (bracketed) host = host.substr(1, host.size() - 2);
-  uint16_t port = 0;
-  const char* end = address.data() + address.size();
-  const auto parsed = std::from_chars(address.data() + colon + 1, end, port);
-  if (colon == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end ||
-      (!bracketed && host.find(':') != std::string::npos)) {
-    throw std::invalid_argument(std::string(op) + ": address must be host:port, got '" + address +
-                                "'");
-  }
+  auto [host, port] = split(address, op);
   if (host.empty()) host = network == "tcp6" ? "::" : "0.0.0.0";
   SocketAddress a;
-  if (!numeric(host, port, a)) throw IoError(EAFNOSUPPORT, op, address);
+  if (!numeric(host, port, a)) return look_up_host(network, host, port, op, deadline_ns);
+  const int other = network == "tcp4" ? AF_INET6 : network == "tcp6" ? AF_INET : -1;
+  if (a.family() == other) throw IoError(EAFNOSUPPORT, op, address);
   return {a};
 }
 

@@ -171,6 +171,7 @@ Descriptor::Operation::Operation(Descriptor& d, Direction direction, const char*
     throw std::logic_error(std::string(op) + " " + d.name +
                            ": it was opened before fork(), so the child cannot use it");
   }
+  refuse_in_simulation(op);
   std::unique_lock held(d.lock);
   for (;;) {
     if (d.closed || late()) {
@@ -249,7 +250,6 @@ ssize_t Descriptor::Operation::run(FnRef<ssize_t(int)> attempt, size_t wanted) {
 
 void Descriptor::Operation::wait() {
   Goroutine& me = self();
-  if (me.native && !scheduler().polling()) scheduler().wake(1);
   std::unique_lock held(d_.lock);
   while (!side_.ready && !side_.ended) {
     if (d_.closed || late()) {

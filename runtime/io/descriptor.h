@@ -12,6 +12,7 @@
 //  - Who waits is claimed under the lock, and takes itself out under the lock: no late wake.
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -80,6 +81,11 @@ struct alignas(128) Descriptor {
   void leave();
   void close_number(int number);
 };
+
+// steady_clock counts what now_ns() does.
+inline int64_t in_ns(std::chrono::steady_clock::time_point when) {
+  return std::chrono::nanoseconds(when.time_since_epoch()).count();
+}
 
 using DescriptorRef = std::shared_ptr<Descriptor>;
 

@@ -72,7 +72,7 @@ conn dial_one(const SocketAddress& address, Deadline deadline) {
 }  // namespace
 
 listener listen(const std::string& network, const std::string& address) {
-  const SocketAddress a = resolve(network, address, "listen").front();
+  const SocketAddress a = resolve(network, address, "listen", kForever).front();
   const int fd = new_socket(a.family(), "listen", address);
   const int on = 1;
   if (a.family() != AF_UNIX) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -113,7 +113,7 @@ std::string listener::address() const {
 }
 
 conn dial(const std::string& network, const std::string& address, Deadline deadline) {
-  const std::vector<SocketAddress> addresses = resolve(network, address, "dial");
+  const std::vector<SocketAddress> addresses = resolve(network, address, "dial", in_ns(deadline));
   for (size_t i = 0;; i++) {
     try {
       return dial_one(addresses[i], deadline);

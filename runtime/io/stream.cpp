@@ -33,10 +33,6 @@ ssize_t write_quietly(int fd, const char* data, size_t size) {
   return n;
 }
 
-int64_t in_ns(Deadline when) {
-  return when == no_deadline ? kForever : int64_t{when.time_since_epoch().count()};
-}
-
 }  // namespace
 
 Descriptor& stream::checked(const char* op) const {

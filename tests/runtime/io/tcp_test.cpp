@@ -1,5 +1,5 @@
 // Connections: what is sent arrives, what waits can be stopped.
-#include "runtime/go.h"
+#include "tests/runtime/io/echo.h"
 #include "tests/runtime/workers.h"
 
 namespace gotorch::runtime {
@@ -9,29 +9,6 @@ using namespace std::chrono_literals;
 
 class Tcp : public OnWorkers {};
 RUN_ON_WORKERS(Tcp);
-
-constexpr size_t kMoreThanFits = 32 << 20;  // into the buffers of a connection
-
-Deadline in(std::chrono::nanoseconds time) { return std::chrono::steady_clock::now() + time; }
-
-void echo(const conn& c) {
-  char room[4096];
-  while (const size_t n = c.read(room)) c.write({room, n});
-}
-
-// Echoes until it is cancelled.
-void serve(scope& s, const listener& l) {
-  s.go([&s, l] {
-    for (;;) s.go([c = l.accept()] { echo(c); });
-  });
-}
-
-std::string ask(const conn& c, std::string_view question) {
-  c.write(question);
-  std::string answer(question.size(), ' ');
-  answer.resize(c.read_full(answer));
-  return answer;
-}
 
 TEST_P(Tcp, EchoOfOne) {
   scope s;
