@@ -43,14 +43,14 @@ namespace gotorch::runtime {
 // What an actor's failure leads to.
 enum class OnFailure {
   Escalate,  // the actor ends, and its scope fails with the error: for a child, its parent has failed
-  Restart,   // a fresh state goes on with the mailbox; too often: Escalate
-  Stop,      // the actor ends alone
+  Restart,  // a fresh state goes on with the mailbox; too often: Escalate
+  Stop,     // the actor ends alone
 };
 
 struct ActorOptions {
   int64_t mailbox = 64;  // messages that may wait; who sends more waits
   OnFailure on_failure = OnFailure::Escalate;
-  int restarts = 3;  // at most so many
+  int restarts = 3;                                           // at most so many
   std::chrono::nanoseconds within = std::chrono::seconds(5);  // in so much time
 };
 
@@ -121,7 +121,9 @@ class ActorLife {
  protected:
   virtual void make_state() = 0;
   virtual void destroy_state() = 0;
-  virtual bool handle_all(const context& life) = 0;  // until the mailbox is closed and empty; false: or `life` is cancelled
+  virtual bool handle_all(
+      const context&
+          life) = 0;  // until the mailbox is closed and empty; false: or `life` is cancelled
   virtual void close_mailbox() = 0;
   virtual void refuse_all(const std::exception_ptr& error) = 0;
 
@@ -148,8 +150,7 @@ class actor {
   // failure, the next one. std::invalid_argument for options that cannot be.
   template <class B = A>
     requires std::is_default_constructible_v<B>
-  explicit actor(scope& s, ActorOptions options = {})
-      : actor(s, [] { return A(); }, options) {}
+  explicit actor(scope& s, ActorOptions options = {}) : actor(s, [] { return A(); }, options) {}
   template <class F>
     requires std::is_invocable_r_v<A, F&> || std::is_invocable_r_v<A, F&, const actor&>
   actor(scope& s, F make, ActorOptions options = {})
@@ -159,8 +160,7 @@ class actor {
   // In the scope that runs here: in a handler, as a child, which ends with this life of its parent. actor<A>({}) has the usual options.
   template <class B = A>
     requires std::is_default_constructible_v<B>
-  explicit actor(ActorOptions options)
-      : actor([] { return A(); }, options) {}
+  explicit actor(ActorOptions options) : actor([] { return A(); }, options) {}
   template <class F>
     requires std::is_invocable_r_v<A, F&> || std::is_invocable_r_v<A, F&, const actor&>
   explicit actor(F make, ActorOptions options = {})

@@ -50,7 +50,9 @@ auto operator|(Part<F> first, Part<G> second) {
 template <class F>
   requires std::is_invocable_v<F&>
 auto from(F next, int64_t capacity = 0) {
-  return Pipeline{[next = std::move(next), capacity](scope& s) mutable { return source(s, std::move(next), capacity); }};
+  return Pipeline{[next = std::move(next), capacity](scope& s) mutable {
+    return source(s, std::move(next), capacity);
+  }};
 }
 template <ReceiveHandle C>
 auto from(C in) {
@@ -60,7 +62,9 @@ auto from(C in) {
 // f applied to each value, see stage().
 template <class F>
 auto through(F f, StageOptions options = {}) {
-  return Part{[f = std::move(f), options](scope& s, auto in) mutable { return stage(s, in, std::move(f), options); }};
+  return Part{[f = std::move(f), options](scope& s, auto in) mutable {
+    return stage(s, in, std::move(f), options);
+  }};
 }
 
 // See grouped().
@@ -98,7 +102,8 @@ auto into(F f) {
 // Runs a pipeline that has an end, until all is done; rethrows the first error.
 template <class F>
 void run(Pipeline<F> pipeline) {
-  static_assert(std::is_void_v<std::invoke_result_t<F&, scope&>>, "run: a pipeline ends with into()");
+  static_assert(std::is_void_v<std::invoke_result_t<F&, scope&>>,
+                "run: a pipeline ends with into()");
   scope s;
   pipeline.start(s);
   s.join();

@@ -127,8 +127,9 @@ void ScopeState::enter(Goroutine& g) {
 
 void ScopeState::fail(std::exception_ptr error) {
   if (on_error_) return on_error_(std::move(error));
-  if (context_cancelled(governing())) {
+  if (const ContextState* c = governing(); context_cancelled(c)) {
     // Goroutines that end because they were told to are no failures.
+    if (error == c->cause) return;
     try {
       std::rethrow_exception(error);
     } catch (const Cancelled&) {

@@ -62,7 +62,7 @@ void fill(scope& s, const std::vector<chan<T>>& outs, const std::vector<context>
       inner.join();
     } catch (...) {
       error = std::current_exception();
-      current_scope().note(error);
+      if (error != own.cause()) current_scope().note(error);
     }
     if (!error && !complete) error = own.cause();
     for (const auto& out : outs) out.close(error);
@@ -148,16 +148,15 @@ auto stage(scope& s, C in, F f, StageOptions options = {}) {
                                 std::to_string(options.workers));
   }
   chan<Out> out(options.capacity);
-  fill<Out>(s, {out}, {filler_of(in)},
-            [in, out, f = std::move(f), options](scope& inner) mutable {
-              if (options.workers == 1) {
-                while (std::optional<In> value = in.receive()) out.send(f(*std::move(value)));
-              } else if (options.ordered) {
-                work_in_order<In>(inner, in, out, f, options.workers);
-              } else {
-                work_in_any_order<In>(in, out, f, options.workers);
-              }
-            });
+  fill<Out>(s, {out}, {filler_of(in)}, [in, out, f = std::move(f), options](scope& inner) mutable {
+    if (options.workers == 1) {
+      while (std::optional<In> value = in.receive()) out.send(f(*std::move(value)));
+    } else if (options.ordered) {
+      work_in_order<In>(inner, in, out, f, options.workers);
+    } else {
+      work_in_any_order<In>(in, out, f, options.workers);
+    }
+  });
   return out;
 }
 
@@ -227,7 +226,8 @@ auto grouped(scope& s, C in, int64_t size, GroupOptions options = {}) {
       try {
         if (due_ns == kForever) add(in.receive());
         else
-          select(on_receive(in, add), on_timeout(std::chrono::nanoseconds(due_ns - now_ns()), [&] { late = true; }));
+          select(on_receive(in, add),
+                 on_timeout(std::chrono::nanoseconds(due_ns - now_ns()), [&] { late = true; }));
       } catch (...) {
         give();
         throw;

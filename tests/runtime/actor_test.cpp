@@ -225,13 +225,12 @@ GO_CASE(Actor, RestartsLongAgoDoNotCount) {
 GO_CASE(Actor, AStateThatCannotBeMadeIsAFailure) {
   scope s;
   int tries = 0;
-  actor account(
-      s,
-      [&] {
-        if (++tries < 3) throw std::out_of_range("not yet");
-        return Account();
-      },
-      {.on_failure = OnFailure::Restart});
+  actor account(s,
+                [&] {
+                  if (++tries < 3) throw std::out_of_range("not yet");
+                  return Account();
+                },
+                {.on_failure = OnFailure::Restart});
   account.send(Add{1});
   EXPECT_EQ(account.ask(Total{}).join(), 1);
   account.stop();
