@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
@@ -21,6 +22,8 @@
 #include "runtime/trace.h"
 
 namespace gotorch::runtime {
+
+struct ContextState;
 
 // Sending on a closed channel, closing one twice, closing a nil channel.
 struct ChanError : std::logic_error {
@@ -104,6 +107,9 @@ class ChanCore {
 
   int64_t size() const { return count_.load(std::memory_order_relaxed); }
   int64_t capacity() const { return capacity_; }
+
+  // Of the goroutines that fill it, if it is a stage's: who stops receiving cancels them. Set before the channel is shared.
+  std::shared_ptr<ContextState> filler;
 
  private:
   static constexpr uint32_t kOperationsInARow = 128;

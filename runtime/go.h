@@ -1,5 +1,6 @@
 #pragma once
 // All of the runtime that programs use.
+#include "runtime/actor.h"
 #include "runtime/blocking.h"
 #include "runtime/chan.h"
 #include "runtime/chan_context.h"
@@ -17,6 +18,7 @@
 #include "runtime/io/signals.h"
 #include "runtime/observe.h"
 #include "runtime/parallel.h"
+#include "runtime/pipeline.h"
 #include "runtime/scope.h"
 #include "runtime/select.h"
 #include "runtime/simulate.h"

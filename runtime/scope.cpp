@@ -134,8 +134,9 @@ void ScopeState::enter(Goroutine& g) {
 
 void ScopeState::fail(std::exception_ptr error) {
   if (on_error_) return on_error_(std::move(error));
-  if (context_cancelled(governing())) {
+  if (const ContextState* c = governing(); context_cancelled(c)) {
     // Goroutines that end because they were told to are no failures.
+    if (error == c->cause) return;
     try {
       std::rethrow_exception(error);
     } catch (const Cancelled&) {
@@ -143,11 +144,14 @@ void ScopeState::fail(std::exception_ptr error) {
     } catch (...) {
     }
   }
+  note(error);
+  ctx().cancel(error);
+}
+
+void ScopeState::note(const std::exception_ptr& error) {
   error_lock_.lock();
-  const bool first = !error_;
-  if (first) error_ = error;
+  if (!error_) error_ = error;
   error_lock_.unlock();
-  if (first) ctx().cancel(error);
 }
 
 void ScopeState::finish(int64_t ended) {

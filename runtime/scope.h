@@ -60,6 +60,8 @@ class ScopeState {
   }
 
   void fail(std::exception_ptr error);  // the first error counts and cancels the rest
+  // An error that reaches its receivers by another way: join() rethrows it if it is the first, but nobody is cancelled.
+  void note(const std::exception_ptr& error);
   void finish(int64_t ended);
   void join();  // waits, then rethrows the first error
 
