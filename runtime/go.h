@@ -1,8 +1,12 @@
 #pragma once
 // All of the runtime that programs use.
+#include "runtime/blocking.h"
 #include "runtime/chan.h"
+#include "runtime/chan_context.h"
+#include "runtime/chan_direction.h"
 #include "runtime/chaos.h"
 #include "runtime/context.h"
+#include "runtime/handle.h"
 #include "runtime/interrupt.h"
 #include "runtime/io/file.h"
 #include "runtime/io/net.h"

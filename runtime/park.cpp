@@ -7,6 +7,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/io/poller.h"
 #include "runtime/scheduler.h"
+#include "runtime/scope.h"
 #include "runtime/timer_heap.h"
 #include "runtime/worker.h"
 
@@ -49,6 +50,11 @@ bool claim_wait(Goroutine& g, uint64_t waiting, WakeReason reason) {
                                         std::memory_order_acq_rel);
 }
 
+bool cancelled(const Goroutine& g) {
+  const ScopeState* scope = g.scope.load(std::memory_order_relaxed);
+  return scope && context_cancelled(scope->governing());
+}
+
 // Marks g as waiting and releases what kept wakers away. False: it does not wait, and goes on. From here on g may be claimed
 // and queued, but does not run elsewhere before its fiber has been left.
 bool commit_park(Goroutine& g, const ParkSpec& spec) {
@@ -67,8 +73,7 @@ bool commit_park(Goroutine& g, const ParkSpec& spec) {
   light_fence();
   at_edge(Edge::Parking);
   // We claim this wait or none: as soon as it is claimed by another it is over.
-  if (spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed)) &&
-      claim_wait(g, waiting, WakeReason::Cancelled)) {
+  if (spec.cancellable && cancelled(g) && claim_wait(g, waiting, WakeReason::Cancelled)) {
     unlock();
     return false;
   }
@@ -139,6 +144,11 @@ void park_fiber(Goroutine& me, const ParkSpec& spec) {
 
 }  // namespace
 
+Goroutine* current_goroutine() {
+  const ThreadState& here = thread_state();
+  return here.worker ? here.worker->current() : here.pinned;
+}
+
 Goroutine& self() {
   const ThreadState& here = thread_state();
   if (here.loop_depth > 0) throw std::logic_error("the body of a parallel loop must not wait");
@@ -146,6 +156,7 @@ Goroutine& self() {
     if (worker->current()) return *worker->current();
     throw std::logic_error("a timer's function must not wait");
   }
+  if (here.pinned) return *here.pinned;
   thread_local NativeSelf native;
   return *native.g;
 }

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "runtime/blocking.h"
 #include "runtime/chaos.h"
 #include "runtime/fence.h"
 #include "runtime/io/fork.h"
@@ -48,6 +49,7 @@ void after_fork_in_child() {
   thread_state() = {};
   after_fork_in_parent();
   forget_scopes_after_fork();
+  forget_blocking_threads_after_fork();
 }
 
 Scheduler& start_scheduler() {

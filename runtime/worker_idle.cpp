@@ -131,6 +131,7 @@ void Worker::look_for_work() {
     idle.searching.fetch_add(1, std::memory_order_relaxed);
   }
   const int64_t since = now_ns();
+  if (since >= scheduler_.backlog.carriers.due_ns()) scheduler_.backlog.carriers.free_unused(since);
   if (may_spin() && spin()) return learn_gap(now_ns() - since);
   idle.enter(seat_);
   at_edge(Edge::Sleeping);
@@ -201,8 +202,12 @@ void Worker::ready_all(Goroutine* first) {
 
 int64_t Worker::sleep_limit(bool keeper, bool watcher) {
   int64_t limit = kForever;
+  const int64_t unused = scheduler_.backlog.carriers.due_ns();
+  if (unused != kForever) limit = std::max<int64_t>(0, unused - now_ns());
   const int64_t timer = scheduler_.backlog.timers.earliest();
-  if (keeper && timer != kForever) limit = std::max<int64_t>(0, timer - now_ns());
+  if (keeper && timer != kForever) {
+    limit = std::min(limit, std::max<int64_t>(0, timer - now_ns()));
+  }
   if (watcher) {
     nap_ns_ = std::clamp(2 * nap_ns_, kShortestNapNs, kLongestNapNs);
     limit = std::min(limit, nap_ns_);
