@@ -5,6 +5,7 @@
 #include "runtime/chan_context.h"
 #include "runtime/chan_direction.h"
 #include "runtime/chaos.h"
+#include "runtime/clock.h"
 #include "runtime/context.h"
 #include "runtime/handle.h"
 #include "runtime/interrupt.h"

@@ -74,6 +74,7 @@ class Worker {
   uint32_t switches() const { return tick_.load(std::memory_order_relaxed); }
   bool runs_goroutine() const { return in_fiber_.load(std::memory_order_relaxed); }
   IdleWorkers::Seat& seat() { return seat_; }
+  int index() const { return index_; }
 
  private:
   friend class Simulation;
