@@ -308,7 +308,7 @@ void Pass::fail() {
 
 bool Pass::poll_interrupt() {
   if (++steps_ % kPollNodes != 0 || runtime::this_worker()) return false;
-  const int64_t now = runtime::now_ns();
+  const int64_t now = runtime::real_now_ns();
   if (poll_at_ns_ == 0) poll_at_ns_ = now + runtime::kInterruptSliceNs;
   if (now < poll_at_ns_) return false;
   poll_at_ns_ = now + runtime::kInterruptSliceNs;

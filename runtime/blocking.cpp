@@ -109,10 +109,10 @@ class BlockingThreads {
 
   // Null: there has been nothing to do for a while.
   Job* next() {
-    const int64_t until = now_ns() + kIdleNs;
+    const int64_t until = real_now_ns() + kIdleNs;
     lock_.lock();
     while (!first_) {
-      const int64_t left = until - now_ns();
+      const int64_t left = until - real_now_ns();
       if (left <= 0) {
         threads_--;
         lock_.unlock();

@@ -64,7 +64,7 @@ Carrier* make_carrier(FiberThread& thread, StackClass size) {
 
 void CarrierStore::put_locked(Carrier* c) {
   idle_[c->stack.size].carriers.push_back(c);
-  if (due_ns() == kForever) due_ns_.store(now_ns() + kUnusedNs, std::memory_order_relaxed);
+  if (due_ns() == kForever) due_ns_.store(real_now_ns() + kUnusedNs, std::memory_order_relaxed);
 }
 
 void CarrierStore::put(Carrier* c) {

@@ -37,8 +37,8 @@ void delay(uint64_t random) {
     sched_yield();
     return;
   }
-  const int64_t until = now_ns() + static_cast<int64_t>(random % kLongestDelayNs);
-  while (now_ns() < until) cpu_relax();
+  const int64_t until = real_now_ns() + static_cast<int64_t>(random % kLongestDelayNs);
+  while (real_now_ns() < until) cpu_relax();
 }
 
 bool chaos_at(Edge edge) {

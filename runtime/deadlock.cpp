@@ -65,7 +65,7 @@ bool work_is_left(Scheduler& s) {
 
 // Empty if anything goes on or may; else a number that is equal for the same stillness.
 std::optional<uint64_t> stillness() {
-  if (backlog().timers.earliest() != kForever || !backlog().inject.empty()) return std::nullopt;
+  if (backlog().timers.next() != kForever || !backlog().inject.empty()) return std::nullopt;
   uint64_t sum = 0;
   if (Scheduler* s = scheduler_if_any()) {
     if (s->idle.searching.load(std::memory_order_relaxed) != 0 || work_is_left(*s))

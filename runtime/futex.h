@@ -19,13 +19,14 @@ inline int64_t real_now_ns() {
   return t.tv_sec * int64_t{1000000000} + t.tv_nsec;
 }
 
-// How many simulations there are (simulate.h). Their threads have a time of their own.
+// How many fake clocks (clock.h) and simulations (simulate.h) there are. Threads of a simulation have a time of their own.
 inline std::atomic<int> virtual_clocks{0};
 int64_t virtual_now_ns();  // this thread's, whatever it is
 
-// Nanoseconds since some fixed point; never goes back.
+// The runtime's time, in nanoseconds since some fixed point; never goes back. All that programs see goes by it; how
+// long the runtime itself spins or naps goes by real_now_ns().
 inline int64_t now_ns() {
-  // relaxed: the thread of a simulation was started after the count went up.
+  // relaxed: who made the clock is heard of through what it does next.
   return virtual_clocks.load(std::memory_order_relaxed) ? virtual_now_ns() : real_now_ns();
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/chan_context.h"
 #include "runtime/chan_direction.h"
 #include "runtime/chaos.h"
+#include "runtime/clock.h"
 #include "runtime/context.h"
 #include "runtime/counters.h"
 #include "runtime/deadlock.h"

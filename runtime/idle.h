@@ -8,6 +8,7 @@
 //  - Work that was published while a worker counted as searching is that worker's to pass on: when it finds work on its way
 //    to sleep it counts again, and whoever stops searching looks whether there is more, and wakes another.
 //  - A waker counts the worker it wakes as searching, so that two submissions wake two workers.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <vector>
@@ -38,15 +39,17 @@ class IdleWorkers {
   // True if the seat was still on the list. False: a waker has it, so take the signal.
   bool leave(Seat& seat) {
     lock_.lock();
-    bool found = false;
-    for (size_t i = seats_.size(); i-- > 0 && !found;) {
-      if (seats_[i] != &seat) continue;
-      seats_.erase(seats_.begin() + static_cast<std::ptrdiff_t>(i));
-      found = true;
-    }
-    count_.store(static_cast<int>(seats_.size()), std::memory_order_relaxed);
+    const bool found = take_off(seat);
     lock_.unlock();
     return found;
+  }
+
+  // The same, but only if at least `count` workers sleep, this one among them.
+  bool leave_if_all_sleep(Seat& seat, int count) {
+    lock_.lock();
+    const bool all = static_cast<int>(seats_.size()) >= count && take_off(seat);
+    lock_.unlock();
+    return all;
   }
 
   // Sleeps until signalled or the time is over; then the seat is off the list. True: signalled.
@@ -103,6 +106,15 @@ class IdleWorkers {
     seat.signal.store(1, std::memory_order_seq_cst);
     if (seat.polls.load(std::memory_order_seq_cst)) poller().interrupt();
     else futex_wake(seat.signal, 1);
+  }
+
+  // Under the lock.
+  bool take_off(Seat& seat) {
+    const auto found = std::find(seats_.begin(), seats_.end(), &seat);
+    if (found == seats_.end()) return false;
+    seats_.erase(found);
+    count_.store(static_cast<int>(seats_.size()), std::memory_order_relaxed);
+    return true;
   }
 
   alignas(64) SpinLock lock_;

@@ -18,10 +18,11 @@ constexpr int64_t kPoliteSpinNs = 5'000;
 // Polls the interrupt check on native threads; workers are not interrupted.
 class InterruptPoll {
  public:
-  explicit InterruptPoll(bool native) : next_(native ? now_ns() + kInterruptSliceNs : kForever) {}
+  explicit InterruptPoll(bool native)
+      : next_(native ? real_now_ns() + kInterruptSliceNs : kForever) {}
   bool fired() {
-    if (fired_ || next_ == kForever || now_ns() < next_) return fired_;
-    next_ = now_ns() + kInterruptSliceNs;
+    if (fired_ || next_ == kForever || real_now_ns() < next_) return fired_;
+    next_ = real_now_ns() + kInterruptSliceNs;
     return fired_ = interrupt_requested();
   }
 
@@ -49,12 +50,12 @@ bool spin_until_finished(Loop& loop) {
     return loop.unfinished.load(std::memory_order_acquire) == 0;
   };
   if (finished()) return true;
-  for (const int64_t start = now_ns();;) {
+  for (const int64_t start = real_now_ns();;) {
     for (int i = 0; i < 32; i++) {
       if (finished()) return true;
       cpu_relax();
     }
-    const int64_t spent = now_ns() - start;
+    const int64_t spent = real_now_ns() - start;
     if (spent > kSpinNs) return false;
     if (spent > kPoliteSpinNs) sched_yield();
   }
@@ -119,15 +120,15 @@ void wait_helping(FnRef<bool()> condition) {
   // A condition may take what it waits for, a lock: once it has said yes it is not asked again.
   bool met = false;
   const auto done = [&] { return met || (met = condition()); };
-  int64_t idle_since = now_ns(), nap_ns = 50'000;
+  int64_t idle_since = real_now_ns(), nap_ns = 50'000;
   for (unsigned turn = 0;; turn++) {
     // seq_cst: the epoch is read before done(), so a wake after our look is not missed.
     const uint32_t epoch = helping_epoch.load(std::memory_order_seq_cst);
     if (done()) return;
     if (num_workers() > 1 && help_once(turn, [&] { return !done(); })) {
-      idle_since = now_ns();
+      idle_since = real_now_ns();
       nap_ns = 50'000;
-    } else if (const int64_t spent = now_ns() - idle_since; spent < kSpinNs) {
+    } else if (const int64_t spent = real_now_ns() - idle_since; spent < kSpinNs) {
       cpu_relax();
       if (spent > kPoliteSpinNs) sched_yield();
     } else {

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
+#include "runtime/clock.h"
 #include "runtime/coarse_clock.h"
 #include "runtime/context.h"
 #include "runtime/deadlock.h"
@@ -23,7 +25,10 @@ constexpr int64_t kSpinNs = 10'000;  // a native thread that is answered at once
 
 // Stands for a native thread while that exists.
 struct NativeSelf {
-  NativeSelf() : g(new_goroutine_shared()) { g->native = true; }
+  NativeSelf() : g(new_goroutine_shared()) {
+    g->native = true;
+    g->scope.store(nullptr, std::memory_order_relaxed);  // that of an earlier life
+  }
   ~NativeSelf() {
     g->native = false;
     free_goroutine_shared(g);
@@ -31,22 +36,33 @@ struct NativeSelf {
   Goroutine* g;
 };
 
-struct ParkTimer : Timer {
-  Goroutine* g;
-  uint64_t running;  // g->wait when it set out to wait
-};
+// Ends one wait at its deadline.
+class ParkTimer : Timer {
+ public:
+  ParkTimer(Goroutine& me, int64_t deadline_ns)
+      : g_(me), running_(me.wait.load(std::memory_order_relaxed)) {
+    when_ns = deadline_ns;
+    fire = [](Timer& t) { return static_cast<ParkTimer&>(t).claim(); };
+    (this_worker() ? this_worker()->scheduler() : scheduler()).add_timer(*this);
+  }
+  ~ParkTimer() { backlog().timers.remove(*this); }
+  ParkTimer(const ParkTimer&) = delete;
 
-// Claims g for this one wait, even if it is still on its way to it.
-Goroutine* fire_park_timer(Timer& timer) {
-  auto& t = static_cast<ParkTimer&>(timer);
-  uint64_t word = t.running;
-  const uint64_t timed_out = Goroutine::claimed(word, WakeReason::Timeout);
-  // acq_rel as in claim().
-  if (t.g->wait.compare_exchange_strong(word, timed_out, std::memory_order_acq_rel)) return nullptr;
-  if (word != (t.running | Goroutine::kWaiting)) return nullptr;
-  return t.g->wait.compare_exchange_strong(word, timed_out, std::memory_order_acq_rel) ? t.g
+ private:
+  // Claims the goroutine for this wait, even if it is still on its way to it.
+  Goroutine* claim() {
+    uint64_t word = running_;
+    const uint64_t timed_out = Goroutine::claimed(word, WakeReason::Timeout);
+    // acq_rel as in runtime::claim().
+    if (g_.wait.compare_exchange_strong(word, timed_out, std::memory_order_acq_rel)) return nullptr;
+    if (word != (running_ | Goroutine::kWaiting)) return nullptr;
+    return g_.wait.compare_exchange_strong(word, timed_out, std::memory_order_acq_rel) ? &g_
                                                                                        : nullptr;
-}
+  }
+
+  Goroutine& g_;
+  const uint64_t running_;  // g_.wait when it set out to wait
+};
 
 // Claims g if it is in the wait that `waiting` stands for.
 bool claim_wait(Goroutine& g, uint64_t waiting, WakeReason reason) {
@@ -104,8 +120,8 @@ bool wait_for_signal(Goroutine& me, int64_t ns) {
 // Asks the interrupt check, unless this thread did within the last 50 ms: many short waits are interrupted like a long one.
 bool interrupted(const ParkSpec& spec) {
   thread_local int64_t next_ns = 0;
-  if (!spec.interruptible || now_ns() < next_ns) return false;
-  next_ns = now_ns() + kInterruptSliceNs;
+  if (!spec.interruptible || real_now_ns() < next_ns) return false;
+  next_ns = real_now_ns() + kInterruptSliceNs;
   return interrupt_requested();
 }
 
@@ -123,29 +139,32 @@ bool has_time_or_io_to_watch() { return backlog().timers.earliest() != kForever 
 
 void park_native(Goroutine& me, const ParkSpec& spec) {
   const trace::Span span(spec.what);
-  note_time(now_ns());
+  note_time(real_now_ns());
   me.since_ms.store(coarse_ms(), std::memory_order_relaxed);
   me.thread.store(static_cast<uint32_t>(gettid()), std::memory_order_relaxed);
   me.timed.store(spec.deadline_ns != kForever, std::memory_order_relaxed);
+  // A fake clock has to know of the deadline, and that one thread less runs.
+  const bool fake_time = fake_clock_exists.load(std::memory_order_relaxed);
+  std::optional<ParkTimer> timer;
+  if (fake_time && spec.deadline_ns != kForever) timer.emplace(me, spec.deadline_ns);
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
   // We may wait for goroutines that a shutdown() left behind, or that nobody has run yet.
-  if (!backlog().inject.empty() || (scheduler().started() == 0 && has_time_or_io_to_watch())) {
+  if (fake_time || !backlog().inject.empty() ||
+      (scheduler().started() == 0 && has_time_or_io_to_watch())) {
     scheduler().wake(1);
   }
   if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
-  for (const int64_t start = now_ns(); now_ns() - start < kSpinNs;) {
+  for (const int64_t start = real_now_ns(); real_now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {
       if (me.signal.load(std::memory_order_acquire)) return;
     }
   }
   for (DeadlockWatch watch(me);;) {
-    const int64_t left =
-        spec.deadline_ns == kForever ? kForever : std::max<int64_t>(0, spec.deadline_ns - now_ns());
-    if (wait_for_signal(me, std::min<int64_t>(left, kInterruptSliceNs))) return;
-    const int64_t now = now_ns();
-    note_time(now);
-    if (spec.deadline_ns <= now) return give_up(me, WakeReason::Timeout);
+    if (wait_for_signal(me, std::min<int64_t>(nap_until(spec.deadline_ns), kInterruptSliceNs)))
+      return;
+    note_time(real_now_ns());
+    if (spec.deadline_ns <= now_ns()) return give_up(me, WakeReason::Timeout);
     if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
     if (watch.sees_deadlock() && watch.resolve(spec.interruptible)) {
       return give_up(me, WakeReason::Interrupted, deadlock_mark());
@@ -158,14 +177,8 @@ void park_fiber(Goroutine& me, const ParkSpec& spec) {
     if (commit_park(me, spec)) Worker::switch_out({});
     return;
   }
-  ParkTimer timer;
-  timer.when_ns = spec.deadline_ns;
-  timer.fire = fire_park_timer;
-  timer.g = &me;
-  timer.running = me.wait.load(std::memory_order_relaxed);
-  this_worker()->scheduler().add_timer(timer);
+  const ParkTimer timer(me, spec.deadline_ns);
   if (commit_park(me, spec)) Worker::switch_out({});
-  backlog().timers.remove(timer);
 }
 
 }  // namespace

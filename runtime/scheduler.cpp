@@ -122,19 +122,22 @@ void Scheduler::inject(Goroutine* g) {
 }
 
 void Scheduler::add_timer(Timer& timer) {
-  if (!backlog.timers.add(timer)) return;
-  light_fence();  // the timer is in the heap before we look for who sleeps until a later one
+  const int64_t timer_time = timer.when_ns;  // it may fire, and be gone, at any moment
+  const Worker* here = this_worker();
+  if (!backlog.timers.add(timer, here ? here->index() : -1)) return;
+  // Fence: the timer is in the heap before we look for who sleeps until a later one. A full one, see stop_keeping().
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (timer_time >= keeper_looks_at_.load(std::memory_order_relaxed)) return;
+  wake_keeper();
+}
+
+void Scheduler::wake_keeper() {
   Worker* keeper = keeper_.load(std::memory_order_relaxed);
   if (!keeper || !idle.wake(keeper->seat())) wake(1);
 }
 
 void Scheduler::fire_timers() {
-  if (backlog.timers.earliest() == kForever) return;
-  for (const int64_t now = now_ns();;) {
-    Goroutine* woken = nullptr;
-    if (!backlog.timers.fire_one(now, &woken)) return;
-    if (woken) ready(woken);
-  }
+  if (backlog.timers.earliest() != kForever) backlog.timers.fire_due(now_ns(), ready);
 }
 
 bool Scheduler::has_work() {
@@ -148,7 +151,17 @@ bool Scheduler::has_work() {
 
 bool Scheduler::become_keeper(Worker& worker) {
   Worker* none = nullptr;
-  return keeper_.compare_exchange_strong(none, &worker, std::memory_order_seq_cst);
+  if (!keeper_.compare_exchange_strong(none, &worker, std::memory_order_relaxed)) return false;
+  keeper_looks_at_.store(backlog.timers.earliest(), std::memory_order_relaxed);
+  return true;
+}
+
+void Scheduler::stop_keeping() {
+  keeper_looks_at_.store(kForever, std::memory_order_relaxed);
+  keeper_.store(nullptr, std::memory_order_relaxed);
+  // Fence: who has armed a timer and saw us keep the time has done so before we look, in ensure_guards(), for timers that
+  // nobody keeps. A light one would not do, as neither side has a heavy one.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
 bool Scheduler::become_watcher() {

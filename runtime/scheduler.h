@@ -25,7 +25,7 @@ inline std::atomic<int> wanted_workers{0};
 // the runtime is used again.
 struct Backlog {
   InjectQueue inject;
-  TimerHeap timers;
+  TimerHeaps timers;
   CarrierStore carriers;
 };
 // Of the scheduler that this thread belongs to.
@@ -72,7 +72,8 @@ class Scheduler {
   // Of the workers that sleep, one keeps the time: it wakes for the next timer. If goroutines run,
   // one watches them: it wakes now and then to see whether they leave others waiting.
   bool become_keeper(Worker& worker);
-  void stop_keeping() { keeper_.store(nullptr, std::memory_order_relaxed); }
+  void stop_keeping();
+  void wake_keeper();  // the time that it sleeps until is not right any more
   bool become_watcher();
   void stop_watching() { watched_.store(false, std::memory_order_relaxed); }
   // Of the workers that sleep, one waits for I/O.
@@ -84,6 +85,10 @@ class Scheduler {
   bool watched() const { return watched_.load(std::memory_order_relaxed); }
   // The calling worker is about to run a goroutine, nobody knows how long.
   void ensure_guards();
+
+  // By a worker on its way to sleep. True: instead of that, it has moved a fake clock to the next timer, and its seat is off
+  // the list.
+  bool let_time_pass(IdleWorkers::Seat& seat);
 
   int started() const { return started_.load(std::memory_order_acquire); }
   Worker& worker(int i) { return *workers_[i].load(std::memory_order_relaxed); }
@@ -104,6 +109,7 @@ class Scheduler {
   alignas(64) std::atomic<int> started_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<Worker*> keeper_{nullptr};
+  std::atomic<int64_t> keeper_looks_at_{kForever};  // the timer that the keeper will wake for
   std::atomic<bool> watched_{false};
   std::atomic<bool> polling_{false};
   std::mutex grow_;  // guards growth of workers_ and started_

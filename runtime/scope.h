@@ -116,6 +116,18 @@ void start(Goroutine* g);
 // Destroys one that was made but not started.
 void drop_goroutine(Goroutine* g);
 
+// A goroutine of the runtime's own that runs f(), which is the user's: what it throws fails the background.
+template <class F>
+Goroutine* make_runner(F f) {
+  return system_scope().make_goroutine([f = std::move(f)] {
+    try {
+      f();
+    } catch (...) {
+      background().fail(std::current_exception());
+    }
+  });
+}
+
 struct GoOptions {
   int64_t stack_kb =
       0;  // at least so much stack, up to 8192; 0: the usual 256, or what GOTORCH_STACK_KB says

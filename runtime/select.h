@@ -37,6 +37,7 @@
 
 #include "runtime/chan.h"
 #include "runtime/chan_direction.h"
+#include "runtime/clock.h"
 
 namespace gotorch::runtime {
 

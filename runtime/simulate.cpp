@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/clock.h"
 #include "runtime/park.h"
 #include "runtime/simulation.h"
 #include "runtime/timer_heap.h"
@@ -27,7 +28,7 @@ Simulation* this_simulation() {
 
 int64_t virtual_now_ns() {
   Simulation* simulation = this_simulation();
-  return simulation ? simulation->now_ns() : real_now_ns();
+  return simulation ? simulation->now_ns() : fake_or_real_now_ns();
 }
 
 Simulation::Simulation(uint64_t seed, FnRef<void()> f, const SimulateOptions& options,
@@ -133,7 +134,7 @@ void Simulation::run_until_idle() {
 
 // False: no timer is armed.
 bool Simulation::pass_time() {
-  const int64_t next = scheduler_.backlog.timers.earliest();
+  const int64_t next = scheduler_.backlog.timers.next();
   if (next == kForever || (ended_ && late_timers_left_-- <= 0)) return false;
   now_ns_ = std::max(now_ns_, next);
   return true;
@@ -174,7 +175,7 @@ void Simulation::notice_yield(bool yielded) {
   yields_in_a_row_ = yielded ? yields_in_a_row_ + 1 : 0;
   const auto all = static_cast<int64_t>(2 * runnable_.size() + 2);
   if (yields_in_a_row_ <= all) return;
-  if (scheduler_.backlog.timers.earliest() != kForever) pass_time();
+  if (scheduler_.backlog.timers.next() != kForever) pass_time();
   else now_ns_ += 1000 << std::min<int64_t>(10, (yields_in_a_row_ - all) / 16);
 }
 

@@ -1,38 +1,135 @@
 #include "runtime/timer.h"
 
+#include <mutex>
+#include <stdexcept>
+#include <string>
+
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
+namespace {
 
-void sleep(std::chrono::nanoseconds duration) {
-  const int64_t deadline = now_ns() + duration.count();
-  throw_if_stopped(park(self(), {.what = "sleep", .object = nullptr, .deadline_ns = deadline}));
+void arm(Timer& timer, std::chrono::nanoseconds duration) {
+  timer.when_ns = deadline_after(duration);
+  (this_worker() ? this_worker()->scheduler() : scheduler()).add_timer(timer);
 }
 
-namespace {
+// A full channel keeps the time it has.
+Goroutine* send_time(Timer& timer) {
+  static_cast<TimerState&>(timer).c.try_send(runtime_clock::now());
+  return nullptr;
+}
+
+Goroutine* start_runner(Timer& timer) {
+  return std::exchange(static_cast<TimerState&>(timer).runner, nullptr);
+}
+
+// Under the timer's lock, as all below.
+void start_timer(TimerState& t, std::chrono::nanoseconds duration) {
+  if (t.action && !t.runner) {
+    t.runner = make_runner([state = t.shared_from_this()] { state->action->run(); });
+  }
+  arm(t, duration);
+}
+
+// True if it has not fired, or nobody has noticed that it did.
+bool disarm(TimerState& t) {
+  const bool armed = backlog().timers.remove(t);
+  return t.c.try_receive() || armed;
+}
 
 // Owns itself until it has fired; a full buffer cannot be, it is the only sender.
 struct AfterTimer : Timer {
-  chan<unit> c{1};
+  chan<runtime_clock::time_point> c{1};
   static Goroutine* fire_and_delete(Timer& timer) {
     auto* self = static_cast<AfterTimer*>(&timer);
-    self->c.try_send(unit{});
+    self->c.try_send(runtime_clock::now());
     delete self;
     return nullptr;
   }
 };
 
+int64_t checked_period(std::chrono::nanoseconds period, const char* op) {
+  if (period.count() > 0) return period.count();
+  throw std::invalid_argument(std::string(op) + ": the period must be positive, got " +
+                              std::to_string(period.count()) + " ns");
+}
+
 }  // namespace
 
-chan<unit> after(std::chrono::nanoseconds duration) {
+void sleep(std::chrono::nanoseconds duration) {
+  if (duration.count() > 0)
+    sleep_until(runtime_clock::time_point(std::chrono::nanoseconds(deadline_after(duration))));
+}
+
+void sleep_until(runtime_clock::time_point time) {
+  const int64_t deadline = time.time_since_epoch().count();
+  if (deadline <= now_ns()) return;
+  throw_if_stopped(park(self(), {.what = "sleep", .object = nullptr, .deadline_ns = deadline}));
+}
+
+chan<runtime_clock::time_point> after(std::chrono::nanoseconds duration) {
   auto* timer = new AfterTimer;
-  timer->when_ns = now_ns() + duration.count();
   timer->fire = AfterTimer::fire_and_delete;
-  chan<unit> c = timer->c;
-  (this_worker() ? this_worker()->scheduler() : scheduler()).add_timer(*timer);
+  chan<runtime_clock::time_point> c = timer->c;
+  arm(*timer, duration);
   return c;
+}
+
+// With an action it is not armed: its runner would hold it.
+TimerState::~TimerState() {
+  if (c) backlog().timers.remove(*this);
+}
+
+timer::timer(std::chrono::nanoseconds duration) : state_(std::make_shared<TimerState>()) {
+  state_->c = chan<runtime_clock::time_point>(1);
+  state_->fire = send_time;
+  arm(*state_, duration);
+}
+
+timer::timer(std::chrono::nanoseconds duration, std::unique_ptr<Action> action)
+    : state_(std::make_shared<TimerState>()) {
+  state_->action = std::move(action);
+  state_->fire = start_runner;
+  start_timer(*state_, duration);
+}
+
+bool timer::stop() const {
+  std::unique_lock guard(state_->lock);
+  const bool stopped = disarm(*state_);
+  Goroutine* runner = std::exchange(state_->runner, nullptr);
+  guard.unlock();
+  if (runner) drop_goroutine(runner);
+  return stopped;
+}
+
+bool timer::reset(std::chrono::nanoseconds duration) const {
+  const std::lock_guard guard(state_->lock);
+  const bool stopped = disarm(*state_);
+  start_timer(*state_, duration);
+  return stopped;
+}
+
+ticker::ticker(std::chrono::nanoseconds period) : state_(std::make_shared<TimerState>()) {
+  state_->period_ns = checked_period(period, "ticker");
+  state_->c = chan<runtime_clock::time_point>(1);
+  state_->fire = send_time;
+  arm(*state_, period);
+}
+
+void ticker::stop() const {
+  const std::lock_guard guard(state_->lock);
+  disarm(*state_);
+}
+
+void ticker::reset(std::chrono::nanoseconds period) const {
+  const int64_t checked = checked_period(period, "ticker: reset");
+  const std::lock_guard guard(state_->lock);
+  disarm(*state_);
+  state_->period_ns = checked;
+  arm(*state_, period);
 }
 
 }  // namespace gotorch::runtime

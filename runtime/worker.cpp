@@ -48,9 +48,9 @@ void Worker::main() {
 }
 
 void Worker::join() {
-  const int64_t limit = now_ns() + kJoinLimitNs;
-  while (!ended_.load(std::memory_order_acquire) && now_ns() < limit) {
-    futex_wait(ended_, 0, std::max<int64_t>(1, limit - now_ns()));
+  const int64_t limit = real_now_ns() + kJoinLimitNs;
+  while (!ended_.load(std::memory_order_acquire) && real_now_ns() < limit) {
+    futex_wait(ended_, 0, std::max<int64_t>(1, limit - real_now_ns()));
   }
   if (ended_.load(std::memory_order_acquire)) thread_.join();
   else thread_.detach();  // a goroutine that never waits keeps it; nothing it uses is freed
@@ -63,7 +63,7 @@ void Worker::main_loop() {
       continue;
     }
     scheduler_.fire_timers();
-    if (tick_.load(std::memory_order_relaxed) % (16 * kFairnessTicks) == 0) note_time(now_ns());
+    if (tick_.load(std::memory_order_relaxed) % (16 * kFairnessTicks) == 0) note_time(real_now_ns());
     const bool helped = run_loops();
     if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) poll_io();
     Goroutine* g = pick_fairly();

@@ -1,6 +1,7 @@
 // What a worker does between finding nothing to run and sleeping, and how it is told of new work.
 #include <algorithm>
 
+#include "runtime/clock.h"
 #include "runtime/coarse_clock.h"
 #include "runtime/fence.h"
 #include "runtime/io/poller.h"
@@ -36,7 +37,7 @@ int64_t ticks() {
 #if defined(__x86_64__)
   return static_cast<int64_t>(__rdtsc());
 #else
-  return 2 * now_ns();
+  return 2 * real_now_ns();
 #endif
 }
 constexpr int64_t kFirstWakeInterval = 50'000, kLastWakeInterval = 20'000'000;
@@ -107,8 +108,8 @@ Goroutine* Worker::steal_aged_next() {
       watched_ = &victim;
       watched_next_ = g;
       watched_tick_ = tick;
-      watched_since_ns_ = now_ns();
-    } else if ((hasty || now_ns() - watched_since_ns_ > kAgedNs) &&
+      watched_since_ns_ = real_now_ns();
+    } else if ((hasty || real_now_ns() - watched_since_ns_ > kAgedNs) &&
                victim.next_.compare_exchange_strong(g, nullptr, std::memory_order_acquire)) {
       watched_ = nullptr;
       steal_paid_off(victim);
@@ -139,18 +140,18 @@ void Worker::look_for_work() {
     searching_ = true;
     idle.searching.fetch_add(1, std::memory_order_relaxed);
   }
-  const int64_t since = now_ns();
+  const int64_t since = real_now_ns();
   note_time(since);
   if (since >= scheduler_.backlog.carriers.due_ns()) scheduler_.backlog.carriers.free_unused(since);
-  if (may_spin() && spin()) return learn_gap(now_ns() - since);
+  if (may_spin() && spin()) return learn_gap(real_now_ns() - since);
   idle.enter(seat_);
   at_edge(Edge::Sleeping);
   searching_ = false;
   idle.searching.fetch_sub(1, std::memory_order_relaxed);
-  // We are on the list before we look at every source, and at who runs goroutines, for the last time. Who publishes
-  // something, or starts to run goroutines, later finds us there.
-  heavy_fence();
   const bool keeper = scheduler_.become_keeper(*this);
+  // We are on the list, and known to keep the time, before we look at every source, and at who runs goroutines, for the
+  // last time. Who publishes something, or starts to run goroutines, later finds us there.
+  heavy_fence();
   const bool watcher = scheduler_.become_watcher();
   const int64_t limit = sleep_limit(keeper, watcher);
   const bool polls = may_block_in_poll(watcher);
@@ -158,7 +159,7 @@ void Worker::look_for_work() {
   at_edge(Edge::Sleeping);
   const bool stay =
       limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
-  if (stay || !idle.leave(seat_)) {
+  if (stay ? !scheduler_.let_time_pass(seat_) : !idle.leave(seat_)) {
     counts_.sleeps.add();
     if (polls) {
       searching_ = idle.sleep_polling(seat_, limit, &found);
@@ -168,7 +169,7 @@ void Worker::look_for_work() {
     }
     if (searching_) {
       nap_ns_ = 0;
-      const int64_t now = now_ns();
+      const int64_t now = real_now_ns();
       note_time(now);
       learn_gap(now - since);
     }
@@ -221,11 +222,9 @@ void Worker::ready_all(Goroutine* first) {
 int64_t Worker::sleep_limit(bool keeper, bool watcher) {
   int64_t limit = kForever;
   const int64_t unused = scheduler_.backlog.carriers.due_ns();
-  if (unused != kForever) limit = std::max<int64_t>(0, unused - now_ns());
+  if (unused != kForever) limit = std::max<int64_t>(0, unused - real_now_ns());
   const int64_t timer = scheduler_.backlog.timers.earliest();
-  if (keeper && timer != kForever) {
-    limit = std::min(limit, std::max<int64_t>(0, timer - now_ns()));
-  }
+  if (keeper) limit = std::min(limit, nap_until(timer));
   if (watcher) {
     nap_ns_ = std::clamp(2 * nap_ns_, kShortestNapNs, kLongestNapNs);
     limit = std::min(limit, nap_ns_);
@@ -245,7 +244,7 @@ bool Worker::spin() {
   const int64_t window = usual_gap_ns_ > kLongestSpinNs
                              ? kShortestSpinNs
                              : std::min(kLongestSpinNs, 2 * usual_gap_ns_ + kShortestSpinNs);
-  const int64_t start = now_ns();
+  const int64_t start = real_now_ns();
   for (;;) {
     for (int i = 0; i < 32; i++) {
       if (scheduler_.has_work() || scheduler_.stopping()) return true;
@@ -254,7 +253,7 @@ bool Worker::spin() {
     if (poll_io()) return true;
     if (!may_spin()) return false;
     if ((stolen_ = steal_aged_next())) return true;
-    const int64_t spent = now_ns() - start;
+    const int64_t spent = real_now_ns() - start;
     if (spent > window) return false;
     if (spent > kPoliteSpinNs) sched_yield();
   }

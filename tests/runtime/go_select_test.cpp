@@ -381,7 +381,7 @@ GO_CASE(GoSelect, AWaitingOneSeesTheClose) {
 
 GO_CASE(GoSelect, AfterFiresDespiteBusyGoroutines) {
   const chan<int> c(0);
-  const chan<unit> stop = after(2ms);
+  const auto stop = after(2ms);
   std::atomic<bool> stopped{false};
   scope s;
   s.go([&] {

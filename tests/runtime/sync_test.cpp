@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
 #include <vector>
 
@@ -138,6 +139,96 @@ TEST_P(Mutex, AnInterruptedWaitLeavesItUsable) {
   m.unlock();
   m.lock();
   m.unlock();
+}
+
+TEST_P(Mutex, NativeThreadsAndGoroutinesSpinAndPark) {
+  mutex m;
+  int counter = 0;
+  scope s;
+  for (int g = 0; g < 8; g++) {
+    s.go([&] {
+      for (int i = 0; i < 5000; i++) {
+        m.lock();
+        counter++;
+        m.unlock();
+      }
+    });
+  }
+  for (int i = 0; i < 5000; i++) {
+    const std::lock_guard guard(m);
+    counter++;
+  }
+  s.join();
+  EXPECT_EQ(counter, 45000);
+}
+
+class RwMutex : public OnWorkers {};
+RUN_ON_WORKERS(RwMutex);
+
+TEST_P(RwMutex, Hammer) {
+  rw_mutex m;
+  std::atomic<int> active{0};
+  std::atomic<bool> wrong{false};
+  scope s;
+  for (int g = 0; g < 2; g++) {
+    s.go([&] {
+      for (int i = 0; i < 500; i++) {
+        const std::unique_lock lock(m);
+        if (active.fetch_add(10000) != 0) wrong = true;
+        for (int k = 0; k < 100; k++) cpu_relax();
+        active.fetch_sub(10000);
+      }
+    });
+  }
+  for (int g = 0; g < 6; g++) {
+    s.go([&] {
+      for (int i = 0; i < 1000; i++) {
+        const std::shared_lock lock(m);
+        if (active.fetch_add(1) >= 10000) wrong = true;
+        for (int k = 0; k < 100; k++) cpu_relax();
+        active.fetch_sub(1);
+      }
+    });
+  }
+  s.join();
+  EXPECT_FALSE(wrong);
+  EXPECT_TRUE(m.try_lock());
+  m.unlock();
+}
+
+// Whoever was interrupted, reader or writer, the lock can be used when the others have left.
+TEST_P(RwMutex, AnInterruptedWaitLeavesItUsable) {
+  rw_mutex m;
+  m.lock();
+  set_interrupt_check([] { return true; });
+  EXPECT_THROW(m.lock_shared(), Interrupted);
+  EXPECT_THROW(m.lock(), Interrupted);
+  set_interrupt_check(nullptr);
+  m.unlock();
+  m.lock_shared();
+  set_interrupt_check([] { return true; });
+  EXPECT_THROW(m.lock(), Interrupted);
+  set_interrupt_check(nullptr);
+  EXPECT_FALSE(m.try_lock_shared());  // until the reader leaves
+  m.unlock_shared();
+  EXPECT_TRUE(m.try_lock());
+  m.unlock();
+  m.lock_shared();
+  m.unlock_shared();
+}
+
+class Cond : public OnWorkers {};
+RUN_ON_WORKERS(Cond);
+
+TEST_P(Cond, AnInterruptedWaitHoldsTheLock) {
+  mutex m;
+  cond c;
+  std::unique_lock lock(m);
+  set_interrupt_check([] { return true; });
+  EXPECT_THROW(c.wait(lock), Interrupted);
+  set_interrupt_check(nullptr);
+  EXPECT_FALSE(m.try_lock());
+  EXPECT_TRUE(lock.owns_lock());
 }
 
 }  // namespace gotorch::runtime
