@@ -41,7 +41,7 @@ set_source_files_properties(tests/tensor/math_test.cpp PROPERTIES COMPILE_OPTION
 
 if(GOTORCH_TESTS)
   add_custom_target(examples ALL)
-  add_dependencies(examples train_digits)
+  add_dependencies(examples train_digits serve_digits word_counts)
 endif()
 
 if(GOTORCH_TESTS AND NOT GOTORCH_SANITIZE)

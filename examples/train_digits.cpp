@@ -19,6 +19,7 @@
 #include "data/dataset.h"
 #include "data/safetensors.h"
 #include "data/sampler.h"
+#include "digits.h"
 #include "grad/autograd.h"
 #include "layers/layers.h"
 #include "optim/optim.h"
@@ -61,11 +62,6 @@ std::pair<Digits, Digits> read(const std::string& path) {
   return {part(rows.subspan(for_testing)), part(rows.first(for_testing))};
 }
 
-Sequential network() {
-  return Sequential(Conv2d(1, 16, 3, 1, 1), ReLU(), Conv2d(16, 32, 3, 1, 1), ReLU(), MaxPool2d(2),
-                    Dropout(0.1), Flatten(), Linear(32 * 4 * 4, 64), ReLU(), Linear(64, 10));
-}
-
 // Moves the image by up to a pixel each way. The seed comes with the image, so it does not matter
 // which goroutine moves it.
 Digit augment(const Draw& draw) {
@@ -101,7 +97,7 @@ void run(const std::string& path, int epochs) {
   const auto [train_set, test_set] = read(path);
   default_generator().manual_seed(kSeed);
   Generator random(kSeed);  // of the pipeline, which runs beside training
-  const Sequential net = network();
+  const Sequential net = digits_network();
   Optimizer optimizer = AdamW(net.parameters(), {.lr = 2e-3});
   const auto start = std::chrono::steady_clock::now();
   int64_t samples = 0;

@@ -8,6 +8,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/parallel.h"
 #include "runtime/thread_state.h"
+#include "runtime/trace.h"
 #include "tensor/copy.h"
 #include "tensor/ops.h"
 #include "tensor/reduce.h"
@@ -176,6 +177,7 @@ void Pass::step(Node& node) {
     if (captured_at_[i].node == &node) captured_[i] = grads[captured_at_[i].slot];
   Tensors out;
   if (runs(node, s)) {
+    const runtime::trace::Span span(runtime::trace::on() ? runtime::trace::keep(node.name()) : "");
     out = node.apply(grads, options_.create_graph);
     if (!options_.keep_graph && !options_.create_graph) node.release_saved();
     if (node.accumulates() && options_.ready) options_.ready.send({leaf_of(node)});

@@ -5,6 +5,7 @@
 
 #include "runtime/native_thread.h"
 #include "runtime/park.h"
+#include "runtime/process_threads.h"
 #include "runtime/simulate.h"
 #include "runtime/spin.h"
 #include "runtime/thread_state.h"
@@ -120,7 +121,10 @@ class BlockingThreads {
       idle_++;
       const uint32_t seen = calls_.load(std::memory_order_relaxed);
       lock_.unlock();
-      futex_wait(calls_, seen, left);
+      {
+        const Resting resting;
+        futex_wait(calls_, seen, left);
+      }
       lock_.lock();
       idle_--;
     }

@@ -11,6 +11,7 @@
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
+#include "runtime/trace.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -24,6 +25,7 @@ constexpr int64_t kUnusedNs = 1'000'000'000;
 
 void run_to_end(Goroutine* g) {
   ScopeState* scope = g->scope.load(std::memory_order_relaxed);
+  trace::event(trace::Kind::In, g);
   try {
     g->invoke(*g, true);
   } catch (const boost::context::detail::forced_unwind&) {
@@ -34,12 +36,15 @@ void run_to_end(Goroutine* g) {
   const ThreadState& here = thread_state();
   // A forked child came back from the goroutine that forked: all else here belongs to the parent.
   if (!here.worker && !here.pinned) std::_Exit(0);
+  trace::event(trace::Kind::Out, g, "end");
   g->fiber = nullptr;
   g->native.store(false, std::memory_order_relaxed);
   if (here.worker) {
+    here.worker->counts().ended.add();
     here.worker->goroutines().put(g);
     here.worker->count_end(*scope);
   } else {
+    native_counts().ended.fetch_add(1, std::memory_order_relaxed);
     free_goroutine_shared(g);
     scope->finish(1);
   }
@@ -135,6 +140,7 @@ ExceptionState* thread_exception_record() {
 
 void carrier_main(void* argument) {
   Carrier& carrier = *static_cast<Carrier*>(argument);
+  carrier.fiber.bottom = __builtin_frame_address(0);
   this_worker()->enter_carrier(carrier);
   for (;;) {
     for (Goroutine* g = std::exchange(carrier.next_task, nullptr); g;) {

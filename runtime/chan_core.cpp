@@ -7,7 +7,9 @@
 #include <string>
 #include <utility>
 
+#include "runtime/deadlock.h"
 #include "runtime/scheduler.h"
+#include "runtime/trace.h"
 
 namespace gotorch::runtime {
 namespace {
@@ -152,6 +154,11 @@ bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, i
   return false;
 }
 
+inline void ChanCore::trace_operation(trace::Kind kind, ChanResult result, bool wait) const {
+  if (trace::on() && (wait || result == ChanResult::Done)) [[unlikely]]
+    trace::event(kind, this, size());
+}
+
 [[gnu::flatten]] ChanResult ChanCore::send(void* value, bool wait, int64_t deadline_ns) {
   check_process();
   at_edge(wait ? Edge::Operation : Edge::Attempt);
@@ -159,6 +166,7 @@ bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, i
   lock_.lock();
   Goroutine* woken = nullptr;
   ChanResult result = try_send(value, &woken);
+  trace_operation(trace::Kind::Send, result, wait);
   if (result == ChanResult::WouldBlock && wait) {
     result = wait_to_send(value, deadline_ns);
   } else {
@@ -179,6 +187,7 @@ bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, i
   lock_.lock();
   Goroutine* woken = nullptr;
   const ChanResult result = try_receive(slot, &woken);
+  trace_operation(trace::Kind::Receive, result, wait);
   if (result == ChanResult::WouldBlock && wait) return received(wait_to_receive(slot, deadline_ns));
   const bool enough = wait && count_operation();
   lock_.unlock();
@@ -236,8 +245,10 @@ void ChanCore::close(std::exception_ptr error) {
 
 void wait_on_nil(const char* what, bool wait, int64_t deadline_ns) {
   if (!wait) return;
+  Goroutine& me = self();
+  if (deadline_ns == kForever) watch_endless_wait(me);
   do {
-    throw_if_stopped(park(self(), {.what = what, .object = nullptr, .deadline_ns = deadline_ns}));
+    throw_if_stopped(park(me, {.what = what, .object = endless(), .deadline_ns = deadline_ns}));
   } while (now_ns() < deadline_ns);
 }
 

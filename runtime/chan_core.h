@@ -12,14 +12,18 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
 #include "runtime/fork.h"
 #include "runtime/park.h"
 #include "runtime/spin.h"
+#include "runtime/trace.h"
 
 namespace gotorch::runtime {
+
+struct ContextState;
 
 // Sending on a closed channel, closing one twice, closing a nil channel.
 struct ChanError : std::logic_error {
@@ -104,6 +108,9 @@ class ChanCore {
   int64_t size() const { return count_.load(std::memory_order_relaxed); }
   int64_t capacity() const { return capacity_; }
 
+  // Of the goroutines that fill it, if it is a stage's: who stops receiving cancels them. Set before the channel is shared.
+  std::shared_ptr<ContextState> filler;
+
  private:
   static constexpr uint32_t kOperationsInARow = 128;
   friend class Selection;
@@ -125,6 +132,7 @@ class ChanCore {
   ChanResult wait_to_receive(void* slot, int64_t deadline_ns);
   ChanResult received(ChanResult result) const;
   Goroutine& waiting_self();
+  void trace_operation(trace::Kind kind, ChanResult result, bool wait) const;
   // Who never has to wait lets others run now and then, as tokio's tasks. Here a channel counts, as its line is at hand.
   bool count_operation() { return ++operations_ % kOperationsInARow == 0; }
   void move(void* to, void* from) const;

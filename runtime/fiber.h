@@ -20,6 +20,9 @@ namespace gotorch::runtime {
 struct Fiber {
   std::atomic<bool> resumable{false};
   void* saved = nullptr;  // the backend's: a context of Boost.Fiber, or a stack pointer
+  // For reports and debuggers: the frame that switched out, and the outermost one of the stack.
+  const void* frame = nullptr;
+  const void* bottom = nullptr;
   [[no_unique_address]] StackMark mark;
 };
 

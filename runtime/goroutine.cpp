@@ -1,22 +1,17 @@
 #include "runtime/goroutine.h"
 
+#include "runtime/goroutine_slab.h"
 #include "runtime/spin.h"
 
 namespace gotorch::runtime {
 namespace {
 
-constexpr int kSlabCount = 511;
 constexpr int kBatch = 64;
-
-struct Slab {
-  Slab* next;
-  alignas(128) Goroutine goroutines[kSlabCount];
-};
 
 struct Pool {
   SpinLock lock;  // guards free; slabs are only ever added
   Goroutine* free = nullptr;
-  std::atomic<Slab*> slabs{nullptr};
+  std::atomic<GoroutineSlab*> slabs{nullptr};
 };
 
 Pool& pool() {
@@ -25,12 +20,14 @@ Pool& pool() {
 }
 
 void add_slab(Pool& p) {
-  auto* slab = new Slab;
-  for (auto& g : slab->goroutines) {
-    g.next = p.free;
-    p.free = &g;
+  auto* slab = new GoroutineSlab;
+  for (int i = GoroutineSlab::kCount;
+       i-- > 0;) {  // so that the first one taken has the lowest number
+    slab->goroutines[i].next = p.free;
+    p.free = &slab->goroutines[i];
   }
   slab->next = p.slabs.load(std::memory_order_relaxed);
+  slab->first_number = slab->next ? slab->next->first_number + GoroutineSlab::kCount : 1;
   // release: who walks the list finds the goroutines constructed.
   p.slabs.store(slab, std::memory_order_release);
 }
@@ -57,7 +54,14 @@ Goroutine* new_goroutine_shared() {
   return take(p.free);
 }
 
+// Whoever looks at it must not take it for what it was.
+static void forget(Goroutine& g) {
+  g.site.store({}, std::memory_order_relaxed);
+  g.scope.store(nullptr, std::memory_order_relaxed);
+}
+
 void free_goroutine_shared(Goroutine* g) {
+  forget(*g);
   Pool& p = pool();
   Locked locked(p);
   g->next = p.free;
@@ -80,6 +84,7 @@ Goroutine* GoroutineCache::get() {
 }
 
 void GoroutineCache::put(Goroutine* g) {
+  forget(*g);
   g->next = free_;
   free_ = g;
   if (++count_ < 4 * kBatch) return;
@@ -96,10 +101,30 @@ void GoroutineCache::give_back_all() {
   for (; free_; count_--) free_goroutine_shared(take(free_));
 }
 
+const std::atomic<GoroutineSlab*>* goroutine_slabs() { return &pool().slabs; }
+
 void for_each_goroutine(FnRef<void(Goroutine&)> visit) {
-  for (Slab* s = pool().slabs.load(std::memory_order_acquire); s; s = s->next) {
+  for (GoroutineSlab* s = pool().slabs.load(std::memory_order_acquire); s; s = s->next) {
     for (auto& g : s->goroutines) visit(g);
   }
+}
+
+void for_each_live_goroutine(FnRef<void(Goroutine&, int64_t)> visit) {
+  for (GoroutineSlab* s = pool().slabs.load(std::memory_order_acquire); s; s = s->next) {
+    for (auto& g : s->goroutines) {
+      if (g.native.load(std::memory_order_relaxed) ||
+          g.site.load(std::memory_order_relaxed).line() != 0) {
+        visit(g, s->first_number + (&g - s->goroutines));
+      }
+    }
+  }
+}
+
+void forget_goroutines_after_fork() {
+  for_each_live_goroutine([](Goroutine& g, int64_t) {
+    g.site.store({}, std::memory_order_relaxed);
+    g.thread.store(0, std::memory_order_relaxed);
+  });
 }
 
 void lock_goroutine_pool_for_fork() { pool().lock.lock(); }

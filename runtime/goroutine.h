@@ -29,7 +29,7 @@ enum class WakeReason : uint64_t { Signal, Timeout, Cancelled, Interrupted };
 //    by itself. Who finds it in a queue before it has left its fiber (Fiber::resumable) leaves it for later. A timer may also claim it while Running, on its way to wait: then it does not wait.
 struct alignas(128) Goroutine {
   enum State : uint64_t { kRunning = 0, kWaiting = 1, kClaimed = 2, kStateMask = 3 };
-  static constexpr size_t kInlineClosure = 48;
+  static constexpr size_t kInlineClosure = 40;
 
   std::atomic<uint64_t> wait{0};
   Fiber* fiber = nullptr;     // null: not started
@@ -37,13 +37,16 @@ struct alignas(128) Goroutine {
   std::atomic<ScopeState*> scope{nullptr};
   std::atomic<const char*> waits_for{nullptr};  // for reports; null: not waiting
   std::atomic<const void*> waits_on{nullptr};
-  std::atomic<std::source_location> site{};  // of the go() that started it
+  std::atomic<std::source_location> site{};  // of the go() that started it; line 0: it is free
   void* fired = nullptr;  // what the waker left: the channel waiter that was served
   void (*invoke)(Goroutine&, bool run) = nullptr;  // destroys the closure in any case
   std::atomic<uint32_t> signal{0};                 // native threads sleep on it
   std::atomic<bool> native{false};
   std::atomic<bool> cancellable{false};  // this wait, by its context
+  std::atomic<bool> timed{false};        // a native thread's wait: it ends by itself
   uint8_t stack_size = 0;                // a StackClass; until it has a fiber
+  std::atomic<uint32_t> since_ms{0};     // when the wait began, by the coarse clock
+  std::atomic<uint32_t> thread{0};       // of a native thread that waits: its number for the system
   alignas(8) std::byte closure[kInlineClosure];
 
   template <class F>
@@ -86,6 +89,10 @@ void free_goroutine_shared(Goroutine* g);
 
 // Calls visit on every goroutine there is or has been. They go on changing meanwhile.
 void for_each_goroutine(FnRef<void(Goroutine&)> visit);
+// The same for those that seem to be in use, with a number that stays theirs until they end.
+void for_each_live_goroutine(FnRef<void(Goroutine&, int64_t number)> visit);
+// In a forked child: none of them will run here. Native threads that still exist say so again.
+void forget_goroutines_after_fork();
 
 void lock_goroutine_pool_for_fork();
 void unlock_goroutine_pool_after_fork();

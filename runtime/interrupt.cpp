@@ -5,6 +5,7 @@
 #include <atomic>
 #include <string>
 
+#include "runtime/process_threads.h"
 #include "runtime/thread_state.h"
 
 namespace gotorch::runtime {
@@ -23,6 +24,7 @@ void interrupt_on(int signal) {
   if (sigaction(signal, &action, nullptr) != 0) {
     throw std::invalid_argument("interrupt_on: no such signal: " + std::to_string(signal));
   }
+  harmless_signal(signal);
   set_interrupt_check([] { return signalled.exchange(false, std::memory_order_relaxed); });
 }
 

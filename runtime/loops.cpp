@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "runtime/futex.h"
+#include "runtime/trace.h"
 
 namespace gotorch::runtime {
 
@@ -30,6 +31,7 @@ bool Loop::run_last() {
 bool Loop::run(int64_t chunk) {
   const int64_t begin = chunk * grain;
   loop_depth()++;
+  const trace::Span span("chunk", chunk);
   bool threw = false;
   try {
     (*body)(begin, n - begin <= grain ? n : begin + grain);

@@ -4,8 +4,10 @@
 #include <signal.h>
 
 #include "runtime/carrier.h"
+#include "runtime/counters.h"
 #include "runtime/scope.h"
 #include "runtime/thread_state.h"
+#include "runtime/trace.h"
 
 namespace gotorch::runtime {
 
@@ -22,6 +24,8 @@ void with_signals_blocked(FnRef<void()> f) {
 }
 
 void start_pinned(Goroutine* g) {
+  trace::event(trace::Kind::Spawn, g);
+  native_counts().spawned.fetch_add(1, std::memory_order_relaxed);
   g->native.store(true, std::memory_order_relaxed);
   const auto run = [g] {
     thread_state().pinned = g;

@@ -1,14 +1,19 @@
 #include "runtime/park.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
+#include "runtime/coarse_clock.h"
 #include "runtime/context.h"
+#include "runtime/deadlock.h"
 #include "runtime/fence.h"
 #include "runtime/interrupt.h"
 #include "runtime/io/poller.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
 #include "runtime/timer_heap.h"
+#include "runtime/trace.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -48,6 +53,14 @@ bool claim_wait(Goroutine& g, uint64_t waiting, WakeReason reason) {
   // acquire: we read what the waiter prepared; release: it reads what we did before.
   return g.wait.compare_exchange_strong(waiting, Goroutine::claimed(waiting, reason),
                                         std::memory_order_acq_rel);
+}
+
+// For reports.
+void tell_wait(Goroutine& me, const char* what, const void* object, bool cancellable) {
+  me.waits_for.store(what, std::memory_order_relaxed);
+  me.waits_on.store(object, std::memory_order_relaxed);
+  me.cancellable.store(cancellable, std::memory_order_relaxed);
+  me.since_ms.store(coarse_ms(), std::memory_order_relaxed);
 }
 
 bool cancelled(const Goroutine& g) {
@@ -97,8 +110,11 @@ bool interrupted(const ParkSpec& spec) {
 }
 
 // Ends the wait for this reason, if nobody else has ended it.
-void give_up(Goroutine& me, WakeReason reason) {
-  if (claim(me, reason)) return;
+void give_up(Goroutine& me, WakeReason reason, void* fired = nullptr) {
+  if (claim(me, reason)) {
+    me.fired = fired;
+    return;
+  }
   while (!wait_for_signal(me, kForever)) {  // the claimer is about to signal
   }
 }
@@ -106,6 +122,11 @@ void give_up(Goroutine& me, WakeReason reason) {
 bool has_time_or_io_to_watch() { return backlog().timers.earliest() != kForever || io_in_use(); }
 
 void park_native(Goroutine& me, const ParkSpec& spec) {
+  const trace::Span span(spec.what);
+  note_time(now_ns());
+  me.since_ms.store(coarse_ms(), std::memory_order_relaxed);
+  me.thread.store(static_cast<uint32_t>(gettid()), std::memory_order_relaxed);
+  me.timed.store(spec.deadline_ns != kForever, std::memory_order_relaxed);
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
   // We may wait for goroutines that a shutdown() left behind, or that nobody has run yet.
@@ -118,12 +139,17 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
       if (me.signal.load(std::memory_order_acquire)) return;
     }
   }
-  for (;;) {
+  for (DeadlockWatch watch(me);;) {
     const int64_t left =
         spec.deadline_ns == kForever ? kForever : std::max<int64_t>(0, spec.deadline_ns - now_ns());
     if (wait_for_signal(me, std::min<int64_t>(left, kInterruptSliceNs))) return;
-    if (spec.deadline_ns <= now_ns()) return give_up(me, WakeReason::Timeout);
+    const int64_t now = now_ns();
+    note_time(now);
+    if (spec.deadline_ns <= now) return give_up(me, WakeReason::Timeout);
     if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
+    if (watch.sees_deadlock() && watch.resolve(spec.interruptible)) {
+      return give_up(me, WakeReason::Interrupted, deadlock_mark());
+    }
   }
 }
 
@@ -161,10 +187,19 @@ Goroutine& self() {
   return *native.g;
 }
 
+WaitWithoutWaker::WaitWithoutWaker(Goroutine& me, const char* what, const void* object) : me_(me) {
+  tell_wait(me, what, object, false);
+  me.wait.store(me.wait.load(std::memory_order_relaxed) | Goroutine::kWaiting,
+                std::memory_order_release);
+}
+
+WaitWithoutWaker::~WaitWithoutWaker() {
+  me_.waits_for.store(nullptr, std::memory_order_relaxed);
+  me_.wait.store((me_.wait.load(std::memory_order_relaxed) | 15) + 1, std::memory_order_relaxed);
+}
+
 WakeReason park(Goroutine& me, const ParkSpec& spec) {
-  me.waits_for.store(spec.what, std::memory_order_relaxed);
-  me.waits_on.store(spec.object, std::memory_order_relaxed);
-  me.cancellable.store(spec.cancellable, std::memory_order_relaxed);
+  tell_wait(me, spec.what, spec.object, spec.cancellable);
   me.native ? park_native(me, spec) : park_fiber(me, spec);
   me.waits_for.store(nullptr, std::memory_order_relaxed);
   const uint64_t word = me.wait.load(std::memory_order_acquire);  // the claimer's writes are seen
@@ -174,7 +209,9 @@ WakeReason park(Goroutine& me, const ParkSpec& spec) {
 
 void throw_if_stopped(WakeReason reason) {
   if (reason == WakeReason::Cancelled) throw Cancelled();
-  if (reason == WakeReason::Interrupted) throw Interrupted();
+  if (reason != WakeReason::Interrupted) return;
+  if (self().fired == deadlock_mark()) throw_deadlock();
+  throw Interrupted();
 }
 
 bool claim(Goroutine& g, WakeReason reason) {
@@ -183,12 +220,14 @@ bool claim(Goroutine& g, WakeReason reason) {
 }
 
 void ready(Goroutine* g) {
+  trace::event(trace::Kind::Ready, g);
   if (g->native) {
     g->signal.store(1, std::memory_order_release);
     futex_wake(g->signal, 1);  // the thread may be gone by now: the word is not
   } else if (Worker* worker = this_worker()) {
     at_edge(Edge::Waking) ? worker->scheduler().inject(g) : worker->ready(g);
   } else {
+    native_counts().wakes.fetch_add(1, std::memory_order_relaxed);
     scheduler().inject(g);
   }
 }

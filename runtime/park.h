@@ -40,7 +40,18 @@ Goroutine& self();
 // still is in the lists it was put in.
 WakeReason park(Goroutine& me, const ParkSpec& spec);
 
-// Throws what Cancelled and Interrupted stand for.
+// Shows a goroutine as waiting where nobody has to wake it: it goes on when what runs on top of it on its stack has ended.
+class WaitWithoutWaker {
+ public:
+  WaitWithoutWaker(Goroutine& me, const char* what, const void* object);
+  ~WaitWithoutWaker();
+  WaitWithoutWaker(const WaitWithoutWaker&) = delete;
+
+ private:
+  Goroutine& me_;
+};
+
+// Throws what Cancelled and Interrupted stand for. Interrupted may stand for a Deadlock.
 void throw_if_stopped(WakeReason reason);
 
 // The right to wake g. False: somebody else has it.

@@ -14,6 +14,7 @@
 #include "runtime/io/poller.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
+#include "runtime/process_threads.h"
 #include "runtime/scope.h"
 #include "runtime/stack.h"
 #include "runtime/worker.h"
@@ -45,6 +46,8 @@ void after_fork_in_child() {
   instance.store(nullptr, std::memory_order_relaxed);
   backlog_instance.store(new Backlog, std::memory_order_relaxed);
   forks++;
+  forget_goroutines_after_fork();
+  forget_resting_after_fork();
   forget_io_after_fork();
   thread_state() = {};
   after_fork_in_parent();
@@ -80,6 +83,8 @@ Backlog& backlog() {
   delete fresh;
   return *none;
 }
+
+Scheduler* scheduler_if_any() { return instance.load(std::memory_order_acquire); }
 
 Scheduler& scheduler() {
   Scheduler* s = instance.load(std::memory_order_acquire);

@@ -125,6 +125,7 @@ class HelperPlace {
 };
 
 Scheduler& scheduler();
+Scheduler* scheduler_if_any();  // does not start one
 // Stops the workers and waits for what they run at this moment. Goroutines that wait, or have not
 // run yet, stay; the next use of the runtime starts workers that go on with them. Not from a
 // goroutine or a loop body.

@@ -9,6 +9,7 @@
 #include "runtime/scheduler.h"
 #include "runtime/simulate.h"
 #include "runtime/stack.h"
+#include "runtime/trace.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -58,6 +59,10 @@ ScopeState& system_scope() { return roots().load(std::memory_order_acquire)->sys
 ScopeState& detached() { return roots().load(std::memory_order_acquire)->detached; }
 ScopeState& background() { return roots().load(std::memory_order_acquire)->background; }
 
+bool is_root(const ScopeState* scope) {
+  return !scope || scope == &system_scope() || scope == &detached() || scope == &background();
+}
+
 // The parent's goroutines will never end in the child.
 void forget_scopes_after_fork() { roots().store(new RootScopes, std::memory_order_release); }
 
@@ -68,8 +73,10 @@ ScopeState& current_scope() {
 }
 
 void start(Goroutine* g) {
-  if (Worker* worker = this_worker()) worker->spawn(g);
-  else scheduler().inject(g);
+  trace::event(trace::Kind::Spawn, g);
+  if (Worker* worker = this_worker()) return worker->spawn(g);
+  native_counts().spawned.fetch_add(1, std::memory_order_relaxed);
+  scheduler().inject(g);
 }
 
 void start(Goroutine* g, const GoOptions& options) {
@@ -127,8 +134,9 @@ void ScopeState::enter(Goroutine& g) {
 
 void ScopeState::fail(std::exception_ptr error) {
   if (on_error_) return on_error_(std::move(error));
-  if (context_cancelled(governing())) {
+  if (const ContextState* c = governing(); context_cancelled(c)) {
     // Goroutines that end because they were told to are no failures.
+    if (error == c->cause) return;
     try {
       std::rethrow_exception(error);
     } catch (const Cancelled&) {
@@ -136,11 +144,14 @@ void ScopeState::fail(std::exception_ptr error) {
     } catch (...) {
     }
   }
+  note(error);
+  ctx().cancel(error);
+}
+
+void ScopeState::note(const std::exception_ptr& error) {
   error_lock_.lock();
-  const bool first = !error_;
-  if (first) error_ = error;
+  if (!error_) error_ = error;
   error_lock_.unlock();
-  if (first) ctx().cancel(error);
 }
 
 void ScopeState::finish(int64_t ended) {
@@ -200,15 +211,20 @@ bool ScopeState::wait(bool interruptible) {
 }
 
 void ScopeState::join() {
-  const bool interrupted = !wait(true);
-  if (interrupted) {
-    ctx().cancel(std::make_exception_ptr(Interrupted()));
+  std::exception_ptr interrupted;  // or a deadlock
+  if (!wait(true)) {
+    try {
+      throw_if_stopped(WakeReason::Interrupted);
+    } catch (...) {
+      interrupted = std::current_exception();
+    }
+    ctx().cancel(interrupted);
     wait(false);  // they may use what belongs to our caller
   }
   error_lock_.lock();
   const std::exception_ptr error = std::exchange(error_, nullptr);
   error_lock_.unlock();
-  if (interrupted) throw Interrupted();
+  if (interrupted) std::rethrow_exception(interrupted);
   if (error) std::rethrow_exception(error);
   const ContextState* context = governing();
   if (!context_cancelled(context)) return;

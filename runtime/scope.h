@@ -60,6 +60,8 @@ class ScopeState {
   }
 
   void fail(std::exception_ptr error);  // the first error counts and cancels the rest
+  // An error that reaches its receivers by another way: join() rethrows it if it is the first, but nobody is cancelled.
+  void note(const std::exception_ptr& error);
   void finish(int64_t ended);
   void join();  // waits, then rethrows the first error
 
@@ -103,6 +105,8 @@ ScopeState& system_scope();
 ScopeState& background();
 // What detach() starts; nobody joins them.
 ScopeState& detached();
+// Whether it is one of these, which are never cancelled, or null. Does not look into it.
+bool is_root(const ScopeState* scope);
 // The scope of the goroutine that runs here, or the background.
 ScopeState& current_scope();
 

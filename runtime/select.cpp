@@ -131,7 +131,12 @@ void Selection::unlock_all() {
 // After the last lock was released: a closed channel stays as it is.
 int Selection::finish(int taken) {
   SelectCase& c = cases_[taken];
-  if (c.ok) return taken;
+  if (c.ok) {
+    const bool sent = c.kind == SelectCase::Send;
+    if (trace::on()) [[unlikely]]
+      trace::event(sent ? trace::Kind::Send : trace::Kind::Receive, c.chan, c.chan->size());
+    return taken;
+  }
   if (c.kind == SelectCase::Send) throw ChanError("select: send on a closed channel");
   c.error = c.chan->error_;
   return taken;
@@ -174,6 +179,8 @@ int Selection::find_ready(Goroutine** woken) {
 
 int Selection::run() {
   at_edge(default_ < 0 ? Edge::Operation : Edge::Attempt);
+  if (channels_ == 0 && default_ < 0 && timeout_ < 0)
+    wait_on_nil("select without a channel", true, kForever);
   int taken = find_ready_apart();
   if (taken < 0) taken = wait();
   return is_channel(taken) ? finish(taken) : taken;

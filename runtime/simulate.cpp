@@ -105,6 +105,7 @@ void Simulation::run_on(Worker& worker) {
     g->scope.store(nullptr, std::memory_order_relaxed);
     g->cancellable.store(false, std::memory_order_relaxed);
     g->waits_for.store(nullptr, std::memory_order_relaxed);
+    g->site.store({}, std::memory_order_relaxed);
   }
 }
 

@@ -3,14 +3,10 @@
 #include <source_location>
 #include <stdexcept>
 
+#include "runtime/deadlock.h"
 #include "runtime/fn_ref.h"
 
 namespace gotorch::runtime {
-
-// Nothing can run, no timer is armed, and goroutines wait. Names each of them.
-struct Deadlock : std::logic_error {
-  using std::logic_error::logic_error;
-};
 
 struct SimulateOptions {
   // std::runtime_error, naming what still runs, if f takes more turns than this.

@@ -76,6 +76,17 @@ char* take_room(Region& r, StackClass size) {
 
 }  // namespace
 
+int64_t stacks_made() {
+  int64_t made = 0;
+  for (StackClass size = 0; size < kStackClasses; size++) {
+    Region& r = region(size);
+    r.lock.lock();
+    made += static_cast<int64_t>(r.made);
+    r.lock.unlock();
+  }
+  return made;
+}
+
 size_t stack_bytes(StackClass size) {
   static const auto sizes = [] {
     const char* text = std::getenv("GOTORCH_STACK_KB");

@@ -30,6 +30,7 @@ struct Stack {
   bool overflowed() const;  // as far as that can be seen; only of one without a guard
 };
 
+int64_t stacks_made();                  // that were ever in use at once
 Stack allocate_stack(StackClass size);  // std::bad_alloc if there is no more
 void free_stack(const Stack& stack);
 

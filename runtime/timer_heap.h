@@ -63,6 +63,13 @@ class TimerHeap {
     return due;
   }
 
+  int64_t size() {
+    lock_.lock();
+    const auto n = static_cast<int64_t>(heap_.size());
+    lock_.unlock();
+    return n;
+  }
+
   // kForever if there is none.
   int64_t earliest() const { return earliest_.load(std::memory_order_seq_cst); }
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <new>
 
+#include "runtime/coarse_clock.h"
 #include "runtime/native_thread.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
 #include "runtime/simulation.h"
 #include "runtime/stack_overflow.h"
+#include "runtime/trace.h"
 
 namespace gotorch::runtime {
 
@@ -61,6 +63,7 @@ void Worker::main_loop() {
       continue;
     }
     scheduler_.fire_timers();
+    if (tick_.load(std::memory_order_relaxed) % (16 * kFairnessTicks) == 0) note_time(now_ns());
     const bool helped = run_loops();
     if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) poll_io();
     Goroutine* g = pick_fairly();
@@ -78,6 +81,7 @@ bool Worker::run_loops() {
   if (!place) return false;
   stop_searching();
   return scheduler_.help(place, static_cast<unsigned>(index_), [this] {
+    counts_.chunks.add();
     return !has_next() && !has_stealable() && scheduler_.backlog.inject.empty();
   });
 }
@@ -114,6 +118,9 @@ void Worker::leave_fiber(ThreadState& thread) {
     intent_ = {};
     return;
   }
+  here->frame = __builtin_frame_address(0);
+  counts_.switches.add();
+  if (g) trace::event(trace::Kind::Out, g, intent_.yield ? "yield" : nullptr);
   to->resumable.store(false, std::memory_order_relaxed);
   fibers_.switch_to(*here, *to);
   ThreadState& now = thread_state();  // maybe another thread's
@@ -122,6 +129,7 @@ void Worker::leave_fiber(ThreadState& thread) {
   now.local = local;
   worker.running_ = here;
   worker.current_ = g;
+  if (g) trace::event(trace::Kind::In, g);
 }
 
 void Worker::switched_out(Fiber& from) {
@@ -134,6 +142,7 @@ void Worker::switched_out(Fiber& from) {
   const Intent intent = std::exchange(intent_, {});
   if (intent.idle) keep_carrier(intent.idle);
   else if (intent.yield) push_ring(current_);
+  else counts_.parks.add();
 }
 
 Fiber* Worker::next_fiber() {
@@ -219,6 +228,8 @@ void Worker::run_nested(Goroutine& g) {
   Goroutine* const outer = worker->current_;
   const LocalWord local = std::exchange(thread->local, {});
   const ExceptionState exceptions = std::exchange(*worker->exception_record_, {});
+  const WaitWithoutWaker joining(*outer, "join", g.scope.load(std::memory_order_relaxed));
+  trace::event(trace::Kind::Out, outer, "join, while another runs on its stack");
   g.fiber = outer->fiber;
   worker->current_ = &g;
   run_to_end(&g);
@@ -227,6 +238,7 @@ void Worker::run_nested(Goroutine& g) {
   thread->local = local;
   *worker->exception_record_ = exceptions;
   worker->current_ = outer;
+  trace::event(trace::Kind::In, outer);
 }
 
 Goroutine* Worker::pick() {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/carrier.h"
+#include "runtime/counters.h"
 #include "runtime/fiber.h"
 #include "runtime/goroutine.h"
 #include "runtime/idle.h"
@@ -43,6 +44,7 @@ class Worker {
   Goroutine* current() const { return current_; }
   void set_current(Goroutine* g) { current_ = g; }
   GoroutineCache& goroutines() { return goroutines_; }
+  WorkerCounts& counts() { return counts_; }
   Scheduler& scheduler() { return scheduler_; }
   void ready(Goroutine* g);
   void spawn(Goroutine* g);
@@ -70,6 +72,11 @@ class Worker {
 
   // By any thread:
   bool has_stealable() const { return !ring_.empty() || !deque_.empty(); }
+  int index() const { return index_; }
+  // For reports only: may be old.
+  [[gnu::no_sanitize("thread")]] Goroutine* peek_current() const {
+    return *const_cast<Goroutine* const volatile*>(&current_);
+  }
   bool has_next() const { return next_.load(std::memory_order_relaxed); }
   uint32_t switches() const { return tick_.load(std::memory_order_relaxed); }
   bool runs_goroutine() const { return in_fiber_.load(std::memory_order_relaxed); }
@@ -138,6 +145,7 @@ class Worker {
   uint64_t random_;
   std::vector<Carrier*> carriers_;
   GoroutineCache goroutines_;
+  WorkerCounts counts_;
 
   // What a thief that watches our next_ has seen; see steal_aged_next.
   Worker* watched_ = nullptr;

@@ -1,11 +1,14 @@
 // What a worker does between finding nothing to run and sleeping, and how it is told of new work.
 #include <algorithm>
 
+#include "runtime/coarse_clock.h"
 #include "runtime/fence.h"
 #include "runtime/io/poller.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
+#include "runtime/process_threads.h"
 #include "runtime/scheduler.h"
+#include "runtime/trace.h"
 #include "runtime/worker.h"
 
 #if defined(__x86_64__)
@@ -41,6 +44,7 @@ constexpr int64_t kFirstWakeInterval = 50'000, kLastWakeInterval = 20'000'000;
 }  // namespace
 
 void Worker::ready(Goroutine* g) {
+  counts_.wakes.add();
   // release: publishes the goroutine. Only we put one in, so an empty place stays empty.
   Goroutine* displaced = nullptr;
   if (!has_next()) next_.store(g, std::memory_order_release);
@@ -65,6 +69,7 @@ void Worker::ready(Goroutine* g) {
 }
 
 void Worker::spawn(Goroutine* g) {
+  counts_.spawned.add();
   deque_.push(g);
   scheduler_.wake(1);
 }
@@ -83,6 +88,8 @@ Goroutine* Worker::steal() {
     if (!g) g = victim.deque_.steal();
     if (!g) continue;
     steal_paid_off(victim);
+    counts_.steals.add();
+    trace::event(trace::Kind::Steal, g);
     return g;
   }
   return steal_aged_next();
@@ -105,6 +112,8 @@ Goroutine* Worker::steal_aged_next() {
                victim.next_.compare_exchange_strong(g, nullptr, std::memory_order_acquire)) {
       watched_ = nullptr;
       steal_paid_off(victim);
+      counts_.steals.add();
+      trace::event(trace::Kind::Steal, g);
       return g;
     }
     return nullptr;  // one at a time
@@ -131,6 +140,7 @@ void Worker::look_for_work() {
     idle.searching.fetch_add(1, std::memory_order_relaxed);
   }
   const int64_t since = now_ns();
+  note_time(since);
   if (since >= scheduler_.backlog.carriers.due_ns()) scheduler_.backlog.carriers.free_unused(since);
   if (may_spin() && spin()) return learn_gap(now_ns() - since);
   idle.enter(seat_);
@@ -149,10 +159,18 @@ void Worker::look_for_work() {
   const bool stay =
       limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
   if (stay || !idle.leave(seat_)) {
-    searching_ = polls ? idle.sleep_polling(seat_, limit, &found) : idle.sleep(seat_, limit);
+    counts_.sleeps.add();
+    if (polls) {
+      searching_ = idle.sleep_polling(seat_, limit, &found);
+    } else {
+      const Resting resting;
+      searching_ = idle.sleep(seat_, limit);
+    }
     if (searching_) {
       nap_ns_ = 0;
-      learn_gap(now_ns() - since);
+      const int64_t now = now_ns();
+      note_time(now);
+      learn_gap(now - since);
     }
   } else {
     // Some of the work was published while we still counted as searching, so nobody was woken for it: whoever takes the
@@ -223,6 +241,7 @@ bool Worker::may_spin() const {
 }
 
 bool Worker::spin() {
+  counts_.spins.add();
   const int64_t window = usual_gap_ns_ > kLongestSpinNs
                              ? kShortestSpinNs
                              : std::min(kLongestSpinNs, 2 * usual_gap_ns_ + kShortestSpinNs);

@@ -32,6 +32,7 @@ from gotorch import (  # noqa: E402 (they use what is above)
     nn,
     optim,
     random,
+    runtime,
     safetensors,
     serialization,
     testing,

@@ -25,6 +25,7 @@ void bind_to(pybind11::module_& m);
 void bind_layers(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 void bind_runtime(pybind11::module_& m);
+void bind_observe(pybind11::module_& m);
 void bind_data(pybind11::module_& m);
 void bind_files(pybind11::module_& m);
 

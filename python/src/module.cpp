@@ -21,6 +21,7 @@ PYBIND11_MODULE(_C, m) {
   bind_layers(m);
   bind_optim(m);
   bind_runtime(m);
+  bind_observe(m);
   bind_data(m);
   bind_files(m);
 }

@@ -30,7 +30,7 @@ GO_CASE(SelectCases, FunctionsMayTakeNothing) {
   c.send(std::make_unique<int>(1));
   select(on_receive(c, [&] { ran++; }));
   select(on_send(c, std::make_unique<int>(2), [&] { ran++; }));
-  select(on_receive(c, [&](std::optional<std::unique_ptr<int>> v) { ran += **v; }));
+  select(on_receive(c, [&](std::optional<std::unique_ptr<int>> v) { ran += *v.value(); }));
   EXPECT_EQ(ran, 4);
 }
 
@@ -142,7 +142,8 @@ GO_CASE(SelectCases, AFunctionMaySelect) {
   int sum = 0;
   const auto outer = [&](std::optional<int> v) {
     sum += *v;
-    select(on_receive(a, [&](auto w) { sum += *w; }), on_receive(b, [&](auto w) { sum += *w; }));
+    select(on_receive(a, [&](auto w) { sum += w.value(); }),
+           on_receive(b, [&](auto w) { sum += w.value(); }));
   };
   select(on_receive(a, outer), on_receive(b, outer));
   EXPECT_EQ(sum, 3);
@@ -174,8 +175,9 @@ GO_CASE(SelectLists, MayBeOfAnyLengthAndMixed) {
   for (size_t i = 0; i < kChannels; i++) {
     ints.emplace_back(1);
     strings.emplace_back(1);
-    cases.push_back(on_receive(ints[i], [&](std::optional<int> v) { sum += *v; }));
-    cases.push_back(on_receive(strings[i], [&](std::optional<std::string> v) { text += v.value(); }));
+    cases.push_back(on_receive(ints[i], [&](std::optional<int> v) { sum += v.value(); }));
+    cases.push_back(
+        on_receive(strings[i], [&](std::optional<std::string> v) { text += v.value(); }));
   }
   for (size_t i = 0; i < kChannels; i++) {
     ints[i].send(static_cast<int>(i));
@@ -272,7 +274,7 @@ GO_CASE(SelectRaces, CancelledOnesLoseNothing) {
         }
       });
       receivers.go([&] {
-        const auto count = [&](auto v) { received += **v; };
+        const auto count = [&](auto v) { received += *v.value(); };
         try {
           select(on_receive(a, count), on_receive(b, count));
         } catch (const Cancelled&) {
