@@ -157,22 +157,22 @@ TEST_P(GoroutinesAtTheEnd, TheErrorsOfDetachedOnesGoToTheHandler) {
 }
 
 TEST_P(GoroutinesAtTheEnd, TheErrorsOfDetachedOnesArePrintedWithoutAHandler) {
-  const auto printed = [](auto error) {
+  const auto printed = [](auto fail) {
     int ends[2];
     EXPECT_EQ(pipe(ends), 0);
     const int before = dup(STDERR_FILENO);
     dup2(ends[1], STDERR_FILENO);
-    detach([error] { throw error; });
+    detach(fail);
     std::string text;
     for (char c = 0; c != '\n' && read(ends[0], &c, 1) == 1;) text += c;
     dup2(before, STDERR_FILENO);
     for (const int file : {before, ends[0], ends[1]}) close(file);
     return text;
   };
-  const std::string lost = printed(std::runtime_error("lost"));
+  const std::string lost = printed([] { throw std::runtime_error("lost"); });
   EXPECT_NE(lost.find("goroutine_end_test.cpp:"), std::string::npos) << lost;
   EXPECT_NE(lost.find(" failed: lost\n"), std::string::npos) << lost;
-  const std::string number = printed(7);
+  const std::string number = printed([] { throw 7; });
   EXPECT_NE(number.find("no std::exception"), std::string::npos) << number;
 }
 
