@@ -10,7 +10,7 @@
 // Invariants
 //  - A stage that fails closes its results with the error: so receivers get all results before it, then the error, and pass that on in
 //    the same way. Nobody downstream is cancelled. join() rethrows the error.
-//  - What fills the channel that a stage received from is cancelled when the stage ends before that channel does, and so on up to the source.
+//  - What fills the channel that a stage received from is cancelled when the stage ends before that channel does, and so on to the source.
 //  - A value that was taken from a channel is passed on or, if the stage is cancelled or has failed, is behind the error.
 #include <atomic>
 #include <chrono>
