@@ -131,6 +131,7 @@ class chan {
   friend bool operator==(const chan&, const chan&) = default;
 
   ChanCore* core() const { return core_.get(); }
+  const std::shared_ptr<ChanCore>& shared_core() const { return core_; }
 
   // for (T v : c) receives until the channel is closed and drained.
   class iterator {

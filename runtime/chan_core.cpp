@@ -23,6 +23,11 @@ ChanCore::~ChanCore() {
     if (head_ == capacity_) head_ = 0;
     ops_.destroy(at(head_));
   }
+  while (Returned* r = returned_) {
+    returned_ = r->next;
+    ops_.destroy(r->value());
+    ::operator delete(r, std::align_val_t(alignof(Returned)));
+  }
 }
 
 void ChanCore::check_process() const {
@@ -58,6 +63,10 @@ ChanResult ChanCore::try_send(void* value, Goroutine** woken) {
 }
 
 ChanResult ChanCore::try_receive(void* slot, Goroutine** woken) {
+  if (returned_) {
+    take_returned(slot);
+    return ChanResult::Done;
+  }
   if (count_ > 0) {
     take(slot);
     // The longest waiting sender's value takes the free place, behind those sent before it.
@@ -151,9 +160,45 @@ void ChanCore::close(std::exception_ptr error) {
   while (woken) ready(std::exchange(woken, woken->next));
 }
 
+void ChanCore::take_returned(void* slot) {
+  Returned* r = returned_;
+  returned_ = r->next;
+  ops_.move(slot, r->value());
+  ops_.destroy(r->value());
+  ::operator delete(r, std::align_val_t(alignof(Returned)));
+}
+
+void ChanCore::give_back(void* value) {
+  void* room = ::operator new(sizeof(Returned) + ops_.size, std::align_val_t(alignof(Returned)));
+  auto* r = new (room) Returned{nullptr};
+  ops_.move(r->value(), value);
+  lock_.lock();
+  ChanWaiter* w = receivers_.pop_claimed();
+  if (w) {
+    ops_.move(w->slot, r->value());
+    w->ok = true;
+  } else {
+    Returned** last = &returned_;
+    while (*last) last = &(*last)->next;
+    *last = r;
+  }
+  lock_.unlock();
+  if (!w) return;
+  ready(w->g);
+  ops_.destroy(r->value());
+  ::operator delete(r, std::align_val_t(alignof(Returned)));
+}
+
+void ChanCore::visit(FnRef<void(void*)> visitor) {
+  std::lock_guard guard(lock_);
+  for (int64_t i = 0; i < count_; i++) visitor(at((head_ + i) % capacity_));
+  for (Returned* r = returned_; r; r = r->next) visitor(r->value());
+}
+
 int64_t ChanCore::size() {
   lock_.lock();
-  const int64_t n = count_;
+  int64_t n = count_;
+  for (const Returned* r = returned_; r; r = r->next) n++;
   lock_.unlock();
   return n;
 }

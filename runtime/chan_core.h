@@ -90,11 +90,22 @@ class ChanCore {
   // With an error, receivers get that after the last value, instead of the end.
   void close(std::exception_ptr error = nullptr);
 
+  // Takes back a value that was received on behalf of somebody who is gone by now: it is the next one to be received, also
+  // after close().
+  void give_back(void* value);
+
   int64_t size();
   int64_t capacity() const { return capacity_; }
+  // Visits every value nobody has received, under the lock: for garbage collectors.
+  void visit(FnRef<void(void*)> visitor);
 
  private:
   friend class Selection;
+  struct alignas(64) Returned {
+    Returned* next;
+    void* value() { return this + 1; }
+  };
+  void take_returned(void* slot);
   void check_process() const;
   // Under the lock; what can be done without waiting. *woken: make it ready after unlocking.
   ChanResult try_send(void* value, Goroutine** woken);
@@ -112,6 +123,7 @@ class ChanCore {
   std::byte* const ring_;
   int64_t head_ = 0, count_ = 0;
   WaitQueue receivers_, senders_;
+  Returned* returned_ = nullptr;  // the values given back, oldest first
   std::exception_ptr error_;
   const int process_;  // a forked child must not use it: the lock may be held by nobody
 };

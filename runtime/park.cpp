@@ -53,9 +53,9 @@ bool wait_for_signal(Goroutine& me, int64_t ns) {
 }
 
 // Asks the interrupt check, unless this thread did within the last 50 ms: many short waits are interrupted like a long one.
-bool interrupted(const ParkSpec& spec) {
+bool interrupted() {
   thread_local int64_t next_ns = 0;
-  if (!spec.interruptible || now_ns() < next_ns) return false;
+  if (now_ns() < next_ns) return false;
   next_ns = now_ns() + kInterruptSliceNs;
   return interrupt_requested();
 }
@@ -70,9 +70,11 @@ void give_up(Goroutine& me, WakeReason reason) {
 void park_native(Goroutine& me, const ParkSpec& spec) {
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
+  const AroundWait around;
+  const bool polls = spec.interruptible && interrupt_applies();
   // We may wait for goroutines that a shutdown() left behind.
   if (!backlog().inject.empty()) scheduler().wake(1);
-  if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
+  if (polls && interrupted()) return give_up(me, WakeReason::Interrupted);
   for (const int64_t start = now_ns(); now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {
       if (me.signal.load(std::memory_order_acquire)) return;
@@ -81,9 +83,9 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
   for (;;) {
     const int64_t left =
         spec.deadline_ns == kForever ? kForever : std::max<int64_t>(0, spec.deadline_ns - now_ns());
-    if (wait_for_signal(me, std::min<int64_t>(left, kInterruptSliceNs))) return;
+    if (wait_for_signal(me, polls ? std::min<int64_t>(left, kInterruptSliceNs) : left)) return;
     if (spec.deadline_ns <= now_ns()) return give_up(me, WakeReason::Timeout);
-    if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
+    if (polls && interrupted()) return give_up(me, WakeReason::Interrupted);
   }
 }
 

@@ -1,14 +1,25 @@
 #pragma once
+// Who holds the GIL, and when nobody but the main thread may ask for it any more.
 #include <Python.h>
 
 namespace gotorch::python {
+
+// Whether this thread holds the GIL.
+bool holds_gil();
+
+// CPython ends a thread that asks for the GIL while the interpreter is being finalized, in the midst of C++ frames; so from the
+// last exit function on, this never returns on any other than the main thread.
+void stop_here_at_exit();
+bool interpreter_ends();
 
 // Lets other Python threads run while this lives, if `release`. Nothing here may touch Python objects then.
 class Unlocked {
  public:
   explicit Unlocked(bool release = true) : state_(release ? PyEval_SaveThread() : nullptr) {}
   ~Unlocked() {
-    if (state_) PyEval_RestoreThread(state_);
+    if (!state_) return;
+    stop_here_at_exit();
+    PyEval_RestoreThread(state_);
   }
   Unlocked(const Unlocked&) = delete;
   Unlocked& operator=(const Unlocked&) = delete;
@@ -20,7 +31,10 @@ class Unlocked {
 // Holds the GIL, whether or not this thread had it.
 class Locked {
  public:
-  Locked() : state_(PyGILState_Ensure()) {}
+  Locked() {
+    stop_here_at_exit();
+    state_ = PyGILState_Ensure();
+  }
   ~Locked() { PyGILState_Release(state_); }
   Locked(const Locked&) = delete;
   Locked& operator=(const Locked&) = delete;
@@ -28,5 +42,11 @@ class Locked {
  private:
   PyGILState_STATE state_;
 };
+
+// Lets go of a reference, on any thread. On a goroutine's, where Python must not run, the main thread is asked to do it.
+void release(PyObject* o) noexcept;
+
+// Makes every wait of a native thread in the runtime give the GIL away, and lets the main thread see signals in it.
+void bind_gil(PyObject* module);
 
 }  // namespace gotorch::python
