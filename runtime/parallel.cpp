@@ -5,6 +5,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
+#include "runtime/simulate.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -83,7 +84,8 @@ void parallel_chunks(int64_t n, int64_t grain, RangeFn body) {
   const bool native = !this_worker();
   InterruptPoll poll(native);
   const int64_t chunks = (n - 1) / grain + 1;
-  if (num_workers() == 1 || chunks > Loop::kMaxChunks) return run_alone(n, grain, body, poll);
+  if (num_workers() == 1 || chunks > Loop::kMaxChunks || this_simulation())
+    return run_alone(n, grain, body, poll);
   Scheduler& s = scheduler();
   Loop* loop = s.loops.acquire();
   if (!loop) return run_alone(n, grain, body, poll);

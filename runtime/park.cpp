@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "runtime/context.h"
+#include "runtime/fence.h"
 #include "runtime/interrupt.h"
+#include "runtime/io/poller.h"
 #include "runtime/scheduler.h"
+#include "runtime/scope.h"
 #include "runtime/timer_heap.h"
 #include "runtime/worker.h"
 
@@ -47,6 +50,39 @@ bool claim_wait(Goroutine& g, uint64_t waiting, WakeReason reason) {
                                         std::memory_order_acq_rel);
 }
 
+bool cancelled(const Goroutine& g) {
+  const ScopeState* scope = g.scope.load(std::memory_order_relaxed);
+  return scope && context_cancelled(scope->governing());
+}
+
+// Marks g as waiting and releases what kept wakers away. False: it does not wait, and goes on. From here on g may be claimed
+// and queued, but does not run elsewhere before its fiber has been left.
+bool commit_park(Goroutine& g, const ParkSpec& spec) {
+  const auto unlock = [&] { return !spec.unlock || spec.unlock(spec.argument); };
+  uint64_t word = g.wait.load(std::memory_order_relaxed);
+  const uint64_t waiting = (word & ~Goroutine::kStateMask) | Goroutine::kWaiting;
+  if (spec.deadline_ns == kForever || g.native) {
+    // release: who claims g sees what it prepared.
+    g.wait.store(waiting, std::memory_order_release);
+  } else if ((word & Goroutine::kStateMask) != Goroutine::kRunning ||
+             !g.wait.compare_exchange_strong(word, waiting, std::memory_order_release)) {
+    unlock();  // the timer was faster
+    return false;
+  }
+  // Who cancels sets the flag, then looks at `wait`; we set `wait`, then look at the flag.
+  light_fence();
+  at_edge(Edge::Parking);
+  // We claim this wait or none: as soon as it is claimed by another it is over.
+  if (spec.cancellable && cancelled(g) && claim_wait(g, waiting, WakeReason::Cancelled)) {
+    unlock();
+    return false;
+  }
+  const bool released = unlock();
+  at_edge(Edge::Parking);
+  return released ||
+         !claim_wait(g, waiting, WakeReason::Signal);  // lost: the claimer makes it ready
+}
+
 bool wait_for_signal(Goroutine& me, int64_t ns) {
   if (me.signal.load(std::memory_order_acquire) == 0) futex_wait(me.signal, 0, ns);
   return me.signal.load(std::memory_order_acquire) != 0;
@@ -67,13 +103,17 @@ void give_up(Goroutine& me, WakeReason reason) {
   }
 }
 
+bool has_time_or_io_to_watch() { return backlog().timers.earliest() != kForever || io_in_use(); }
+
 void park_native(Goroutine& me, const ParkSpec& spec) {
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
   const AroundWait around;
   const bool polls = spec.interruptible && interrupt_applies();
-  // We may wait for goroutines that a shutdown() left behind.
-  if (!backlog().inject.empty()) scheduler().wake(1);
+  // We may wait for goroutines that a shutdown() left behind, or that nobody has run yet.
+  if (!backlog().inject.empty() || (scheduler().started() == 0 && has_time_or_io_to_watch())) {
+    scheduler().wake(1);
+  }
   if (polls && interrupted()) return give_up(me, WakeReason::Interrupted);
   for (const int64_t start = now_ns(); now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {
@@ -90,52 +130,37 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
 }
 
 void park_fiber(Goroutine& me, const ParkSpec& spec) {
-  if (spec.deadline_ns == kForever) return Worker::switch_out({.park = &spec});
+  if (spec.deadline_ns == kForever) {
+    if (commit_park(me, spec)) Worker::switch_out({});
+    return;
+  }
   ParkTimer timer;
   timer.when_ns = spec.deadline_ns;
   timer.fire = fire_park_timer;
   timer.g = &me;
   timer.running = me.wait.load(std::memory_order_relaxed);
   this_worker()->scheduler().add_timer(timer);
-  Worker::switch_out({.park = &spec});
+  if (commit_park(me, spec)) Worker::switch_out({});
   backlog().timers.remove(timer);
 }
 
 }  // namespace
 
+Goroutine* current_goroutine() {
+  const ThreadState& here = thread_state();
+  return here.worker ? here.worker->current() : here.pinned;
+}
+
 Goroutine& self() {
-  if (loop_depth() > 0) throw std::logic_error("the body of a parallel loop must not wait");
-  if (Worker* worker = this_worker()) {
+  const ThreadState& here = thread_state();
+  if (here.loop_depth > 0) throw std::logic_error("the body of a parallel loop must not wait");
+  if (Worker* worker = here.worker) {
     if (worker->current()) return *worker->current();
     throw std::logic_error("a timer's function must not wait");
   }
+  if (here.pinned) return *here.pinned;
   thread_local NativeSelf native;
   return *native.g;
-}
-
-// Runs on the fiber that comes next, or on the native thread itself.
-bool commit_park(Goroutine& g, const ParkSpec& spec) {
-  const auto unlock = [&] { return !spec.unlock || spec.unlock(spec.argument); };
-  ContextState* const context =
-      spec.cancellable ? g.context.load(std::memory_order_relaxed) : nullptr;
-  // Without a lock to wait for, g may end as soon as it is marked, and its context with it.
-  const auto held = context && !spec.unlock ? context->shared_from_this() : nullptr;
-  uint64_t word = g.wait.load(std::memory_order_relaxed);
-  const uint64_t waiting = (word & ~Goroutine::kStateMask) | Goroutine::kWaiting;
-  // seq_cst: who cancels sets the flag, then looks at `wait`; we set `wait`, then look at the flag.
-  if ((word & Goroutine::kStateMask) != Goroutine::kRunning ||
-      !g.wait.compare_exchange_strong(word, waiting, std::memory_order_seq_cst)) {
-    unlock();  // the timer was faster
-    return false;
-  }
-  // From here on g may run elsewhere as soon as somebody claims it, and wait for something else: so we claim this wait or
-  // none. Channel wakers cannot before unlock(); a timer or cancel can, but then g waits for the locks that unlock() releases.
-  if (context_cancelled(context) && claim_wait(g, waiting, WakeReason::Cancelled)) {
-    unlock();
-    return false;
-  }
-  if (unlock()) return true;
-  return !claim_wait(g, waiting, WakeReason::Signal);  // lost: the claimer makes it ready
 }
 
 WakeReason park(Goroutine& me, const ParkSpec& spec) {
@@ -164,7 +189,7 @@ void ready(Goroutine* g) {
     g->signal.store(1, std::memory_order_release);
     futex_wake(g->signal, 1);  // the thread may be gone by now: the word is not
   } else if (Worker* worker = this_worker()) {
-    worker->ready(g);
+    at_edge(Edge::Waking) ? worker->scheduler().inject(g) : worker->ready(g);
   } else {
     scheduler().inject(g);
   }

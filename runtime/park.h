@@ -21,14 +21,16 @@ struct Cancelled : std::runtime_error {
 struct ParkSpec {
   const char* what;    // for reports: "channel send"
   const void* object;  // likewise
-  // Called once the fiber is saved, with `argument`: releases what kept wakers away. False: do not
-  // wait after all. After its last release it must not touch the stack of who parks.
+  // Called with `argument` once the goroutine may be claimed: releases what kept wakers away. False: do not wait after all.
   bool (*unlock)(void*) = nullptr;
   void* argument = nullptr;
   int64_t deadline_ns = kForever;
   bool cancellable = true;    // by the context
   bool interruptible = true;  // by the interrupt check; native threads only
 };
+
+// The goroutine that runs here; null on a native thread of the program's.
+Goroutine* current_goroutine();
 
 // The goroutine that runs here, or what stands for this native thread. std::logic_error inside a
 // loop body, where nobody may wait.
@@ -52,8 +54,5 @@ void yield();
 
 Goroutine* new_goroutine();
 void free_goroutine(Goroutine* g);
-
-// For the scheduler: what happens once the fiber of `g` is saved. False: do not wait, go on.
-bool commit_park(Goroutine& g, const ParkSpec& spec);
 
 }  // namespace gotorch::runtime

@@ -36,6 +36,7 @@ class RunRing {
     for (;;) {
       if (h == tail_.load(std::memory_order_relaxed)) return nullptr;
       Goroutine* g = slots_[h % kSize].load(std::memory_order_relaxed);
+      at_fine_edge(Edge::Queue);
       // release: our read of the slot comes before a push that reuses it.
       if (head_.compare_exchange_weak(h, h + 1, std::memory_order_acq_rel)) return g;
     }
@@ -58,6 +59,7 @@ class RunRing {
             victim.slots_[(h + i) % kSize].load(std::memory_order_relaxed),
             std::memory_order_relaxed);
       }
+      at_fine_edge(Edge::Queue);
       if (!victim.head_.compare_exchange_weak(h, h + n, std::memory_order_acq_rel)) continue;
       tail_.store(t + n - 1, std::memory_order_release);
       return slots_[(t + n - 1) % kSize].load(std::memory_order_relaxed);
@@ -100,6 +102,7 @@ class SpawnDeque {
     bottom_.store(b, std::memory_order_relaxed);
     // Fence: thieves see our lower bottom, or we see their higher top; both sides have one.
     std::atomic_thread_fence(std::memory_order_seq_cst);
+    at_fine_edge(Edge::Queue);
     int64_t t = top_.load(std::memory_order_relaxed);
     Goroutine* g = t <= b ? a->at(b).load(std::memory_order_relaxed) : nullptr;
     if (t == b && !top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst)) g = nullptr;
@@ -113,7 +116,15 @@ class SpawnDeque {
     if (t >= bottom_.load(std::memory_order_acquire)) return nullptr;
     // acquire: a grown array is seen with its contents.
     Goroutine* g = array_.load(std::memory_order_acquire)->at(t).load(std::memory_order_relaxed);
+    at_fine_edge(Edge::Queue);
     return top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst) ? g : nullptr;
+  }
+
+  // What pop() would return if no thief took it first. Only by the owner.
+  Goroutine* newest() const {
+    const int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
+    if (b < top_.load(std::memory_order_relaxed)) return nullptr;
+    return array_.load(std::memory_order_relaxed)->at(b).load(std::memory_order_relaxed);
   }
 
   bool empty() const {

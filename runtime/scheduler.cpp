@@ -7,6 +7,11 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "runtime/blocking.h"
+#include "runtime/chaos.h"
+#include "runtime/fence.h"
+#include "runtime/io/fork.h"
+#include "runtime/io/poller.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scope.h"
@@ -17,7 +22,6 @@ namespace gotorch::runtime {
 
 namespace {
 
-std::atomic<int> target{0};  // workers wanted; 0: not decided yet
 std::atomic<Scheduler*> instance{nullptr};
 std::atomic<Backlog*> backlog_instance{nullptr};
 std::mutex instance_lock;
@@ -41,9 +45,11 @@ void after_fork_in_child() {
   instance.store(nullptr, std::memory_order_relaxed);
   backlog_instance.store(new Backlog, std::memory_order_relaxed);
   forks++;
+  forget_io_after_fork();
   thread_state() = {};
   after_fork_in_parent();
   forget_scopes_after_fork();
+  forget_blocking_threads_after_fork();
 }
 
 Scheduler& start_scheduler() {
@@ -51,6 +57,7 @@ Scheduler& start_scheduler() {
   if (Scheduler* s = instance.load(std::memory_order_relaxed)) return *s;
   static const bool once = [] {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    chaos_from_environment();
     std::atexit(shutdown);  // before the destructors of statics that running work may use
     return true;
   }();
@@ -64,6 +71,7 @@ Scheduler& start_scheduler() {
 }  // namespace
 
 Backlog& backlog() {
+  if (Worker* worker = this_worker()) return worker->scheduler().backlog;
   if (Backlog* b = backlog_instance.load(std::memory_order_acquire)) return *b;
   auto* fresh = new Backlog;  // never deleted, like the scheduler
   Backlog* none = nullptr;
@@ -79,17 +87,17 @@ Scheduler& scheduler() {
 }
 
 int num_workers() {
-  int n = target.load(std::memory_order_relaxed);
+  int n = wanted_workers.load(std::memory_order_relaxed);
   if (n) return n;
   const int wanted = default_workers();
-  return target.compare_exchange_strong(n, wanted, std::memory_order_relaxed) ? wanted : n;
+  return wanted_workers.compare_exchange_strong(n, wanted, std::memory_order_relaxed) ? wanted : n;
 }
 
 void set_num_workers(int n) {
   if (n < 1) {
     throw std::invalid_argument("set_num_workers: n must be at least 1, got " + std::to_string(n));
   }
-  target.store(std::min(n, kMaxWorkers), std::memory_order_relaxed);
+  wanted_workers.store(std::min(n, kMaxWorkers), std::memory_order_relaxed);
   if (Scheduler* s = instance.load(std::memory_order_acquire)) s->retarget();
 }
 
@@ -110,8 +118,7 @@ void Scheduler::inject(Goroutine* g) {
 
 void Scheduler::add_timer(Timer& timer) {
   if (!backlog.timers.add(timer)) return;
-  // Fence: the timer is in the heap before we look for who sleeps until a later one.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  light_fence();  // the timer is in the heap before we look for who sleeps until a later one
   Worker* keeper = keeper_.load(std::memory_order_relaxed);
   if (!keeper || !idle.wake(keeper->seat())) wake(1);
 }
@@ -140,19 +147,21 @@ bool Scheduler::become_keeper(Worker& worker) {
 }
 
 bool Scheduler::become_watcher() {
-  // Fence: our seat is on the list before we look who runs. Who starts to run later, or readies a
-  // goroutine, finds us there and nobody watching.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  return anybody_runs_goroutines() && !watched_.exchange(true, std::memory_order_relaxed);
+  const bool needed = anybody_runs_goroutines() || (io_in_use() && anybody_awake());
+  return needed && !watched_.exchange(true, std::memory_order_relaxed);
+}
+
+bool Scheduler::anybody_awake() const {
+  return std::min(started(), num_workers()) > idle.sleeping();
 }
 
 void Scheduler::ensure_guards() {
-  // Fence: if we have just given up such a role, either who lies down sees that, or we see it lie.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (idle.sleeping() == 0) return;
+  light_fence();  // if we have just given up such a role, either who lies down sees that, or we see it lie
+  const bool needs_poller = io_in_use() && !polling() && !watched();
+  if (idle.sleeping() == 0 && !(needs_poller && started() < num_workers())) return;
   const bool needs_keeper =
       backlog.timers.earliest() != kForever && !keeper_.load(std::memory_order_relaxed);
-  if (needs_keeper || (!watched() && anybody_runs_goroutines())) wake(1);
+  if (needs_keeper || needs_poller || (!watched() && anybody_runs_goroutines())) wake(1);
 }
 
 bool Scheduler::anybody_runs_goroutines() {
@@ -161,6 +170,12 @@ bool Scheduler::anybody_runs_goroutines() {
     if (worker(i).runs_goroutine()) return true;
   }
   return false;
+}
+
+uint32_t Scheduler::switches() {
+  uint32_t sum = 0;
+  for (int i = 0; i < started(); i++) sum += worker(i).switches();
+  return sum;
 }
 
 bool Scheduler::could_wake() const {
@@ -199,8 +214,7 @@ int Scheduler::spare_workers() const {
 }
 
 void Scheduler::wake(int64_t count) {
-  // Fence: the work is visible before we look for searchers and sleepers, see IdleWorkers.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  light_fence();  // the work is visible before we look for searchers and sleepers, see IdleWorkers
   count -= idle.searching.load(std::memory_order_relaxed);
   for (; count > 0; count--) {
     if (!idle.wake_one() && !start_worker()) return;

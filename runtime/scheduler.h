@@ -5,6 +5,7 @@
 
 #include "runtime/carrier.h"
 #include "runtime/cpus.h"
+#include "runtime/fork.h"
 #include "runtime/idle.h"
 #include "runtime/loops.h"
 #include "runtime/run_queue.h"
@@ -14,7 +15,11 @@
 namespace gotorch::runtime {
 
 class HelperPlace;
+class Simulation;
 class Worker;
+
+// What set_num_workers() asked for; 0: not decided yet. num_workers() decides.
+inline std::atomic<int> wanted_workers{0};
 
 // What outlives the threads of one scheduler, so that goroutines survive shutdown() and go on when
 // the runtime is used again.
@@ -23,6 +28,7 @@ struct Backlog {
   TimerHeap timers;
   CarrierStore carriers;
 };
+// Of the scheduler that this thread belongs to.
 Backlog& backlog();
 
 // The threads that run everything: goroutines and chunks of loops. One instance per process,
@@ -30,8 +36,12 @@ Backlog& backlog();
 class Scheduler {
  public:
   explicit Scheduler(Scheduler* before) : backlog(runtime::backlog()), before_(before) {}
+  // For a simulation: with goroutines of its own, and stopping from the beginning, so no worker starts by itself.
+  Scheduler(Backlog& own, Simulation& s)
+      : backlog(own), simulation(&s), before_(nullptr), stopping_(true) {}
 
   Backlog& backlog;
+  Simulation* const simulation = nullptr;
   LoopBoard loops;
   IdleWorkers idle;
 
@@ -48,6 +58,8 @@ class Scheduler {
   // Whether wake() would do anything. Not ordered against the publication of work.
   bool could_wake() const;
   bool has_work();
+  // Whether a worker neither sleeps nor is about to.
+  bool anybody_awake() const;
 
   // Native threads inside a loop of their own; each takes a worker's place.
   void enter_caller() { callers_.fetch_add(1, std::memory_order_relaxed); }
@@ -63,6 +75,12 @@ class Scheduler {
   void stop_keeping() { keeper_.store(nullptr, std::memory_order_relaxed); }
   bool become_watcher();
   void stop_watching() { watched_.store(false, std::memory_order_relaxed); }
+  // Of the workers that sleep, one waits for I/O.
+  bool become_poller() { return !polling_.exchange(true, std::memory_order_acq_rel); }
+  void stop_polling() { polling_.store(false, std::memory_order_release); }
+  bool polling() const { return polling_.load(std::memory_order_relaxed); }
+  // How often goroutines were switched to, in all.
+  uint32_t switches();
   bool watched() const { return watched_.load(std::memory_order_relaxed); }
   // The calling worker is about to run a goroutine, nobody knows how long.
   void ensure_guards();
@@ -87,6 +105,7 @@ class Scheduler {
   std::atomic<bool> stopping_{false};
   std::atomic<Worker*> keeper_{nullptr};
   std::atomic<bool> watched_{false};
+  std::atomic<bool> polling_{false};
   std::mutex grow_;  // guards growth of workers_ and started_
   std::atomic<Worker*> workers_[kMaxWorkers]{};
 };
@@ -106,9 +125,6 @@ class HelperPlace {
 };
 
 Scheduler& scheduler();
-// Counts the forks between the first process and this one.
-inline std::atomic<int> forks{0};
-inline int process_number() { return forks.load(std::memory_order_relaxed); }
 // Stops the workers and waits for what they run at this moment. Goroutines that wait, or have not
 // run yet, stay; the next use of the runtime starts workers that go on with them. Not from a
 // goroutine or a loop body.

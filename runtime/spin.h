@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "runtime/edges.h"
+
 namespace gotorch::runtime {
 
 inline void cpu_relax() {
@@ -13,22 +15,28 @@ inline void cpu_relax() {
 #endif
 }
 
-// One byte, for sections of a few dozen instructions that never park. Contenders spin for a few
-// microseconds, then give their processor away: the holder may have been descheduled.
+// One byte, for sections of a few dozen instructions that never park. Contenders look ever more rarely: who holds the lock
+// then runs several sections on lines that stay in its cache. In the end they give their processor away, as the holder may
+// have been descheduled.
 class SpinLock {
  public:
   void lock() {
     // acquire: pairs with the release in unlock, so the previous holder's writes are seen.
     while (locked_.exchange(true, std::memory_order_acquire)) wait();
+    at_fine_edge(Edge::Locked);
   }
   bool try_lock() { return !locked_.exchange(true, std::memory_order_acquire); }
   void unlock() { locked_.store(false, std::memory_order_release); }
 
  private:
+  static constexpr int kLongest = 128;  // about three microseconds
   [[gnu::noinline]] void wait() {
-    for (int i = 0; locked_.load(std::memory_order_relaxed); i++) {
-      if (i < 100) cpu_relax();
-      else sched_yield();
+    for (int pauses = 4; locked_.load(std::memory_order_relaxed); pauses *= 2) {
+      if (pauses > kLongest) {
+        sched_yield();
+        pauses = kLongest;
+      }
+      for (int i = 0; i < pauses; i++) cpu_relax();
     }
   }
   std::atomic<bool> locked_{false};

@@ -32,6 +32,7 @@ void wait_group::add(int64_t n) {
 }
 
 void wait_group::wait() {
+  at_edge(Edge::Operation);
   std::unique_lock guard(lock_);
   if (count_ == 0) return;
   SyncWaiter waiter{.g = &self()};
@@ -54,6 +55,7 @@ bool mutex::try_lock() {
 }
 
 void mutex::lock() {
+  at_edge(Edge::Operation);
   uint32_t unlocked = 0;
   if (!state_.compare_exchange_strong(unlocked, kLocked, std::memory_order_acquire)) lock_slowly();
 }

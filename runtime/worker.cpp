@@ -1,47 +1,43 @@
 #include "runtime/worker.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
-#include <memory>
 #include <new>
 
+#include "runtime/native_thread.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
+#include "runtime/simulation.h"
+#include "runtime/stack_overflow.h"
 
 namespace gotorch::runtime {
 
 namespace {
 
-constexpr uint32_t kFairnessTicks = 61;  // as Go: often enough to be fair, rare enough to be free
+constexpr uint32_t kFairnessTicks = 64;  // often enough to be fair, rare enough to be free
 constexpr int kNextInARow = 3;
+constexpr int kNestedShare =
+    2;  // of a stack may be used up by what runs goroutines on it that are not its own
 constexpr int64_t kJoinLimitNs = 2'000'000'000;
+constexpr size_t kIdleCarriers = 512;  // that a worker keeps to itself
 
 }  // namespace
 
 void Worker::start() {
   random_ = 0x9e3779b97f4a7c15u * static_cast<uint64_t>(index_ + 1);
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals belong to the application's threads
-  try {
-    thread_ = std::thread([this] { main(); });
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  report_stack_overflows();
+  thread_ = start_thread([this] { main(); });
 }
 
 void Worker::main() {
   thread_state().worker = this;
   exception_record_ = thread_exception_record();
+  const SignalStack signal_stack;
   searching_ = true;  // counted by who started us
   fibers_.adopt();
   running_ = &fibers_.main();
-  main_loop();
+  if (scheduler_.simulation) scheduler_.simulation->run_on(*this);
+  else main_loop();
   hand_over();
   stop_searching();
   thread_state().worker = nullptr;
@@ -66,7 +62,9 @@ void Worker::main_loop() {
     }
     scheduler_.fire_timers();
     const bool helped = run_loops();
+    if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) poll_io();
     Goroutine* g = pick_fairly();
+    if (!g && poll_io()) g = pick_local();
     if (!g && !helped) g = steal();
     if (g) run(g);
     else if (!helped) look_for_work();
@@ -88,66 +86,82 @@ void Worker::run(Goroutine* g) {
   stop_searching();
   scheduler_.ensure_guards();
   chosen_ = fiber_for(g);
-  if (!chosen_) {  // no memory for a stack: perhaps there is when another goroutine has ended
+  if (!chosen_) {  // perhaps when another worker, or goroutine, has gone on
     scheduler_.backlog.inject.push(g);
     sched_yield();
     return;
   }
   in_fiber_.store(true, std::memory_order_relaxed);
-  leave_fiber();
+  leave_fiber(thread_state());
   in_fiber_.store(false, std::memory_order_relaxed);
-  current_ = nullptr;
 }
 
 void Worker::switch_out(const Intent& intent) {
-  Worker* worker = this_worker();
-  Goroutine* g = worker->current_;
-  worker->intent_ = intent;
-  worker->leave_fiber();
-  this_worker()->current_ = g;  // not `worker`: we may have moved
+  ThreadState& thread = thread_state();
+  thread.worker->intent_ = intent;
+  thread.worker->leave_fiber(thread);
 }
 
-void Worker::leave_fiber() {
+// Leaves the fiber that runs here for the next one.
+void Worker::leave_fiber(ThreadState& thread) {
   const ExceptionState exceptions = *exception_record_;
-  const LocalWord local = thread_state().local;
-  Fiber* here = running_;
-  Fiber* to = next_fiber();
+  const LocalWord local = thread.local;
+  if (ends_ > 0) tell_ends();
+  Goroutine* const g = current_;
+  Fiber* const here = running_;
+  Fiber* const to = next_fiber();
+  if (to == here) {  // woken before it has left
+    intent_ = {};
+    return;
+  }
+  to->resumable.store(false, std::memory_order_relaxed);
   fibers_.switch_to(*here, *to);
-  Worker* worker = this_worker();
-  *worker->exception_record_ = exceptions;
-  thread_state().local = local;
-  worker->running_ = here;
+  ThreadState& now = thread_state();  // maybe another thread's
+  Worker& worker = *now.worker;
+  *worker.exception_record_ = exceptions;
+  now.local = local;
+  worker.running_ = here;
+  worker.current_ = g;
 }
 
 void Worker::switched_out(Fiber& from) {
   if (&from == &fibers_.main()) return;
-  const Intent intent = std::exchange(intent_, {});
-  if (intent.idle) {
-    carriers_.push_back(intent.idle);
-  } else if (intent.yield) {
-    push_ring(current_);
-  } else {
-    const ParkSpec spec = *intent.park;  // its stack may be gone before commit_park returns
-    Goroutine* g = current_;
-    if (!commit_park(*g, spec)) push_ring(g);
+  if (const Stack& stack = carrier_of(from).stack; !stack.guarded && stack.overflowed()) {
+    die_of_stack_overflow(current_, stack);
   }
+  // release: what it has done is seen by who resumes it.
+  from.resumable.store(true, std::memory_order_release);
+  const Intent intent = std::exchange(intent_, {});
+  if (intent.idle) keep_carrier(intent.idle);
+  else if (intent.yield) push_ring(current_);
 }
 
 Fiber* Worker::next_fiber() {
   if (Fiber* chosen = std::exchange(chosen_, nullptr)) return chosen;
   if (main_is_wanted()) return &fibers_.main();
   Goroutine* g = pick();
-  if (!g) return &fibers_.main();
+  return g ? fiber_or_main(g) : &fibers_.main();
+}
+
+// The thread's own stack, if the goroutine cannot run now.
+Fiber* Worker::fiber_or_main(Goroutine* g) {
   if (Fiber* fiber = fiber_for(g)) return fiber;
+  defer(g);
+  return std::exchange(chosen_, nullptr);
+}
+
+// For when it cannot run now: main will try again.
+void Worker::defer(Goroutine* g) {
+  chosen_ = &fibers_.main();
   scheduler_.backlog.inject.push(g);
-  return &fibers_.main();
 }
 
 bool Worker::main_is_wanted() {
   const uint32_t tick = tick_.load(std::memory_order_relaxed) + 1;
   tick_.store(tick, std::memory_order_relaxed);
   return tick % kFairnessTicks == 0 || scheduler_.stopping() ||
-         scheduler_.loops.find(static_cast<unsigned>(index_)) || index_ >= num_workers();
+         index_ >= wanted_workers.load(std::memory_order_relaxed) ||
+         scheduler_.loops.find(static_cast<unsigned>(index_));
 }
 
 void Worker::enter_carrier(Carrier& carrier) {
@@ -157,24 +171,62 @@ void Worker::enter_carrier(Carrier& carrier) {
 
 bool Worker::has_company() {
   if (has_next() || has_stealable() || !scheduler_.backlog.inject.empty() ||
-      scheduler_.loops.find(static_cast<unsigned>(index_))) {
+      scheduler_.stopping() || scheduler_.loops.find(static_cast<unsigned>(index_))) {
     return true;
   }
   return ++yields_alone_ % kFairnessTicks == 0;  // main may have timers to fire
 }
 
 // A carrier whose task has ended runs the next one itself, if that is a task.
-Goroutine* Worker::next_task_here() {
+Goroutine* Worker::next_task_here(const Carrier& carrier) {
   if (main_is_wanted()) {
     chosen_ = &fibers_.main();
     return nullptr;
   }
   Goroutine* g = pick();
-  if (g && g->fiber) {
-    chosen_ = fiber_for(g);
+  if (!g) return nullptr;
+  if (!g->fiber && g->stack_size == carrier.stack.size) {
+    if (ended_ > 0 && g->scope.load(std::memory_order_relaxed) != ended_in_) tell_ends();
+    return g;
+  }
+  chosen_ = fiber_or_main(g);
+  return nullptr;
+}
+
+void Worker::tell_ends() {
+  if (ends_ > 0) ended_in_->finish(std::exchange(ends_, 0));
+}
+
+Goroutine* Worker::newest_of(const ScopeState& scope) {
+  if (!current_ || loop_depth() > 0 || main_is_wanted()) return nullptr;
+  const Stack& stack = carrier_of(*running_).stack;
+  const auto* here = static_cast<const char*>(__builtin_frame_address(0));
+  if (here - stack.low < (stack.top - stack.low) / kNestedShare) return nullptr;
+  // The newest may be taken by a thief at any time; pop() tells.
+  const Goroutine* newest = deque_.newest();
+  if (!newest || newest->scope.load(std::memory_order_relaxed) != &scope) return nullptr;
+  Goroutine* g = deque_.pop();
+  if (g && g->stack_size != 0) {
+    deque_.push(g);
     return nullptr;
   }
   return g;
+}
+
+void Worker::run_nested(Goroutine& g) {
+  ThreadState* thread = &thread_state();
+  Worker* worker = thread->worker;
+  Goroutine* const outer = worker->current_;
+  const LocalWord local = std::exchange(thread->local, {});
+  const ExceptionState exceptions = std::exchange(*worker->exception_record_, {});
+  g.fiber = outer->fiber;
+  worker->current_ = &g;
+  run_to_end(&g);
+  thread = &thread_state();  // maybe another's
+  worker = thread->worker;
+  thread->local = local;
+  *worker->exception_record_ = exceptions;
+  worker->current_ = outer;
 }
 
 Goroutine* Worker::pick() {
@@ -212,8 +264,7 @@ Goroutine* Worker::pick_fairly() {
 void Worker::hand_over() {
   while (Goroutine* g = pick_local()) scheduler_.backlog.inject.push(g);
   if (stolen_) scheduler_.backlog.inject.push(std::exchange(stolen_, nullptr));
-  for (Carrier* c : carriers_) scheduler_.backlog.carriers.put(c);
-  carriers_.clear();
+  scheduler_.backlog.carriers.put_oldest(carriers_, carriers_.size());
   goroutines_.give_back_all();
   if (!scheduler_.backlog.inject.empty()) scheduler_.wake(1);
 }
@@ -222,30 +273,39 @@ void Worker::push_ring(Goroutine* g) {
   if (!ring_.push(g)) scheduler_.backlog.inject.push(g);
 }
 
-// Null: there is no memory for another stack.
+// Null: not yet, as it has not left its fiber, or there is no memory for another stack.
 Fiber* Worker::fiber_for(Goroutine* g) {
-  if (g->fiber) return g->fiber;
+  if (Fiber* fiber = g->fiber) {
+    // acquire: what was done on it until it was left.
+    return fiber == running_ || fiber->resumable.load(std::memory_order_acquire) ? fiber : nullptr;
+  }
   Carrier* carrier = nullptr;
-  if (!carriers_.empty()) {
+  if (g->stack_size == 0 && !carriers_.empty()) {
     carrier = carriers_.back();  // the last one's stack is the warmest
     carriers_.pop_back();
-  } else if (!(carrier = scheduler_.backlog.carriers.take())) {
-    carrier = new_carrier();
+  } else if (!(carrier = scheduler_.backlog.carriers.take(g->stack_size, carriers_))) {
+    carrier = new_carrier(g->stack_size);
     if (!carrier) return nullptr;
   }
   carrier->next_task = g;
   return &carrier->fiber;
 }
 
-Carrier* Worker::new_carrier() {
-  std::unique_ptr<Carrier> carrier;
+Carrier* Worker::new_carrier(StackClass size) {
   try {
-    carrier = std::make_unique<Carrier>();
-    fibers_.make(carrier->fiber, carrier_main, carrier.get());
+    return make_carrier(fibers_, size);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
-  return carrier.release();  // it never ends
+}
+
+// Goroutines may start here and end elsewhere: where many end, their carriers must not pile up.
+void Worker::keep_carrier(Carrier* carrier) {
+  if (carrier->stack.size != 0) return scheduler_.backlog.carriers.put(carrier);
+  carriers_.push_back(carrier);
+  if (carriers_.size() > kIdleCarriers) {
+    scheduler_.backlog.carriers.put_oldest(carriers_, kIdleCarriers / 2);
+  }
 }
 
 uint64_t Worker::random() {  // xorshift64 (Marsaglia 2003)

@@ -10,11 +10,11 @@
 #include "runtime/goroutine.h"
 #include "runtime/idle.h"
 #include "runtime/run_queue.h"
+#include "runtime/thread_state.h"
 
 namespace gotorch::runtime {
 
 class Scheduler;
-struct ParkSpec;
 
 // One thread of the scheduler.
 //
@@ -23,15 +23,15 @@ struct ParkSpec;
 //    switches to a carrier to run goroutines; carriers switch to each other directly and back to
 //    main when there is nothing to run here, or main has something to do.
 //  - What a fiber wants done when it has been saved is in intent_; the same thread does it right
-//    after the switch, in switched_out(). Until then nobody else can resume the fiber.
+//    after the switch, in switched_out(). Until then nobody else can resume the fiber: who finds its goroutine in a
+//    queue puts it in another and turns to main, so two workers never wait for each other.
 //  - next_ is taken by the exchange that finds it. A thief takes it only if it has been there for
 //    a few microseconds without a switch: two goroutines that talk stay on one core.
 class Worker {
  public:
   struct Intent {
-    Carrier* idle = nullptr;         // the carrier has nothing to run
-    const ParkSpec* park = nullptr;  // the current goroutine waits
-    bool yield = false;              // the current goroutine lets others run
+    Carrier* idle = nullptr;  // the carrier has nothing to run
+    bool yield = false;       // the current goroutine lets others run; else it waits
   };
 
   Worker(Scheduler& scheduler, int index) : scheduler_(scheduler), index_(index) {}
@@ -46,8 +46,22 @@ class Worker {
   Scheduler& scheduler() { return scheduler_; }
   void ready(Goroutine* g);
   void spawn(Goroutine* g);
-  Goroutine* next_task_here();
+  Goroutine* next_task_here(const Carrier& carrier);
+  // What the running goroutine runs on; null on the thread's own stack.
+  Carrier* carrier() { return running_ == &fibers_.main() ? nullptr : &carrier_of(*running_); }
   uint64_t random();
+  // A goroutine of this scope has ended here. While others of the same scope follow, which its joiner waits for in any case, they
+  // are only counted: the scope's own counter would go from one processor's cache to another's each time.
+  void count_end(ScopeState& scope) {
+    if (ended_in_ != &scope) tell_ends();
+    ended_in_ = &scope;
+    ends_++;
+  }
+  void tell_ends();
+  // The newest goroutine here if it belongs to this scope, has not started and may run on the stack of who joins; or null.
+  Goroutine* newest_of(const ScopeState& scope);
+  // Runs it on the stack of the current goroutine, which waits for it.
+  static void run_nested(Goroutine& g);
   // Leaves the calling fiber; returns when it is resumed, maybe on another worker.
   static void switch_out(const Intent& intent);
   // Whether anything else could run here at once.
@@ -57,18 +71,21 @@ class Worker {
   // By any thread:
   bool has_stealable() const { return !ring_.empty() || !deque_.empty(); }
   bool has_next() const { return next_.load(std::memory_order_relaxed); }
+  uint32_t switches() const { return tick_.load(std::memory_order_relaxed); }
   bool runs_goroutine() const { return in_fiber_.load(std::memory_order_relaxed); }
   IdleWorkers::Seat& seat() { return seat_; }
 
  private:
+  friend class Simulation;
   Fiber* next_fiber();
+  void defer(Goroutine* g);
   void switched_out(Fiber& from);
 
   void main();
   void main_loop();
   bool run_loops();
   void run(Goroutine* g);
-  void leave_fiber();
+  void leave_fiber(ThreadState& thread);
   void hand_over();
   void retire();
 
@@ -80,9 +97,14 @@ class Worker {
   bool main_is_wanted();
   void push_ring(Goroutine* g);
   Fiber* fiber_for(Goroutine* g);
-  Carrier* new_carrier();
+  Fiber* fiber_or_main(Goroutine* g);
+  Carrier* new_carrier(StackClass size);
+  void keep_carrier(Carrier* carrier);
 
   void look_for_work();
+  bool poll_io();
+  void ready_all(Goroutine* first);
+  bool may_block_in_poll(bool watcher);
   bool may_spin() const;
   bool spin();
   int64_t sleep_limit(bool keeper, bool watcher);
@@ -95,6 +117,7 @@ class Worker {
   bool searching_ = false;  // counted in IdleWorkers::searching
   int64_t usual_gap_ns_ = 0;
   int64_t nap_ns_ = 0;
+  uint32_t seen_switches_ = 0;
   IdleWorkers::Seat seat_;
   std::atomic<uint32_t> reconsider_{0};
   std::atomic<uint32_t> ended_{0};
@@ -107,6 +130,8 @@ class Worker {
   Intent intent_;
   Goroutine* current_ = nullptr;
   Goroutine* stolen_ = nullptr;
+  ScopeState* ended_in_ = nullptr;
+  int64_t ends_ = 0;
   ExceptionState* exception_record_ = nullptr;  // this thread's
   int next_in_a_row_ = 0;
   uint32_t yields_alone_ = 0;

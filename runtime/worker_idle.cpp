@@ -1,7 +1,10 @@
 // What a worker does between finding nothing to run and sleeping, and how it is told of new work.
 #include <algorithm>
 
+#include "runtime/fence.h"
+#include "runtime/io/poller.h"
 #include "runtime/parallel.h"
+#include "runtime/park.h"
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
 
@@ -38,8 +41,12 @@ constexpr int64_t kFirstWakeInterval = 50'000, kLastWakeInterval = 20'000'000;
 }  // namespace
 
 void Worker::ready(Goroutine* g) {
-  // release: publishes the goroutine. acquire: we pass on the one we displace.
-  Goroutine* displaced = next_.exchange(g, std::memory_order_acq_rel);
+  // release: publishes the goroutine. Only we put one in, so an empty place stays empty.
+  Goroutine* displaced = nullptr;
+  if (!has_next()) next_.store(g, std::memory_order_release);
+  else
+    displaced =
+        next_.exchange(g, std::memory_order_acq_rel);  // acquire: we pass on the one we displace
   if (displaced) {
     push_ring(displaced);
     return scheduler_.wake(1);
@@ -88,12 +95,13 @@ Goroutine* Worker::steal_aged_next() {
     Goroutine* g = victim.next_.load(std::memory_order_relaxed);
     if (!g || &victim == this) continue;
     const uint32_t tick = victim.tick_.load(std::memory_order_relaxed);
-    if (watched_ != &victim || watched_next_ != g || watched_tick_ != tick) {
+    const bool hasty = at_edge(Edge::Stealing);
+    if (!hasty && (watched_ != &victim || watched_next_ != g || watched_tick_ != tick)) {
       watched_ = &victim;
       watched_next_ = g;
       watched_tick_ = tick;
       watched_since_ns_ = now_ns();
-    } else if (now_ns() - watched_since_ns_ > kAgedNs &&
+    } else if ((hasty || now_ns() - watched_since_ns_ > kAgedNs) &&
                victim.next_.compare_exchange_strong(g, nullptr, std::memory_order_acquire)) {
       watched_ = nullptr;
       steal_paid_off(victim);
@@ -109,11 +117,11 @@ Goroutine* Worker::steal_aged_next() {
 void Worker::stop_searching() {
   if (!searching_) return;
   searching_ = false;
-  // seq_cst: the decrement comes before the look at the sources, see IdleWorkers.
-  if (scheduler_.idle.searching.fetch_sub(1, std::memory_order_seq_cst) == 1 &&
-      scheduler_.has_work()) {
-    scheduler_.wake(1);
-  }
+  if (scheduler_.idle.searching.fetch_sub(1, std::memory_order_relaxed) != 1 ||
+      !scheduler_.could_wake())
+    return;
+  heavy_fence();  // the decrement comes before the look at the sources, see IdleWorkers
+  if (scheduler_.has_work()) scheduler_.wake(1);
 }
 
 void Worker::look_for_work() {
@@ -123,19 +131,25 @@ void Worker::look_for_work() {
     idle.searching.fetch_add(1, std::memory_order_relaxed);
   }
   const int64_t since = now_ns();
+  if (since >= scheduler_.backlog.carriers.due_ns()) scheduler_.backlog.carriers.free_unused(since);
   if (may_spin() && spin()) return learn_gap(now_ns() - since);
   idle.enter(seat_);
+  at_edge(Edge::Sleeping);
   searching_ = false;
   idle.searching.fetch_sub(1, std::memory_order_relaxed);
+  // We are on the list before we look at every source, and at who runs goroutines, for the last time. Who publishes
+  // something, or starts to run goroutines, later finds us there.
+  heavy_fence();
   const bool keeper = scheduler_.become_keeper(*this);
   const bool watcher = scheduler_.become_watcher();
-  // Fence: we are on the list before we look at every source for the last time.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   const int64_t limit = sleep_limit(keeper, watcher);
+  const bool polls = may_block_in_poll(watcher);
+  Goroutine* found = nullptr;
+  at_edge(Edge::Sleeping);
   const bool stay =
       limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
   if (stay || !idle.leave(seat_)) {
-    searching_ = idle.sleep(seat_, limit);
+    searching_ = polls ? idle.sleep_polling(seat_, limit, &found) : idle.sleep(seat_, limit);
     if (searching_) {
       nap_ns_ = 0;
       learn_gap(now_ns() - since);
@@ -148,12 +162,52 @@ void Worker::look_for_work() {
   }
   if (keeper) scheduler_.stop_keeping();
   if (watcher) scheduler_.stop_watching();
+  if (polls) scheduler_.stop_polling();
+  ready_all(found);
+}
+
+// Workers that are awake poll between two goroutines; waking us for each event would only tear
+// apart goroutines that talk over a socket. Unless those workers compute on: the watcher sees
+// whether they switch.
+bool Worker::may_block_in_poll(bool watcher) {
+  if (!io_in_use()) return false;
+  if (scheduler_.anybody_awake()) {
+    const uint32_t seen = std::exchange(seen_switches_, scheduler_.switches());
+    if (!watcher || seen != seen_switches_) return false;
+  }
+  return scheduler_.become_poller();
+}
+
+// Lets goroutines go on, here, whose I/O is ready. False: there was none.
+bool Worker::poll_io() {
+  if (!io_in_use()) return false;
+  Goroutine* first = poller().poll(0);
+  ready_all(first);
+  return first;
+}
+
+void Worker::ready_all(Goroutine* first) {
+  int64_t count = 0;
+  while (Goroutine* g = first) {
+    first = std::exchange(g->next, nullptr);
+    if (g->native) {
+      runtime::ready(g);
+      continue;
+    }
+    push_ring(g);
+    count++;
+  }
+  if (count > 1) scheduler_.wake(count - 1);
 }
 
 int64_t Worker::sleep_limit(bool keeper, bool watcher) {
   int64_t limit = kForever;
+  const int64_t unused = scheduler_.backlog.carriers.due_ns();
+  if (unused != kForever) limit = std::max<int64_t>(0, unused - now_ns());
   const int64_t timer = scheduler_.backlog.timers.earliest();
-  if (keeper && timer != kForever) limit = std::max<int64_t>(0, timer - now_ns());
+  if (keeper && timer != kForever) {
+    limit = std::min(limit, std::max<int64_t>(0, timer - now_ns()));
+  }
   if (watcher) {
     nap_ns_ = std::clamp(2 * nap_ns_, kShortestNapNs, kLongestNapNs);
     limit = std::min(limit, nap_ns_);
@@ -178,6 +232,7 @@ bool Worker::spin() {
       if (scheduler_.has_work() || scheduler_.stopping()) return true;
       cpu_relax();
     }
+    if (poll_io()) return true;
     if (!may_spin()) return false;
     if ((stolen_ = steal_aged_next())) return true;
     const int64_t spent = now_ns() - start;

@@ -113,7 +113,7 @@ def _stop(runs):
         runs.pop()._cancel()
 
 
-class ticker:
+class ticker:  # noqa: N801 (as Go spells it)
     """Go's Ticker: `c` gets a value, None, every `period` seconds, unless the last one was not received yet.
 
     Ends with stop(), at the end of `with`, or when nobody has the ticker any more; `c` is not closed then.

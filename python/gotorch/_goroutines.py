@@ -109,7 +109,9 @@ class Goroutine:
             value = run(f, *args, **kwargs)
             if inspect.iscoroutine(value):
                 value.close()
-                raise TypeError(f"go: {self.name} returned a coroutine, which needs an event loop: go(asyncio.run, ...)")
+                raise TypeError(
+                    f"go: {self.name} returned a coroutine, which needs an event loop: go(asyncio.run, ...)"
+                )
             self._value = value
         except BaseException as error:
             self._fail(error)

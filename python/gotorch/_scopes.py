@@ -5,7 +5,7 @@ from gotorch import _C, _channels, _goroutines, context
 __all__ = ["scope", "wait_group"]
 
 
-class wait_group(_C._Count):
+class wait_group(_C._Count):  # noqa: N801 (as Go spells it)
     """Go's WaitGroup: wait() returns once done() was called as often as add() said. May be used again at once.
 
     `await group` is wait() for asyncio.
@@ -41,7 +41,7 @@ class wait_group(_C._Count):
             yield from _channels.aselect(_C.recv(self._zero)).__await__()
 
 
-class scope:
+class scope:  # noqa: N801 (as Go spells it)
     """Goroutines that have ended when the `with` block, or `async with` block, is left.
 
         with gotorch.scope() as s:

@@ -60,15 +60,15 @@ class Mailbox {
 class Operation : public std::enable_shared_from_this<Operation> {
  public:
   Operation(const py::args& cases, const py::object& timeout)
-      : choice_(cases, deadline_after(timeout, "select")), under_(current_context()), context_(under_.child()) {}
+      : under_(current_context()),
+        context_(under_.child()),
+        choice_(cases, deadline_after(timeout, "select"), context_.done()) {}
 
   void start(std::shared_ptr<Mailbox> mailbox, int64_t number) {
     mailbox_ = std::move(mailbox);
     number_ = number;
-    runtime::Goroutine* g =
-        runtime::system_scope().make_goroutine([self = shared_from_this()] { self->run(); });
-    g->context.store(context_.state().get(), std::memory_order_relaxed);
-    runtime::start(g);
+    runtime::start(
+        runtime::system_scope().make_goroutine([self = shared_from_this()] { self->run(); }));
   }
 
   py::tuple result() {
@@ -85,7 +85,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
     // acquire: the goroutine's writes are seen.
     if (!over_.load(std::memory_order_acquire)) {
       const Unlocked unlocked;
-      while (!over_.load(std::memory_order_acquire)) runtime::futex_wait(over_, 0, runtime::kForever);
+      while (!over_.load(std::memory_order_acquire))
+        runtime::futex_wait(over_, 0, runtime::kForever);
     }
     choice_.undo();
   }
@@ -102,8 +103,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
     mailbox_->post(number_);
   }
 
-  Choice choice_;
   const runtime::context under_, context_;
+  Choice choice_;
   std::shared_ptr<Mailbox> mailbox_;
   int64_t number_ = 0;
   std::exception_ptr error_;
@@ -171,11 +172,13 @@ void bind_awaiting(py::module_& m) {
       .def("abandon", &Operation::abandon);
   m.def("_relay", &relay);
   m.def("_empty_task", &empty_task, "Submits an empty goroutine and waits for it: for benchmarks.");
-  m.def("_empty_loop", [] { runtime::parallel_for(2, 1, [](int64_t, int64_t) {}); },
-        "A loop of two empty chunks that other threads may run.");
+  m.def(
+      "_empty_loop", [] { runtime::parallel_for(2, 1, [](int64_t, int64_t) {}); },
+      "A loop of two empty chunks that other threads may run.");
   m.def("_empty_call", [] {}, "What _empty_task is compared with.");
-  m.def("_begin_goroutine", [] { runtime::thread_state().local = {}; },
-        "Gives this thread the grad mode that goroutines start with.");
+  m.def(
+      "_begin_goroutine", [] { runtime::thread_state().local = {}; },
+      "Gives this thread the grad mode that goroutines start with.");
   py::class_<Count>(m, "_Count")
       .def(py::init<>())
       .def("_add", &Count::add)

@@ -19,15 +19,14 @@ using runtime::ChanResult;
 
 template <>
 const Element& element_of<Value>() {
-  static const Element element{
-      [](void* cell) {
-        auto* value = static_cast<Value*>(cell);
-        PyObject* o = value->leak();
-        value->~Value();
-        return o;
-      },
-      [](void* cell, PyObject* o) { new (cell) Value(o); },
-      [](void* cell) { static_cast<Value*>(cell)->~Value(); }};
+  static const Element element{[](void* cell) {
+                                 auto* value = static_cast<Value*>(cell);
+                                 PyObject* o = value->leak();
+                                 value->~Value();
+                                 return o;
+                               },
+                               [](void* cell, PyObject* o) { new (cell) Value(o); },
+                               [](void* cell) { static_cast<Value*>(cell)->~Value(); }};
   return element;
 }
 
@@ -55,27 +54,18 @@ struct CellOwner {
   throw PythonError();
 }
 
-[[noreturn]] void wait_for_nobody(int64_t deadline_ns, const char* what) {
-  cancellably([&] {
-    using runtime::WakeReason;
-    const WakeReason reason =
-        park(runtime::self(), {.what = what, .object = nullptr, .deadline_ns = deadline_ns});
-    runtime::throw_if_stopped(reason);
-  });
-  raise(PyExc_TimeoutError, (std::string(what) + ": not in time").c_str());
-}
-
 }  // namespace
 
 void Channel::check_sends() const {
-  if (!element_->put) raise(PyExc_TypeError, "send: this channel only signals, nothing can be sent to it");
+  if (!element_->put)
+    raise(PyExc_TypeError, "send: this channel only signals, nothing can be sent to it");
 }
 
 bool Channel::send(const py::object& value, bool wait, int64_t deadline_ns) const {
   check_sends();
   if (!core_) {
-    if (!wait) return false;
-    wait_for_nobody(deadline_ns, "send on a nil channel");
+    cancellably([&] { runtime::wait_on_nil("send on a nil channel", wait, deadline_ns); });
+    return false;
   }
   CellOwner owner(*element_, value.ptr());
   ChanResult result = core_->send(&owner.cell, false);
@@ -87,8 +77,8 @@ bool Channel::send(const py::object& value, bool wait, int64_t deadline_ns) cons
 
 ChanResult Channel::receive(py::object& value, bool wait, int64_t deadline_ns) const {
   if (!core_) {
-    if (!wait) return ChanResult::WouldBlock;
-    wait_for_nobody(deadline_ns, "recv on a nil channel");
+    cancellably([&] { runtime::wait_on_nil("receive on a nil channel", wait, deadline_ns); });
+    return ChanResult::WouldBlock;
   }
   Cell cell;
   ChanResult result = core_->receive(&cell, false);
@@ -111,7 +101,7 @@ void Channel::close(const py::object& error) const {
 }
 
 int Channel::traverse(visitproc visit, void* arg) const {
-  if (!core_ || element_ != &element_of<Value>() || core_.use_count() > 1) return 0;
+  if (!core_ || element_ != &element_of<Value>() || core_->references() > 1) return 0;
   int status = 0;
   core_->visit([&](void* cell) {
     if (!status) status = visit(static_cast<Value*>(cell)->get(), arg);
@@ -142,7 +132,8 @@ void bind_sending(C& cls) {
          },
          py::arg("value"), py::arg("timeout") = py::none(),
          "Waits until the value has a place in the buffer, or without one a receiver.\n\n"
-         "TimeoutError: not within `timeout` seconds; ChanError: the channel is closed; Cancelled. Then it was not sent.")
+         "TimeoutError: not within `timeout` seconds; ChanError: the channel is closed; Cancelled. "
+         "Then it was not sent.")
       .def(
           "try_send",
           [](const T& self, const py::object& value) {
@@ -150,14 +141,16 @@ void bind_sending(C& cls) {
           },
           py::arg("value"), "Sends if that needs no waiting; whether it did. ChanError: closed.")
       .def(
-          "close",
-          [](const T& self, const py::object& error) { channel_in(self).close(error); },
+          "close", [](const T& self, const py::object& error) { channel_in(self).close(error); },
           py::arg("error") = py::none(),
-          "No more values will be sent. Receivers get those that are in the buffer, then ChanClosed, or the exception `error`.\n\n"
+          "No more values will be sent. Receivers get those that are in the buffer, then "
+          "ChanClosed, or the exception `error`.\n\n"
           "ChanError: closed already.");
 }
 
-[[noreturn]] void raise_closed() { raise(runtime_errors().chan_closed, "recv: the channel is closed"); }
+[[noreturn]] void raise_closed() {
+  raise(runtime_errors().chan_closed, "recv: the channel is closed");
+}
 
 // False: closed and drained.
 bool receive_in_time(const Channel& c, const py::object& timeout, py::object& value) {
@@ -179,7 +172,8 @@ void bind_receiving(C& cls) {
            return value;
          },
          py::arg("timeout") = py::none(),
-         "The next value; waits for one.\n\nChanClosed: closed and drained, or the exception it was closed with; TimeoutError: "
+         "The next value; waits for one.\n\nChanClosed: closed and drained, or the exception it "
+         "was closed with; TimeoutError: "
          "nothing came within `timeout` seconds; Cancelled.")
       .def(
           "recv_ok",
@@ -188,7 +182,8 @@ void bind_receiving(C& cls) {
             const bool ok = receive_in_time(channel_in(self), timeout, value);
             return py::make_tuple(value, ok);
           },
-          py::arg("timeout") = py::none(), "(value, True); (None, False) once closed and drained. Else as recv.")
+          py::arg("timeout") = py::none(),
+          "(value, True); (None, False) once closed and drained. Else as recv.")
       .def(
           "try_recv",
           [](const T& self) {
@@ -218,8 +213,9 @@ void bind_both(C& cls) {
     return core ? core->capacity() : 0;
   };
   cls.def("__len__", size)
-      .def_property_readonly("capacity", capacity, "How many values it holds that nobody has received.")
-      .def("__bool__", [](const T& self) { return channel_in(self).core() != nullptr; })
+      .def_property_readonly("capacity", capacity,
+                             "How many values it holds that nobody has received.")
+      .def("__bool__", [](const T& self) { return static_cast<bool>(channel_in(self).core()); })
       .def("__repr__", [size, capacity](const T& self) {
         const std::string name = std::is_same_v<T, Channel>   ? "chan"
                                  : std::is_same_v<T, SendEnd> ? "Sender"
@@ -232,7 +228,8 @@ void bind_both(C& cls) {
 }
 
 const Channel* if_alive(PyObject* self) {
-  return py::detail::is_holder_constructed(self) ? &py::cast<const Channel&>(py::handle(self)) : nullptr;
+  return py::detail::is_holder_constructed(self) ? &py::cast<const Channel&>(py::handle(self))
+                                                 : nullptr;
 }
 
 void collectable(PyHeapTypeObject* heap) {
@@ -272,7 +269,7 @@ Channel make(int64_t capacity) {
   if (capacity < 0) {
     throw py::value_error("chan: the capacity must be 0 or more, got " + std::to_string(capacity));
   }
-  if (capacity > INT64_MAX / 64) throw std::length_error("chan");
+  if (capacity > int64_t{1} << 36) throw std::length_error("chan");
   return Channel(runtime::chan<Value>(capacity));
 }
 
@@ -294,21 +291,28 @@ void bind_channels(py::module_& m) {
   py::class_<ChanEnd>(m, "_ChanEnd");
   py::class_<SendEnd, ChanEnd> sender(m, "Sender", "The end of a channel that only sends.",
                                       py::custom_type_setup(collectable_end<SendEnd>));
-  py::class_<ReceiveEnd, ChanEnd> receiver(m, "Receiver", "The end of a channel that only receives.",
+  py::class_<ReceiveEnd, ChanEnd> receiver(m, "Receiver",
+                                           "The end of a channel that only receives.",
                                            py::custom_type_setup(collectable_end<ReceiveEnd>));
   py::class_<Channel> chan(
       m, "chan",
       "A Go channel for Python objects, between threads, goroutines and asyncio tasks.\n\n"
-      "It holds up to `capacity` values nobody has received; with 0, a sender waits for its receiver. Values arrive in the\n"
-      "order in which they were sent, and are not copied. No wait holds the GIL. `for value in c` receives until the channel\n"
-      "is closed and drained. ValueError: a negative capacity; OutOfMemoryError: one that memory cannot hold.",
+      "It holds up to `capacity` values nobody has received; with 0, a sender waits for its "
+      "receiver. Values arrive in the\n"
+      "order in which they were sent, and are not copied. No wait holds the GIL. `for value in c` "
+      "receives until the channel\n"
+      "is closed and drained. ValueError: a negative capacity; OutOfMemoryError: one that memory "
+      "cannot hold.",
       py::custom_type_setup(collectable));
   chan.def(py::init(&make), py::arg("capacity") = 0);
-  chan.def_static("nil", [] { return Channel(); }, "The nil channel: sends and receives wait for ever.");
-  chan.def("sender", [](const py::object& self) { return SendEnd{{self}}; },
-           "The end that only sends: for a function that must not receive.");
-  chan.def("receiver", [](const py::object& self) { return ReceiveEnd{{self}}; },
-           "The end that only receives: for a function that must not send or close.");
+  chan.def_static(
+      "nil", [] { return Channel(); }, "The nil channel: sends and receives wait for ever.");
+  chan.def(
+      "sender", [](const py::object& self) { return SendEnd{{self}}; },
+      "The end that only sends: for a function that must not receive.");
+  chan.def(
+      "receiver", [](const py::object& self) { return ReceiveEnd{{self}}; },
+      "The end that only receives: for a function that must not send or close.");
   bind_sending(chan);
   bind_sending(sender);
   bind_receiving(chan);

@@ -28,8 +28,8 @@ struct Cell {
 
 // How elements of one type become Python objects and back.
 struct Element {
-  PyObject* (*take)(void* cell);              // a new reference; ends the cell
-  void (*put)(void* cell, PyObject* value);   // begins the cell; null: values come from C++ only
+  PyObject* (*take)(void* cell);             // a new reference; ends the cell
+  void (*put)(void* cell, PyObject* value);  // begins the cell; null: values come from C++ only
   void (*end)(void* cell);
 };
 template <class T>
@@ -53,7 +53,7 @@ class Channel {
   runtime::ChanResult receive(pybind11::object& value, bool wait, int64_t deadline_ns) const;
   void close(const pybind11::object& error) const;
 
-  const std::shared_ptr<runtime::ChanCore>& core() const { return core_; }
+  const runtime::ChanRef& core() const { return core_; }
   const Element& element() const { return *element_; }
   // TypeError for channels that only C++ sends to.
   void check_sends() const;
@@ -63,7 +63,7 @@ class Channel {
   void drain() const;
 
  private:
-  std::shared_ptr<runtime::ChanCore> core_;
+  runtime::ChanRef core_;
   const Element* element_ = &element_of<Value>();
 };
 

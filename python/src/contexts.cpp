@@ -32,8 +32,8 @@ py::object error_of(const runtime::context& c) {
   if (cause && PyErr_GivenExceptionMatches(cause, runtime_errors().deadline_exceeded)) {
     return py::reinterpret_steal<py::object>(cause);
   }
-  py::object error = py::reinterpret_borrow<py::object>(runtime_errors().cancelled)(
-      "the context is cancelled");
+  py::object error =
+      py::reinterpret_borrow<py::object>(runtime_errors().cancelled)("the context is cancelled");
   if (cause) PyException_SetCause(error.ptr(), cause);
   return error;
 }
@@ -65,9 +65,9 @@ runtime::context current_context() {
 }
 
 void raise_cancelled(const runtime::context& c) {
-  const py::object error = c.cancelled() ? error_of(c)
-                                         : py::reinterpret_borrow<py::object>(
-                                               runtime_errors().cancelled)("cancelled");
+  const py::object error =
+      c.cancelled() ? error_of(c)
+                    : py::reinterpret_borrow<py::object>(runtime_errors().cancelled)("cancelled");
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw PythonError();
 }
@@ -96,8 +96,9 @@ void bind_contexts(py::module_& m) {
       .def(py::init(&make), py::arg("parent"), py::arg("child") = true,
            py::arg("timeout") = py::none())
       .def("_cancel", &cancel, py::arg("cause") = py::none())
-      .def("cancelled", [](const ContextObject& self) { return self.c.cancelled(); },
-           "Whether it is cancelled, or its deadline has passed.")
+      .def(
+          "cancelled", [](const ContextObject& self) { return self.c.cancelled(); },
+          "Whether it is cancelled, or its deadline has passed.")
       .def(
           "err",
           [](const ContextObject& self) -> py::object {
@@ -111,7 +112,8 @@ void bind_contexts(py::module_& m) {
             PyObject* cause = cause_object(self.c);
             return cause ? py::reinterpret_steal<py::object>(cause) : error_of(self.c);
           },
-          "What it, or the context above that was cancelled first, was cancelled with; without such, err().")
+          "What it, or the context above that was cancelled first, was cancelled with; without "
+          "such, err().")
       .def(
           "done", [](const ContextObject& self) { return receiver_of(self.c.done()); },
           "A channel that is closed when the context is cancelled; nil for the background.")
@@ -129,18 +131,17 @@ void bind_contexts(py::module_& m) {
 namespace {
 
 // Sends a tick every `period`, unless the last one was not received yet, until the context is cancelled.
-void tick(const std::shared_ptr<runtime::ChanCore>& c, int64_t period, const runtime::context& until) {
-  runtime::Goroutine* g = runtime::system_scope().make_goroutine([c, period, until] {
+void tick(const runtime::ChanRef& c, int64_t period, const runtime::context& until) {
+  runtime::start(runtime::system_scope().make_goroutine([c, period, stop = until.done()] {
+    std::optional<runtime::unit> none;
     for (int64_t next = runtime::now_ns() + period;; next += period) {
-      const auto reason = park(runtime::self(), {.what = "ticker", .object = nullptr, .deadline_ns = next});
-      if (reason == runtime::WakeReason::Cancelled) return;
+      const std::chrono::nanoseconds left(next - runtime::now_ns());
+      if (stop.try_receive_for(none, left) == runtime::ChanResult::Closed) return;
       runtime::unit cell;
       c->send(&cell, false);
       next += (runtime::now_ns() - next) / period * period;  // ticks that were missed are left out
     }
-  });
-  g->context.store(until.state().get(), std::memory_order_relaxed);
-  runtime::start(g);
+  }));
 }
 
 }  // namespace
@@ -170,13 +171,13 @@ void bind_times(py::module_& m) {
         const int64_t deadline = deadline_after(seconds, "sleep");
         cancellably([&] {
           using runtime::park;
-          runtime::throw_if_stopped(park(runtime::self(), {.what = "sleep",
-                                                           .object = nullptr,
-                                                           .deadline_ns = deadline}));
+          runtime::throw_if_stopped(
+              park(runtime::self(), {.what = "sleep", .object = nullptr, .deadline_ns = deadline}));
         });
       },
       py::arg("seconds"),
-      "Waits for so many seconds, without the GIL. Cancelled, DeadlineExceeded: the context ended it.");
+      "Waits for so many seconds, without the GIL. Cancelled, DeadlineExceeded: the context ended "
+      "it.");
 }
 
 }  // namespace gotorch::python

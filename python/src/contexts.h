@@ -3,8 +3,8 @@
 #include <pybind11/pybind11.h>
 
 #include "python/src/errors.h"
-#include "runtime/context.h"
 #include "runtime/park.h"
+#include "runtime/scope.h"
 
 namespace gotorch::python {
 
@@ -25,14 +25,18 @@ int64_t deadline_after(const pybind11::object& timeout, const char* op);
 // Puts this native thread under its current context while it waits in f.
 template <class F>
 auto cancellably(F&& f) {
-  struct Under {
-    explicit Under(const runtime::context& c) : me(runtime::self()) {
-      me.context.store(c.state().get(), std::memory_order_relaxed);
-    }
-    ~Under() { me.context.store(nullptr, std::memory_order_relaxed); }
-    runtime::Goroutine& me;
-  };
   const runtime::context current = current_context();
+  if (!current.state()) return f();
+  struct Under {
+    explicit Under(const runtime::context& c)
+        : scope(runtime::ScopeState::Own{c}),
+          me(runtime::self()),
+          before(me.scope.exchange(&scope, std::memory_order_relaxed)) {}
+    ~Under() { me.scope.store(before, std::memory_order_relaxed); }
+    runtime::ScopeState scope;
+    runtime::Goroutine& me;
+    runtime::ScopeState* const before;
+  };
   try {
     const Under under(current);
     return f();

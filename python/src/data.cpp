@@ -41,8 +41,6 @@ py::object collate_tensors(const py::list& items) {
 
 }  // namespace
 
-void bind_data(py::module_& m) {
-  m.def("_collate_tensors", &collate_tensors);
-}
+void bind_data(py::module_& m) { m.def("_collate_tensors", &collate_tensors); }
 
 }  // namespace gotorch::python

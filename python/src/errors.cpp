@@ -124,12 +124,13 @@ void bind_errors(PyObject* module) {
   e.deadline_exceeded =
       new_error(module, "DeadlineExceeded", "A context is cancelled since its deadline has passed.",
                 {e.cancelled, PyExc_TimeoutError});
-  e.chan_error = new_error(module, "ChanError",
-                           "What in Go is a panic: send or close after close, close of nil, use after fork().",
-                           {PyExc_RuntimeError});
-  e.chan_closed = new_error(module, "ChanClosed",
-                            "The channel is closed, and all its values were received.",
-                            {e.chan_error});
+  e.chan_error =
+      new_error(module, "ChanError",
+                "What in Go is a panic: send or close after close, close of nil, use after fork().",
+                {PyExc_RuntimeError});
+  e.chan_closed =
+      new_error(module, "ChanClosed", "The channel is closed, and all its values were received.",
+                {e.chan_error});
   pybind11::register_exception_translator([](std::exception_ptr p) {
     try {
       std::rethrow_exception(p);

@@ -11,6 +11,7 @@
 #include <new>
 
 #include "python/src/errors.h"
+#include "runtime/futex.h"
 #include "runtime/interrupt.h"
 #include "runtime/thread_state.h"
 
@@ -18,6 +19,7 @@ namespace gotorch::python {
 namespace {
 
 std::atomic<bool> ending{false};
+std::atomic<int> asking{0};
 std::atomic<unsigned long> main_thread{0};
 
 struct Dropped {
@@ -52,7 +54,7 @@ void* begin_wait() { return holds_gil() ? PyEval_SaveThread() : nullptr; }
 
 void end_wait(void* state) {
   if (!state) return;
-  stop_here_at_exit();
+  const AsksForGil asks;
   PyEval_RestoreThread(static_cast<PyThreadState*>(state));
 }
 
@@ -65,12 +67,27 @@ PyObject* set_main_thread(PyObject*, PyObject*) {
 }
 
 PyObject* end_interpreter(PyObject*, PyObject*) {
+  // seq_cst: we set the flag, then look for who asks; who asks counts itself, then looks at the flag.
   ending.store(true, std::memory_order_seq_cst);
+  const int64_t limit = runtime::now_ns() + 1'000'000'000;
+  while (asking.load(std::memory_order_seq_cst) > 0 && runtime::now_ns() < limit) {
+    PyThreadState* state = PyEval_SaveThread();
+    usleep(100);
+    PyEval_RestoreThread(state);
+  }
   Py_RETURN_NONE;
+}
+
+// A later import takes the module as it is, without the check of its initialisation.
+PyObject* check_interpreter(PyObject*, PyObject*) {
+  if (PyThreadState_Get()->interp == PyInterpreterState_Main()) Py_RETURN_NONE;
+  PyErr_SetString(PyExc_ImportError, "gotorch cannot be used in a subinterpreter");
+  return nullptr;
 }
 
 PyMethodDef functions[] = {{"_set_main_thread", set_main_thread, METH_NOARGS, nullptr},
                            {"_end_interpreter", end_interpreter, METH_NOARGS, nullptr},
+                           {"_check_interpreter", check_interpreter, METH_NOARGS, nullptr},
                            {}};
 
 PyThreadState* thread_that_runs() {
@@ -90,10 +107,14 @@ bool holds_gil() {
 
 bool interpreter_ends() { return ending.load(std::memory_order_relaxed); }
 
-void stop_here_at_exit() {
-  if (!interpreter_ends() || on_main_thread()) return;
+AsksForGil::AsksForGil() {
+  asking.fetch_add(1, std::memory_order_seq_cst);
+  if (!ending.load(std::memory_order_seq_cst) || on_main_thread()) return;
+  asking.fetch_sub(1, std::memory_order_seq_cst);
   for (;;) pause();
 }
+
+AsksForGil::~AsksForGil() { asking.fetch_sub(1, std::memory_order_relaxed); }
 
 void release(PyObject* o) noexcept {
   if (!o) return;

@@ -7,9 +7,15 @@ namespace gotorch::python {
 // Whether this thread holds the GIL.
 bool holds_gil();
 
-// CPython ends a thread that asks for the GIL while the interpreter is being finalized, in the midst of C++ frames; so from the
-// last exit function on, this never returns on any other than the main thread.
-void stop_here_at_exit();
+// CPython ends a thread that asks for the GIL while the interpreter is being finalized, in the midst of C++ frames. So who asks
+// in C++ has one of these meanwhile: from the last exit function on it keeps all threads but the main one here for ever, and
+// that function waits for those that ask already.
+class AsksForGil {
+ public:
+  AsksForGil();
+  ~AsksForGil();
+  AsksForGil(const AsksForGil&) = delete;
+};
 bool interpreter_ends();
 
 // Lets other Python threads run while this lives, if `release`. Nothing here may touch Python objects then.
@@ -18,7 +24,7 @@ class Unlocked {
   explicit Unlocked(bool release = true) : state_(release ? PyEval_SaveThread() : nullptr) {}
   ~Unlocked() {
     if (!state_) return;
-    stop_here_at_exit();
+    const AsksForGil asks;
     PyEval_RestoreThread(state_);
   }
   Unlocked(const Unlocked&) = delete;
@@ -32,7 +38,7 @@ class Unlocked {
 class Locked {
  public:
   Locked() {
-    stop_here_at_exit();
+    const AsksForGil asks;
     state_ = PyGILState_Ensure();
   }
   ~Locked() { PyGILState_Release(state_); }

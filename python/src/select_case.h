@@ -19,7 +19,9 @@ class Choice {
  public:
   // kForever: no timeout. kDefault: does not wait.
   static constexpr int64_t kDefault = -1;
-  Choice(const pybind11::args& stated, int64_t deadline_ns);
+  // `stop`: run() throws Cancelled when it is closed, unless it is nil.
+  Choice(const pybind11::args& stated, int64_t deadline_ns,
+         const runtime::chan<runtime::unit>& stop = {});
   ~Choice();
   Choice(const Choice&) = delete;
 
@@ -32,7 +34,10 @@ class Choice {
  private:
   std::vector<Channel> channels_;
   std::vector<Cell> cells_;
-  std::vector<runtime::SelectCase> cases_;  // one more than channels if there is a timeout or default
+  std::vector<runtime::SelectCase>
+      cases_;  // one more than stated, if there is a timeout or default; and one to stop
+  runtime::chan<runtime::unit> stop_;
+  Cell none_;
   int taken_ = -1;
 };
 

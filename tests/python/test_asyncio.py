@@ -92,7 +92,9 @@ def test_aselect():
         assert await gotorch.aselect(gotorch.recv(a), gotorch.recv(b)) == (1, 1, True)
         assert await gotorch.aselect(gotorch.recv(a), default=True) == (-1, None, False)
         assert await gotorch.aselect(gotorch.recv(a), gotorch.recv(None), timeout=0.01) == (-1, None, False)
-        waiting = asyncio.ensure_future(gotorch.aselect(*[gotorch.recv(gotorch.chan()) for _ in range(10)], gotorch.recv(a)))
+        waiting = asyncio.ensure_future(  # noqa: RUF006 (it is awaited)
+            gotorch.aselect(*[gotorch.recv(gotorch.chan()) for _ in range(10)], gotorch.recv(a))
+        )
         await asyncio.sleep(0)
         await a.asend("late")
         assert await waiting == (10, "late", True)
@@ -289,17 +291,16 @@ def test_a_loop_that_is_left_with_tasks_that_wait():
     class Object:
         pass
 
-    o, c = Object(), gotorch.chan()
-    alive = weakref.ref(o)
+    objects, c = [Object()], gotorch.chan()
+    alive = weakref.ref(objects[0])
 
     async def main():
-        asyncio.ensure_future(c.asend(o))
-        asyncio.ensure_future(c.arecv())
-        asyncio.ensure_future(gotorch.chan().arecv())
+        waits = c.asend(objects.pop()), c.arecv(), gotorch.chan().arecv()
+        main.tasks = [asyncio.ensure_future(w) for w in waits]
         await asyncio.sleep(0)
 
     asyncio.run(main())
-    del o
+    del main.tasks
     gc.collect()
     end = time.monotonic() + FOREVER
     while alive() and time.monotonic() < end:
