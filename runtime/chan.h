@@ -177,6 +177,7 @@ class chan {
   friend bool operator==(const chan&, const chan&) = default;
 
   ChanCore* core() const { return core_.get(); }
+  const ChanRef& shared_core() const { return core_; }
 
   // for (T v : c) receives until the channel is closed and drained. It is the channel that c is at the beginning.
   class iterator {

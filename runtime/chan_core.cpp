@@ -42,6 +42,11 @@ ChanCore::ChanCore(const ElementOps& ops, int64_t capacity, std::byte* ring)
     : process_(process_number()), ops_(ops), capacity_(capacity), ring_(ring) {}
 
 ChanCore::~ChanCore() {
+  while (Returned* r = returned_.load(std::memory_order_relaxed)) {
+    returned_.store(r->next, std::memory_order_relaxed);
+    ops_.destroy(r->value());
+    delete_returned(r);
+  }
   if (ops_.plain) return;
   for (int64_t left = size(); left > 0; left--) {
     ops_.destroy(at(head_));
@@ -95,6 +100,7 @@ bool ChanCore::send_would_block() const {
 
 // What is empty, and later still open, was empty and open.
 bool ChanCore::receive_would_block() const {
+  if (returned_.load(std::memory_order_relaxed)) return false;
   if (capacity_ > 0 ? size() > 0 : !senders_.empty()) return false;
   // acquire: `closed` is read after the rest.
   std::atomic_thread_fence(std::memory_order_acquire);
@@ -115,6 +121,10 @@ ChanResult ChanCore::try_send(void* value, Goroutine** woken) {
 }
 
 ChanResult ChanCore::try_receive(void* slot, Goroutine** woken) {
+  if (returned_.load(std::memory_order_relaxed)) {
+    take_returned(slot);
+    return ChanResult::Done;
+  }
   if (size() > 0) {
     take(slot);
     // The longest waiting sender's value takes the free place, behind those sent before it.
@@ -241,6 +251,46 @@ void ChanCore::close(std::exception_ptr error) {
   }
   lock.unlock();
   while (woken) ready(std::exchange(woken, woken->next));
+}
+
+void ChanCore::delete_returned(Returned* r) {
+  ::operator delete(r, std::align_val_t(alignof(Returned)));
+}
+
+void ChanCore::take_returned(void* slot) {
+  Returned* r = returned_.load(std::memory_order_relaxed);
+  returned_.store(r->next, std::memory_order_relaxed);
+  ops_.move(slot, r->value());
+  ops_.destroy(r->value());
+  delete_returned(r);
+}
+
+void ChanCore::give_back(void* value) {
+  void* room = ::operator new(sizeof(Returned) + ops_.size, std::align_val_t(alignof(Returned)));
+  auto* r = new (room) Returned{nullptr};
+  ops_.move(r->value(), value);
+  lock_.lock();
+  ChanWaiter* w = receivers_.pop_claimed();
+  if (w) {
+    ops_.move(w->slot, r->value());
+    w->ok = true;
+  } else if (Returned* last = returned_.load(std::memory_order_relaxed)) {
+    while (last->next) last = last->next;
+    last->next = r;
+  } else {
+    returned_.store(r, std::memory_order_relaxed);
+  }
+  lock_.unlock();
+  if (!w) return;
+  ready(w->g);
+  ops_.destroy(r->value());
+  delete_returned(r);
+}
+
+void ChanCore::visit(FnRef<void(void*)> visitor) {
+  std::lock_guard guard(lock_);
+  for (int64_t i = 0; i < size(); i++) visitor(at((head_ + i) % capacity_));
+  for (Returned* r = returned_.load(std::memory_order_relaxed); r; r = r->next) visitor(r->value());
 }
 
 void wait_on_nil(const char* what, bool wait, int64_t deadline_ns) {

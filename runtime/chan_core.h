@@ -91,6 +91,8 @@ class ChanCore {
   static ChanCore* make(const ElementOps& ops, int64_t capacity);
   ChanCore(const ChanCore&) = delete;
 
+  // 1: only by who asks, who has a handle.
+  int references() const { return references_.load(std::memory_order_acquire); }
   // relaxed: who copies a handle has one.
   void add_reference() { references_.fetch_add(1, std::memory_order_relaxed); }
   void drop_reference() {
@@ -105,8 +107,14 @@ class ChanCore {
   // With an error, receivers get that after the last value, instead of the end.
   void close(std::exception_ptr error = nullptr);
 
+  // Takes back a value that was received on behalf of somebody who is gone by now: it is the next one to be received, also
+  // after close().
+  void give_back(void* value);
+
   int64_t size() const { return count_.load(std::memory_order_relaxed); }
   int64_t capacity() const { return capacity_; }
+  // Visits every value nobody has received, under the lock: for garbage collectors.
+  void visit(FnRef<void(void*)> visitor);
 
   // Of the goroutines that fill it, if it is a stage's: who stops receiving cancels them. Set before the channel is shared.
   std::shared_ptr<ContextState> filler;
@@ -114,6 +122,12 @@ class ChanCore {
  private:
   static constexpr uint32_t kOperationsInARow = 128;
   friend class Selection;
+  struct alignas(64) Returned {
+    Returned* next;
+    void* value() { return this + 1; }
+  };
+  void take_returned(void* slot);
+  static void delete_returned(Returned* r);
   ChanCore(const ElementOps& ops, int64_t capacity, std::byte* ring);
   ~ChanCore();
   void free();
@@ -145,7 +159,7 @@ class ChanCore {
   SpinLock lock_;  // guards what follows; the atomics are read without it, too
   std::atomic<bool> closed_{false};
   std::atomic<int> references_{1};
-  const int process_;  // a forked child must not use it: the lock may be held by nobody
+  const int process_;        // a forked child must not use it: the lock may be held by nobody
   uint32_t operations_ = 0;  // that did not wait
   const ElementOps& ops_;
   const int64_t capacity_;
@@ -153,6 +167,7 @@ class ChanCore {
   int64_t head_ = 0;
   std::atomic<int64_t> count_{0};
   WaitQueue receivers_, senders_;
+  std::atomic<Returned*> returned_{nullptr};  // the values given back, oldest first
   std::exception_ptr error_;
 };
 

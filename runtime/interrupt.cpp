@@ -10,10 +10,26 @@
 
 namespace gotorch::runtime {
 
-static std::atomic<bool (*)()> interrupt_check{nullptr};
+static std::atomic<bool (*)()> interrupt_check{nullptr}, check_applies{nullptr};
+static std::atomic<const WaitHooks*> wait_hooks{nullptr};
 
-void set_interrupt_check(bool (*check)()) {
+void set_interrupt_check(bool (*check)(), bool (*applies)()) {
+  check_applies.store(applies, std::memory_order_release);
   interrupt_check.store(check, std::memory_order_release);
+}
+
+bool interrupt_applies() {
+  auto* applies = check_applies.load(std::memory_order_acquire);
+  return !applies || applies();
+}
+
+void set_wait_hooks(const WaitHooks* hooks) { wait_hooks.store(hooks, std::memory_order_release); }
+
+AroundWait::AroundWait() : hooks_(wait_hooks.load(std::memory_order_acquire)) {
+  if (hooks_) begun_ = hooks_->begin();
+}
+AroundWait::~AroundWait() {
+  if (hooks_) hooks_->end(begun_);
 }
 
 void interrupt_on(int signal) {

@@ -118,9 +118,9 @@ bool wait_for_signal(Goroutine& me, int64_t ns) {
 }
 
 // Asks the interrupt check, unless this thread did within the last 50 ms: many short waits are interrupted like a long one.
-bool interrupted(const ParkSpec& spec) {
+bool interrupted() {
   thread_local int64_t next_ns = 0;
-  if (!spec.interruptible || real_now_ns() < next_ns) return false;
+  if (real_now_ns() < next_ns) return false;
   next_ns = real_now_ns() + kInterruptSliceNs;
   return interrupt_requested();
 }
@@ -149,24 +149,27 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
   if (fake_time && spec.deadline_ns != kForever) timer.emplace(me, spec.deadline_ns);
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
+  const AroundWait around;
+  // Where nobody may interrupt, another thread sees to deadlocks, too.
+  const bool watches = interrupt_applies(), polls = watches && spec.interruptible;
   // We may wait for goroutines that a shutdown() left behind, or that nobody has run yet.
   if (fake_time || !backlog().inject.empty() ||
       (scheduler().started() == 0 && has_time_or_io_to_watch())) {
     scheduler().wake(1);
   }
-  if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
+  if (polls && interrupted()) return give_up(me, WakeReason::Interrupted);
   for (const int64_t start = real_now_ns(); real_now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {
       if (me.signal.load(std::memory_order_acquire)) return;
     }
   }
   for (DeadlockWatch watch(me);;) {
-    if (wait_for_signal(me, std::min<int64_t>(nap_until(spec.deadline_ns), kInterruptSliceNs)))
-      return;
+    const int64_t left = nap_until(spec.deadline_ns);
+    if (wait_for_signal(me, watches ? std::min<int64_t>(left, kInterruptSliceNs) : left)) return;
     note_time(real_now_ns());
     if (spec.deadline_ns <= now_ns()) return give_up(me, WakeReason::Timeout);
-    if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
-    if (watch.sees_deadlock() && watch.resolve(spec.interruptible)) {
+    if (polls && interrupted()) return give_up(me, WakeReason::Interrupted);
+    if (watches && watch.sees_deadlock() && watch.resolve(spec.interruptible)) {
       return give_up(me, WakeReason::Interrupted, deadlock_mark());
     }
   }

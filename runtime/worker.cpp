@@ -63,7 +63,8 @@ void Worker::main_loop() {
       continue;
     }
     scheduler_.fire_timers();
-    if (tick_.load(std::memory_order_relaxed) % (16 * kFairnessTicks) == 0) note_time(real_now_ns());
+    if (tick_.load(std::memory_order_relaxed) % (16 * kFairnessTicks) == 0)
+      note_time(real_now_ns());
     const bool helped = run_loops();
     if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) poll_io();
     Goroutine* g = pick_fairly();

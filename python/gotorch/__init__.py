@@ -27,6 +27,7 @@ globals().update(_setup.public_names(), **_legacy.types)
 from gotorch import (  # noqa: E402 (they use what is above)
     autograd,
     backends,
+    context,
     cpu,
     cuda,
     nn,
@@ -38,4 +39,7 @@ from gotorch import (  # noqa: E402 (they use what is above)
     testing,
     utils,
 )
+from gotorch._channels import aselect, select, ticker  # noqa: E402
+from gotorch._goroutines import Goroutine, go  # noqa: E402
+from gotorch._scopes import scope, wait_group  # noqa: E402
 from gotorch.serialization import load, save  # noqa: E402

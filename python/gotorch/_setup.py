@@ -2,6 +2,8 @@
 
 from gotorch import _C
 
+_C._check_interpreter()
+
 _OWN = {"OpFunction", "OpMethod", "internal", "nn_functions"}
 
 

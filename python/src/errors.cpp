@@ -7,6 +7,8 @@
 #include <stdexcept>
 
 #include "data/atomic_file.h"
+#include "python/src/gil.h"
+#include "runtime/context.h"
 #include "runtime/interrupt.h"
 #include "tensor/error.h"
 
@@ -14,6 +16,7 @@ namespace gotorch::python {
 namespace {
 
 PyObject* out_of_memory_error = nullptr;
+RuntimeErrors of_runtime{};
 
 void raise(PyObject* type, const char* text) { PyErr_SetString(type, text); }
 
@@ -26,15 +29,46 @@ void raise_os_error(const FileError& e) {
   if (error.get()) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.get())), error.get());
 }
 
-// Polled by a thread that waits in the runtime, with or without the GIL. Only the main thread sees signals.
-bool check_signals() {
-  const PyGILState_STATE state = PyGILState_Ensure();
-  const bool stop = PyErr_Occurred() || PyErr_CheckSignals() != 0;
-  PyGILState_Release(state);
-  return stop;
+// The class `name` of the package, added to the module.
+PyObject* new_error(PyObject* module, const char* name, const char* doc,
+                    std::initializer_list<PyObject*> bases) {
+  const Owned tuple(expect(PyTuple_New(static_cast<Py_ssize_t>(bases.size()))));
+  Py_ssize_t i = 0;
+  for (PyObject* base : bases) {
+    Py_INCREF(base);
+    PyTuple_SET_ITEM(tuple.get(), i++, base);
+  }
+  PyObject* type = expect(PyErr_NewExceptionWithDoc((std::string("gotorch.") + name).c_str(), doc,
+                                                    tuple.get(), nullptr));
+  Py_INCREF(type);  // the module takes one, we keep one
+  expect(PyModule_AddObject(module, name, type));
+  return type;
 }
 
 }  // namespace
+
+CarriedError::CarriedError(PyObject* error) : error_(error, &release) {
+  Py_INCREF(error);
+  const Owned text(PyObject_Str(error));
+  const char* utf8 = text.get() ? PyUnicode_AsUTF8(text.get()) : nullptr;
+  text_ = std::string(Py_TYPE(error)->tp_name) + (utf8 && *utf8 ? ": " : "") + (utf8 ? utf8 : "");
+  PyErr_Clear();  // an exception whose __str__ fails has no text
+}
+
+PyObject* error_object(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (...) {
+    set_error();
+  }
+  PyObject *type, *value, *trace;
+  PyErr_Fetch(&type, &value, &trace);
+  PyErr_NormalizeException(&type, &value, &trace);
+  const Owned owned_type(type), owned_trace(trace);
+  return value;
+}
+
+const RuntimeErrors& runtime_errors() { return of_runtime; }
 
 void set_error() {
   try {
@@ -46,6 +80,14 @@ void set_error() {
     e.set_error();
   } catch (const runtime::Interrupted&) {
     if (!PyErr_Occurred()) PyErr_SetNone(PyExc_KeyboardInterrupt);
+  } catch (const CarriedError& e) {
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(e.object())), e.object());
+  } catch (const runtime::DeadlineExceeded& e) {
+    raise(of_runtime.deadline_exceeded, e.what());
+  } catch (const runtime::Cancelled& e) {
+    raise(of_runtime.cancelled, e.what());
+  } catch (const runtime::ChanError& e) {
+    raise(of_runtime.chan_error, e.what());
   } catch (const TypeError& e) {
     raise(PyExc_TypeError, e.what());
   } catch (const ValueError& e) {
@@ -73,10 +115,22 @@ void set_error() {
 }
 
 void bind_errors(PyObject* module) {
-  const Owned bases(expect(PyTuple_Pack(2, PyExc_RuntimeError, PyExc_MemoryError)));
   out_of_memory_error =
-      expect(PyErr_NewException("gotorch.OutOfMemoryError", bases.get(), nullptr));
-  expect(PyModule_AddObject(module, "OutOfMemoryError", out_of_memory_error));
+      new_error(module, "OutOfMemoryError", "The machine does not have, or give, that much memory.",
+                {PyExc_RuntimeError, PyExc_MemoryError});
+  RuntimeErrors& e = of_runtime;
+  e.cancelled = new_error(module, "Cancelled", "A wait was ended because its context is cancelled.",
+                          {PyExc_Exception});
+  e.deadline_exceeded =
+      new_error(module, "DeadlineExceeded", "A context is cancelled since its deadline has passed.",
+                {e.cancelled, PyExc_TimeoutError});
+  e.chan_error =
+      new_error(module, "ChanError",
+                "What in Go is a panic: send or close after close, close of nil, use after fork().",
+                {PyExc_RuntimeError});
+  e.chan_closed =
+      new_error(module, "ChanClosed", "The channel is closed, and all its values were received.",
+                {e.chan_error});
   pybind11::register_exception_translator([](std::exception_ptr p) {
     try {
       std::rethrow_exception(p);
@@ -84,7 +138,6 @@ void bind_errors(PyObject* module) {
       set_error();
     }
   });
-  runtime::set_interrupt_check(&check_signals);
 }
 
 }  // namespace gotorch::python

@@ -3,6 +3,8 @@
 #include <Python.h>
 
 #include <exception>
+#include <memory>
+#include <string>
 #include <utility>
 
 namespace gotorch::python {
@@ -42,6 +44,28 @@ inline const char* expect_text(const char* s) {
 inline void expect(int status) {
   if (status < 0) throw PythonError();
 }
+
+// A Python exception on its way through C++: the cause of a context, or what a channel was closed with. May be dropped on
+// any thread; copies share the object.
+class CarriedError : public std::exception {
+ public:
+  explicit CarriedError(PyObject* error);  // borrowed
+  PyObject* object() const { return error_.get(); }
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::shared_ptr<PyObject> error_;
+  std::string text_;
+};
+
+// The exception object that set_error() would set; a new reference.
+PyObject* error_object(const std::exception_ptr& error);
+
+// gotorch.Cancelled, DeadlineExceeded (one of them), ChanError and ChanClosed (one of them).
+struct RuntimeErrors {
+  PyObject *cancelled, *deadline_exceeded, *chan_error, *chan_closed;
+};
+const RuntimeErrors& runtime_errors();
 
 // Sets the Python error for the exception being handled. Call inside a catch block.
 void set_error();

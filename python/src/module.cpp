@@ -1,10 +1,17 @@
 #include <pybind11/pybind11.h>
 
 #include "python/src/bind.h"
+#include "python/src/gil.h"
 
 PYBIND11_MODULE(_C, m) {
   using namespace gotorch::python;
+  namespace py = pybind11;
+  // Types, caches and the GIL's owner are one per process here.
+  if (PyThreadState_Get()->interp != PyInterpreterState_Main()) {
+    throw py::import_error("gotorch cannot be used in a subinterpreter");
+  }
   m.attr("__version__") = GOTORCH_VERSION;
+  bind_gil(m.ptr());
   bind_errors(m.ptr());
   bind_dtypes(m.ptr());
   bind_size(m.ptr());
@@ -22,6 +29,10 @@ PYBIND11_MODULE(_C, m) {
   bind_optim(m);
   bind_runtime(m);
   bind_observe(m);
+  bind_contexts(m);
+  bind_channels(m);
+  bind_select(m);
+  bind_awaiting(m);
   bind_data(m);
   bind_files(m);
 }

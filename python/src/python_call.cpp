@@ -8,11 +8,7 @@ namespace gotorch::python {
 namespace py = pybind11;
 
 std::shared_ptr<PyObject> hold(py::object o) {
-  return std::shared_ptr<PyObject>(o.release().ptr(), [](PyObject* p) {
-    if (!Py_IsInitialized()) return;
-    const Locked gil;
-    Py_DECREF(p);
-  });
+  return std::shared_ptr<PyObject>(o.release().ptr(), &release);
 }
 
 TensorHook tensor_hook(const py::object& callable) {

@@ -192,11 +192,11 @@ class _Workers:
     def __init__(self, loader, seed):
         n = loader.num_workers
         self.limit = max(1, loader.prefetch_factor) * n
-        self.jobs = [_C._Channel(self.limit + 1) for _ in range(n)]
+        self.jobs = [_C.chan(self.limit + 1) for _ in range(n)]
         if loader.in_order:
-            self.results = [_C._Channel(self.limit + 1) for _ in range(n)]
+            self.results = [_C.chan(self.limit + 1) for _ in range(n)]
         else:
-            self.results = [_C._Channel(self.limit + n)] * n
+            self.results = [_C.chan(self.limit + n)] * n
         self.outstanding = deque()  # workers that owe a result, in the order of their jobs
         self.closed, self.process = False, os.getpid()
         self.threads = []
@@ -215,13 +215,13 @@ class _Workers:
     def receive(self, timeout):
         """The next result: of the worker whose turn it is, or without order, of any."""
         try:
-            result = self.results[self.outstanding[0]].receive(timeout)
+            result, ok = self.results[self.outstanding[0]].recv_ok(timeout or None)
         except TimeoutError:
             raise RuntimeError(f"DataLoader timed out after {timeout} seconds") from None
         except KeyboardInterrupt:
             self.close(0)
             raise
-        if result is None:
+        if not ok:
             raise RuntimeError("DataLoader: the workers of this iterator have ended")
         self.outstanding.popleft()
         return result

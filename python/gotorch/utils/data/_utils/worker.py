@@ -148,7 +148,7 @@ def run(info, fetcher_of, init, jobs, results):
     else:
         begin()
     while True:
-        job = jobs.receive()
+        job, _ = jobs.recv_ok()
         if job is None:
             return
         number, index = job
