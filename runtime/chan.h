@@ -2,7 +2,6 @@
 #include <iterator>
 #include <memory>
 #include <optional>
-#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -30,7 +29,8 @@ struct ChanCell {
     else return std::move(cell);
   }
   static inline const ElementOps ops{
-      sizeof(Type),
+      sizeof(Type), alignof(Type),
+      std::is_trivially_copyable_v<Type>&& std::is_trivially_destructible_v<Type>,
       [](void* to, void* from) { new (to) Type(std::move(*static_cast<Type*>(from))); },
       [](void* element) { static_cast<Type*>(element)->~Type(); }};
 };
@@ -67,7 +67,7 @@ class chan {
 
   chan() = default;  // nil: sends and receives wait for ever
   // Holds up to `capacity` values nobody has received; 0: senders wait for their receiver.
-  explicit chan(int64_t capacity) : core_(make(capacity)) {}
+  explicit chan(int64_t capacity) : core_(ChanCore::make(ChanCell<T>::ops, capacity)) {}
 
   // ChanError if the channel is closed. Cancelled, Interrupted: the value was not sent.
   void send(T value) const {
@@ -127,7 +127,7 @@ class chan {
 
   int64_t size() const { return core_ ? core_->size() : 0; }
   int64_t capacity() const { return core_ ? core_->capacity() : 0; }
-  explicit operator bool() const { return core_ != nullptr; }
+  explicit operator bool() const { return static_cast<bool>(core_); }
   friend bool operator==(const chan&, const chan&) = default;
 
   ChanCore* core() const { return core_.get(); }
@@ -154,30 +154,7 @@ class chan {
   std::default_sentinel_t end() const { return {}; }
 
  private:
-  using Cell = typename ChanCell<T>::Type;
-
-  struct Buffered {
-    explicit Buffered(int64_t capacity)
-        : ring(new Room[static_cast<size_t>(capacity)]),
-          core(ChanCell<T>::ops, capacity, reinterpret_cast<std::byte*>(ring.get())) {}
-    struct Room {
-      alignas(Cell) std::byte bytes[sizeof(Cell)];
-    };
-    std::unique_ptr<Room[]> ring;
-    ChanCore core;
-  };
-
-  static std::shared_ptr<ChanCore> make(int64_t capacity) {
-    if (capacity < 0 || capacity > INT64_MAX / static_cast<int64_t>(2 * sizeof(Cell))) {
-      throw std::invalid_argument("chan: capacity must be 0 or more, got " +
-                                  std::to_string(capacity));
-    }
-    auto buffered = std::make_shared<Buffered>(capacity);
-    ChanCore* core = &buffered->core;
-    return {std::move(buffered), core};
-  }
-
-  std::shared_ptr<ChanCore> core_;
+  ChanRef core_;
 };
 
 }  // namespace gotorch::runtime

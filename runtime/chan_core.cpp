@@ -1,6 +1,10 @@
 #include "runtime/chan_core.h"
 
+#include <algorithm>
+#include <cstring>
 #include <mutex>
+#include <new>
+#include <string>
 #include <utility>
 
 #include "runtime/scheduler.h"
@@ -15,50 +19,99 @@ bool unlock_spin(void* lock) {
 
 }  // namespace
 
+static constexpr size_t kLeastAlign = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+
+ChanCore* ChanCore::make(const ElementOps& ops, int64_t capacity) {
+  const size_t align = std::max(ops.align, kLeastAlign);
+  const size_t ring_at = (sizeof(ChanCore) + align - 1) / align * align;
+  if (capacity < 0 || static_cast<size_t>(capacity) > (INT64_MAX - ring_at) / ops.size) {
+    throw std::invalid_argument("chan: capacity must be 0 or more, got " +
+                                std::to_string(capacity));
+  }
+  const size_t bytes = ring_at + static_cast<size_t>(capacity) * ops.size;
+  void* memory = ops.align > kLeastAlign ? ::operator new(bytes, std::align_val_t(align))
+                                         : ::operator new(bytes);
+  return new (memory) ChanCore(ops, capacity, static_cast<std::byte*>(memory) + ring_at);
+}
+
 ChanCore::ChanCore(const ElementOps& ops, int64_t capacity, std::byte* ring)
-    : ops_(ops), capacity_(capacity), ring_(ring), process_(process_number()) {}
+    : process_(process_number()), ops_(ops), capacity_(capacity), ring_(ring) {}
 
 ChanCore::~ChanCore() {
-  for (; count_ > 0; count_--, head_++) {
-    if (head_ == capacity_) head_ = 0;
+  if (ops_.plain) return;
+  for (int64_t left = size(); left > 0; left--) {
     ops_.destroy(at(head_));
+    if (++head_ == capacity_) head_ = 0;
   }
 }
 
-void ChanCore::check_process() const {
-  if (process_ != process_number()) {
-    throw ChanError("channel: made before fork(), cannot be used in the child");
+void ChanCore::free() {
+  const size_t align = ops_.align;
+  this->~ChanCore();
+  if (align > kLeastAlign) ::operator delete(this, std::align_val_t(align));
+  else ::operator delete(this);
+}
+
+void ChanCore::refuse_process() const {
+  throw ChanError("channel: made before fork(), cannot be used in the child");
+}
+
+// Sizes that the compiler knows are copied by a few instructions.
+inline void ChanCore::move(void* to, void* from) const {
+  if (!ops_.plain) return ops_.move(to, from);
+  switch (ops_.size) {
+    case 1: std::memcpy(to, from, 1); return;
+    case 4: std::memcpy(to, from, 4); return;
+    case 8: std::memcpy(to, from, 8); return;
+    default: std::memcpy(to, from, ops_.size);
   }
 }
 
-void ChanCore::put(void* value) {
-  int64_t tail = head_ + count_++;
+inline void ChanCore::put(void* value) {
+  const int64_t count = size();
+  int64_t tail = head_ + count;
   if (tail >= capacity_) tail -= capacity_;
-  ops_.move(at(tail), value);
+  count_.store(count + 1, std::memory_order_relaxed);
+  move(at(tail), value);
 }
 
-void ChanCore::take(void* slot) {
-  ops_.move(slot, at(head_));
-  ops_.destroy(at(head_));
+inline void ChanCore::take(void* slot) {
+  move(slot, at(head_));
+  if (!ops_.plain) ops_.destroy(at(head_));
   if (++head_ == capacity_) head_ = 0;
-  count_--;
+  count_.store(size() - 1, std::memory_order_relaxed);
+}
+
+// A full channel that is open can only have been full before, too: closing comes last.
+bool ChanCore::send_would_block() const {
+  // acquire: `closed` is read before the rest.
+  if (closed_.load(std::memory_order_acquire)) return false;
+  return capacity_ > 0 ? size() == capacity_ : receivers_.empty();
+}
+
+// What is empty, and later still open, was empty and open.
+bool ChanCore::receive_would_block() const {
+  if (capacity_ > 0 ? size() > 0 : !senders_.empty()) return false;
+  // acquire: `closed` is read after the rest.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return !closed_.load(std::memory_order_acquire);
 }
 
 ChanResult ChanCore::try_send(void* value, Goroutine** woken) {
-  if (closed_) return ChanResult::Closed;
+  if (closed_.load(std::memory_order_relaxed)) return ChanResult::Closed;
   if (ChanWaiter* w = receivers_.pop_claimed()) {
-    ops_.move(w->slot, value);
+    move(w->slot, value);
     w->ok = true;
     *woken = w->g;
     return ChanResult::Done;
   }
-  if (count_ == capacity_) return ChanResult::WouldBlock;
+  if (size() == capacity_) return ChanResult::WouldBlock;
   put(value);
   return ChanResult::Done;
 }
 
 ChanResult ChanCore::try_receive(void* slot, Goroutine** woken) {
-  if (count_ > 0) {
+  if (size() > 0) {
     take(slot);
     // The longest waiting sender's value takes the free place, behind those sent before it.
     if (ChanWaiter* w = senders_.pop_claimed()) {
@@ -69,12 +122,12 @@ ChanResult ChanCore::try_receive(void* slot, Goroutine** woken) {
     return ChanResult::Done;
   }
   if (ChanWaiter* w = senders_.pop_claimed()) {
-    ops_.move(slot, w->slot);
+    move(slot, w->slot);
     w->ok = true;
     *woken = w->g;
     return ChanResult::Done;
   }
-  return closed_ ? ChanResult::Closed : ChanResult::WouldBlock;
+  return closed_.load(std::memory_order_relaxed) ? ChanResult::Closed : ChanResult::WouldBlock;
 }
 
 void ChanCore::cancel_wait(WaitQueue& queue, ChanWaiter& waiter) {
@@ -97,51 +150,73 @@ bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, i
   return false;
 }
 
-ChanResult ChanCore::send(void* value, bool wait, int64_t deadline_ns) {
+[[gnu::flatten]] ChanResult ChanCore::send(void* value, bool wait, int64_t deadline_ns) {
   check_process();
   at_edge(wait ? Edge::Operation : Edge::Attempt);
-  std::unique_lock lock(lock_);
+  if (!wait && send_would_block()) return ChanResult::WouldBlock;
+  lock_.lock();
   Goroutine* woken = nullptr;
   ChanResult result = try_send(value, &woken);
   if (result == ChanResult::WouldBlock && wait) {
-    ChanWaiter waiter{.g = &self(), .slot = value};
-    lock.release();
-    if (!wait_in(senders_, waiter, "channel send", deadline_ns)) return ChanResult::WouldBlock;
-    result = waiter.ok ? ChanResult::Done : ChanResult::Closed;
+    result = wait_to_send(value, deadline_ns);
   } else {
-    lock.unlock();
+    lock_.unlock();
     if (woken) ready(woken);
   }
-  if (result == ChanResult::Closed) throw ChanError("send: on a closed channel");
+  if (result == ChanResult::Closed) [[unlikely]]
+    throw ChanError("send: on a closed channel");
   return result;
 }
 
-ChanResult ChanCore::receive(void* slot, bool wait, int64_t deadline_ns) {
+[[gnu::flatten]] ChanResult ChanCore::receive(void* slot, bool wait, int64_t deadline_ns) {
   check_process();
   at_edge(wait ? Edge::Operation : Edge::Attempt);
-  std::unique_lock lock(lock_);
+  if (!wait && receive_would_block()) return ChanResult::WouldBlock;
+  lock_.lock();
   Goroutine* woken = nullptr;
-  ChanResult result = try_receive(slot, &woken);
-  if (result == ChanResult::WouldBlock && wait) {
-    ChanWaiter waiter{.g = &self(), .slot = slot};
-    lock.release();
-    if (!wait_in(receivers_, waiter, "channel receive", deadline_ns)) return ChanResult::WouldBlock;
-    result = waiter.ok ? ChanResult::Done : ChanResult::Closed;
-  } else {
-    lock.unlock();
-    if (woken) ready(woken);
-  }
+  const ChanResult result = try_receive(slot, &woken);
+  if (result == ChanResult::WouldBlock && wait) return received(wait_to_receive(slot, deadline_ns));
+  lock_.unlock();
+  if (woken) ready(woken);
+  return received(result);
+}
+
+inline ChanResult ChanCore::received(ChanResult result) const {
   // The error was written before the channel was closed, which we have seen under the lock.
   if (result == ChanResult::Closed && error_) std::rethrow_exception(error_);
   return result;
 }
 
+// With the lock held, as the next.
+ChanResult ChanCore::wait_to_send(void* value, int64_t deadline_ns) {
+  ChanWaiter waiter{.g = &waiting_self(), .slot = value};
+  if (!wait_in(senders_, waiter, "channel send", deadline_ns)) return ChanResult::WouldBlock;
+  return waiter.ok ? ChanResult::Done : ChanResult::Closed;
+}
+
+ChanResult ChanCore::wait_to_receive(void* slot, int64_t deadline_ns) {
+  ChanWaiter waiter{.g = &waiting_self(), .slot = slot};
+  if (!wait_in(receivers_, waiter, "channel receive", deadline_ns)) return ChanResult::WouldBlock;
+  return waiter.ok ? ChanResult::Done : ChanResult::Closed;
+}
+
+// self(), which throws where nobody may wait.
+Goroutine& ChanCore::waiting_self() {
+  try {
+    return self();
+  } catch (...) {
+    lock_.unlock();
+    throw;
+  }
+}
+
 void ChanCore::close(std::exception_ptr error) {
   check_process();
   std::unique_lock lock(lock_);
-  if (closed_) throw ChanError("close: the channel is closed already");
+  if (closed_.load(std::memory_order_relaxed))
+    throw ChanError("close: the channel is closed already");
   error_ = std::move(error);
-  closed_ = true;
+  closed_.store(true, std::memory_order_release);  // see receive_would_block
   Goroutine* woken = nullptr;  // made ready after the lock, as they will want it
   for (WaitQueue* queue : {&receivers_, &senders_}) {
     while (ChanWaiter* w = queue->pop_claimed()) {
@@ -151,13 +226,6 @@ void ChanCore::close(std::exception_ptr error) {
   }
   lock.unlock();
   while (woken) ready(std::exchange(woken, woken->next));
-}
-
-int64_t ChanCore::size() {
-  lock_.lock();
-  const int64_t n = count_;
-  lock_.unlock();
-  return n;
 }
 
 void wait_forever(const char* what) {

@@ -12,9 +12,10 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <stdexcept>
+#include <utility>
 
+#include "runtime/fork.h"
 #include "runtime/park.h"
 #include "runtime/spin.h"
 
@@ -26,19 +27,21 @@ struct ChanError : std::logic_error {
 };
 
 struct ElementOps {
-  size_t size;
+  size_t size, align;
+  bool plain;                          // bytes may be copied, and forgotten
   void (*move)(void* to, void* from);  // constructs *to; *from is left moved from
   void (*destroy)(void* element);
 };
 
+// On the stack of who waits, who fills in all of it but the links.
 struct ChanWaiter {
-  Goroutine* g = nullptr;
-  void* slot = nullptr;  // the value to send, or room for the one received
-  ChanWaiter* next = nullptr;
-  ChanWaiter* prev = nullptr;
-  int number = 0;  // of the case in a select
-  bool queued = false;
-  bool ok = false;  // sent or received; false: the channel was closed
+  Goroutine* g;
+  void* slot;  // the value to send, or room for the one received
+  ChanWaiter* next;
+  ChanWaiter* prev;
+  int number;  // of the case in a select
+  bool queued;
+  bool ok;  // sent or received; false: the channel was closed
 };
 
 // Doubly linked, so that a select leaves in constant time.
@@ -47,19 +50,21 @@ class WaitQueue {
   void push(ChanWaiter& w) {
     w.prev = last_;
     w.next = nullptr;
-    (last_ ? last_->next : first_) = &w;
+    if (last_) last_->next = &w;
+    else first_.store(&w, std::memory_order_relaxed);
     last_ = &w;
     w.queued = true;
   }
   void remove(ChanWaiter& w) {
     if (!w.queued) return;
-    (w.prev ? w.prev->next : first_) = w.next;
+    if (w.prev) w.prev->next = w.next;
+    else first_.store(w.next, std::memory_order_relaxed);
     (w.next ? w.next->prev : last_) = w.prev;
     w.queued = false;
   }
   // The first waiter that can still be had; it is ours to serve and make ready.
   ChanWaiter* pop_claimed() {
-    while (ChanWaiter* w = first_) {
+    while (ChanWaiter* w = first_.load(std::memory_order_relaxed)) {
       remove(*w);
       if (!claim(*w->g)) continue;
       w->g->fired = w;
@@ -67,10 +72,10 @@ class WaitQueue {
     }
     return nullptr;
   }
-  bool empty() const { return !first_; }
+  bool empty() const { return !first_.load(std::memory_order_relaxed); }
 
  private:
-  ChanWaiter* first_ = nullptr;
+  std::atomic<ChanWaiter*> first_{nullptr};  // atomic for who asks empty() without the lock
   ChanWaiter* last_ = nullptr;
 };
 
@@ -78,10 +83,16 @@ enum class ChanResult { Done, Closed, WouldBlock };
 
 class ChanCore {
  public:
-  // `ring` holds capacity elements and is owned by who owns this.
-  ChanCore(const ElementOps& ops, int64_t capacity, std::byte* ring);
-  ~ChanCore();
+  // With one reference. std::bad_alloc, std::invalid_argument for a capacity that cannot be.
+  static ChanCore* make(const ElementOps& ops, int64_t capacity);
   ChanCore(const ChanCore&) = delete;
+
+  // relaxed: who copies a handle has one.
+  void add_reference() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void drop_reference() {
+    // acq_rel: whatever others did with it comes before its end.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) free();
+  }
 
   // Done, or WouldBlock if `wait` is false or the deadline passed. Throws ChanError if closed.
   ChanResult send(void* value, bool wait, int64_t deadline_ns = kForever);
@@ -90,30 +101,72 @@ class ChanCore {
   // With an error, receivers get that after the last value, instead of the end.
   void close(std::exception_ptr error = nullptr);
 
-  int64_t size();
+  int64_t size() const { return count_.load(std::memory_order_relaxed); }
   int64_t capacity() const { return capacity_; }
 
  private:
   friend class Selection;
-  void check_process() const;
+  ChanCore(const ElementOps& ops, int64_t capacity, std::byte* ring);
+  ~ChanCore();
+  void free();
+  void check_process() const {
+    if (process_ != process_number()) refuse_process();
+  }
+  [[noreturn]] void refuse_process() const;
+
+  // Without the lock. True: at some moment during the call, a sender or receiver would have had to wait.
+  bool send_would_block() const;
+  bool receive_would_block() const;
   // Under the lock; what can be done without waiting. *woken: make it ready after unlocking.
   ChanResult try_send(void* value, Goroutine** woken);
   ChanResult try_receive(void* slot, Goroutine** woken);
+  ChanResult wait_to_send(void* value, int64_t deadline_ns);
+  ChanResult wait_to_receive(void* slot, int64_t deadline_ns);
+  ChanResult received(ChanResult result) const;
+  Goroutine& waiting_self();
+  void move(void* to, void* from) const;
   void put(void* value);
   void take(void* slot);
   std::byte* at(int64_t i) { return ring_ + static_cast<size_t>(i) * ops_.size; }
   bool wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, int64_t deadline);
   void cancel_wait(WaitQueue& queue, ChanWaiter& waiter);
 
-  SpinLock lock_;
-  bool closed_ = false;
+  SpinLock lock_;  // guards what follows; the atomics are read without it, too
+  std::atomic<bool> closed_{false};
+  std::atomic<int> references_{1};
+  const int process_;  // a forked child must not use it: the lock may be held by nobody
   const ElementOps& ops_;
   const int64_t capacity_;
-  std::byte* const ring_;
-  int64_t head_ = 0, count_ = 0;
+  std::byte* const ring_;  // in the same block of memory
+  int64_t head_ = 0;
+  std::atomic<int64_t> count_{0};
   WaitQueue receivers_, senders_;
   std::exception_ptr error_;
-  const int process_;  // a forked child must not use it: the lock may be held by nobody
+};
+
+// A counted pointer to one.
+class ChanRef {
+ public:
+  ChanRef() = default;
+  explicit ChanRef(ChanCore* adopted) : core_(adopted) {}
+  ChanRef(const ChanRef& other) : core_(other.core_) {
+    if (core_) core_->add_reference();
+  }
+  ChanRef(ChanRef&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  ChanRef& operator=(ChanRef other) noexcept {
+    std::swap(core_, other.core_);
+    return *this;
+  }
+  ~ChanRef() {
+    if (core_) core_->drop_reference();
+  }
+  ChanCore* get() const { return core_; }
+  ChanCore* operator->() const { return core_; }
+  explicit operator bool() const { return core_; }
+  friend bool operator==(const ChanRef&, const ChanRef&) = default;
+
+ private:
+  ChanCore* core_ = nullptr;
 };
 
 // Blocks for ever, as operations on a nil channel do; ends only by cancellation or interruption.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "runtime/fence.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
 #include "runtime/worker.h"
@@ -24,8 +25,8 @@ std::vector<std::shared_ptr<ContextState>> mark_subtree(std::shared_ptr<ContextS
   marked.push_back(std::move(root));
   for (size_t i = 0; i < marked.size(); i++) {
     marked[i]->cause = cause;
-    // seq_cst, see Invariants. The cause comes first.
-    marked[i]->cancelled.store(true, std::memory_order_seq_cst);
+    // release: the cause comes first.
+    marked[i]->cancelled.store(true, std::memory_order_release);
     for (const auto& child : std::exchange(marked[i]->children, {})) {
       auto alive = child.lock();
       if (alive && !alive->cancelled.load(std::memory_order_relaxed)) {
@@ -40,6 +41,7 @@ void wake_goroutines_of(const std::vector<std::shared_ptr<ContextState>>& marked
   std::vector<const ContextState*> set;
   for (const auto& c : marked) set.push_back(c.get());
   std::sort(set.begin(), set.end());
+  heavy_fence();  // see Invariants; the other side is in commit_park
   for_each_goroutine([&](Goroutine& g) {
     uint64_t word = g.wait.load(std::memory_order_acquire);
     if ((word & Goroutine::kStateMask) != Goroutine::kWaiting) return;

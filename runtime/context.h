@@ -5,7 +5,7 @@
 //    cancelled above reaches it; a child made under a cancelled parent is cancelled at once.
 //  - Cancelling sets the flags of the whole subtree, then claims every goroutine that waits under
 //    one of them. A goroutine looks at the flag after it has marked itself waiting, so one of the
-//    two sees the other.
+//    two sees the other (fence.h).
 #include <atomic>
 #include <chrono>
 #include <exception>
@@ -36,9 +36,9 @@ struct ContextState : std::enable_shared_from_this<ContextState> {
   ~ContextState();
 };
 
-// seq_cst, see Invariants. A null context is never cancelled.
+// A null context is never cancelled.
 inline bool context_cancelled(const ContextState* c) {
-  return c && c->cancelled.load(std::memory_order_seq_cst);
+  return c && c->cancelled.load(std::memory_order_acquire);  // acquire: the cause
 }
 
 // Tells a group of goroutines to stop. A handle, copied freely; thread-safe. Goroutines of a scope

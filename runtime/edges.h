@@ -26,7 +26,9 @@ bool watched_edge(Edge edge);
 // What is asked for at this edge; see Edge.
 inline bool at_edge(Edge edge) {
   // relaxed: a thread may learn of it late.
-  return edge_watchers.load(std::memory_order_relaxed) != 0 && watched_edge(edge);
+  if (edge_watchers.load(std::memory_order_relaxed) == 0) [[likely]]
+    return false;
+  return watched_edge(edge);
 }
 
 inline void at_fine_edge([[maybe_unused]] Edge edge) {

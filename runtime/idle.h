@@ -2,9 +2,9 @@
 // Invariants
 //  - A worker sleeps only while its seat is on the list, or after a waker took the seat off it. In
 //    the second case a signal is set or about to be, and the worker consumes exactly that one.
-//  - `searching` counts awake workers that look for work and have none. Who publishes work fences,
-//    then reads `searching` and the list; who goes to sleep enters the list, stops searching,
-//    fences, then looks at every source of work again. One of the two sees the other.
+//  - `searching` counts awake workers that look for work and have none. Who publishes work passes a light
+//    fence (fence.h), then reads `searching` and the list; who goes to sleep enters the list, stops searching,
+//    passes a heavy one, then looks at every source of work again. One of the two sees the other.
 //  - Work that was published while a worker counted as searching is that worker's to pass on: when it finds work on its way
 //    to sleep it counts again, and whoever stops searching looks whether there is more, and wakes another.
 //  - A waker counts the worker it wakes as searching, so that two submissions wake two workers.

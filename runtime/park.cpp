@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/context.h"
+#include "runtime/fence.h"
 #include "runtime/interrupt.h"
 #include "runtime/scheduler.h"
 #include "runtime/timer_heap.h"
@@ -102,8 +103,9 @@ void park_fiber(Goroutine& me, const ParkSpec& spec) {
 }  // namespace
 
 Goroutine& self() {
-  if (loop_depth() > 0) throw std::logic_error("the body of a parallel loop must not wait");
-  if (Worker* worker = this_worker()) {
+  const ThreadState& here = thread_state();
+  if (here.loop_depth > 0) throw std::logic_error("the body of a parallel loop must not wait");
+  if (Worker* worker = here.worker) {
     if (worker->current()) return *worker->current();
     throw std::logic_error("a timer's function must not wait");
   }
@@ -120,13 +122,17 @@ bool commit_park(Goroutine& g, const ParkSpec& spec) {
   const auto held = context && !spec.unlock ? context->shared_from_this() : nullptr;
   uint64_t word = g.wait.load(std::memory_order_relaxed);
   const uint64_t waiting = (word & ~Goroutine::kStateMask) | Goroutine::kWaiting;
-  // seq_cst: who cancels sets the flag, then looks at `wait`; we set `wait`, then look at the flag.
-  if ((word & Goroutine::kStateMask) != Goroutine::kRunning ||
-      !g.wait.compare_exchange_strong(word, waiting, std::memory_order_seq_cst)) {
+  if (spec.deadline_ns == kForever) {
+    // release: who claims g sees what it prepared.
+    g.wait.store(waiting, std::memory_order_release);
+  } else if ((word & Goroutine::kStateMask) != Goroutine::kRunning ||
+             !g.wait.compare_exchange_strong(word, waiting, std::memory_order_release)) {
     unlock();  // the timer was faster
     return false;
   }
   at_edge(Edge::Parking);
+  // Who cancels sets the flag, then looks at `wait`; we set `wait`, then look at the flag.
+  light_fence();
   // From here on g may run elsewhere as soon as somebody claims it, and wait for something else: so we claim this wait or
   // none. Channel wakers cannot before unlock(); a timer or cancel can, but then g waits for the locks that unlock() releases.
   if (context_cancelled(context) && claim_wait(g, waiting, WakeReason::Cancelled)) {

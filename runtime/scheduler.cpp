@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "runtime/chaos.h"
+#include "runtime/fence.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scope.h"
@@ -18,7 +19,6 @@ namespace gotorch::runtime {
 
 namespace {
 
-std::atomic<int> target{0};  // workers wanted; 0: not decided yet
 std::atomic<Scheduler*> instance{nullptr};
 std::atomic<Backlog*> backlog_instance{nullptr};
 std::mutex instance_lock;
@@ -82,17 +82,17 @@ Scheduler& scheduler() {
 }
 
 int num_workers() {
-  int n = target.load(std::memory_order_relaxed);
+  int n = wanted_workers.load(std::memory_order_relaxed);
   if (n) return n;
   const int wanted = default_workers();
-  return target.compare_exchange_strong(n, wanted, std::memory_order_relaxed) ? wanted : n;
+  return wanted_workers.compare_exchange_strong(n, wanted, std::memory_order_relaxed) ? wanted : n;
 }
 
 void set_num_workers(int n) {
   if (n < 1) {
     throw std::invalid_argument("set_num_workers: n must be at least 1, got " + std::to_string(n));
   }
-  target.store(std::min(n, kMaxWorkers), std::memory_order_relaxed);
+  wanted_workers.store(std::min(n, kMaxWorkers), std::memory_order_relaxed);
   if (Scheduler* s = instance.load(std::memory_order_acquire)) s->retarget();
 }
 
@@ -113,8 +113,7 @@ void Scheduler::inject(Goroutine* g) {
 
 void Scheduler::add_timer(Timer& timer) {
   if (!backlog.timers.add(timer)) return;
-  // Fence: the timer is in the heap before we look for who sleeps until a later one.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  light_fence();  // the timer is in the heap before we look for who sleeps until a later one
   Worker* keeper = keeper_.load(std::memory_order_relaxed);
   if (!keeper || !idle.wake(keeper->seat())) wake(1);
 }
@@ -143,15 +142,11 @@ bool Scheduler::become_keeper(Worker& worker) {
 }
 
 bool Scheduler::become_watcher() {
-  // Fence: our seat is on the list before we look who runs. Who starts to run later, or readies a
-  // goroutine, finds us there and nobody watching.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   return anybody_runs_goroutines() && !watched_.exchange(true, std::memory_order_relaxed);
 }
 
 void Scheduler::ensure_guards() {
-  // Fence: if we have just given up such a role, either who lies down sees that, or we see it lie.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  light_fence();  // if we have just given up such a role, either who lies down sees that, or we see it lie
   if (idle.sleeping() == 0) return;
   const bool needs_keeper =
       backlog.timers.earliest() != kForever && !keeper_.load(std::memory_order_relaxed);
@@ -202,8 +197,7 @@ int Scheduler::spare_workers() const {
 }
 
 void Scheduler::wake(int64_t count) {
-  // Fence: the work is visible before we look for searchers and sleepers, see IdleWorkers.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  light_fence();  // the work is visible before we look for searchers and sleepers, see IdleWorkers
   count -= idle.searching.load(std::memory_order_relaxed);
   for (; count > 0; count--) {
     if (!idle.wake_one() && !start_worker()) return;

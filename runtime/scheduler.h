@@ -5,6 +5,7 @@
 
 #include "runtime/carrier.h"
 #include "runtime/cpus.h"
+#include "runtime/fork.h"
 #include "runtime/idle.h"
 #include "runtime/loops.h"
 #include "runtime/run_queue.h"
@@ -16,6 +17,9 @@ namespace gotorch::runtime {
 class HelperPlace;
 class Simulation;
 class Worker;
+
+// What set_num_workers() asked for; 0: not decided yet. num_workers() decides.
+inline std::atomic<int> wanted_workers{0};
 
 // What outlives the threads of one scheduler, so that goroutines survive shutdown() and go on when
 // the runtime is used again.
@@ -112,9 +116,6 @@ class HelperPlace {
 };
 
 Scheduler& scheduler();
-// Counts the forks between the first process and this one.
-inline std::atomic<int> forks{0};
-inline int process_number() { return forks.load(std::memory_order_relaxed); }
 // Stops the workers and waits for what they run at this moment. Goroutines that wait, or have not
 // run yet, stay; the next use of the runtime starts workers that go on with them. Not from a
 // goroutine or a loop body.

@@ -11,8 +11,8 @@ namespace gotorch::runtime {
 
 // Invariants
 //  - All channels of a select are locked in the order of their addresses, each once, so selects
-//    cannot deadlock. Taking the default, or waiting, is decided with all locks held: at no moment
-//    was a case ready.
+//    cannot deadlock. Taking the default, or waiting, is decided with all locks held: at that moment
+//    no case was ready.
 //  - While it waits, a select has one waiter per case, in the queues of their channels. Who claims
 //    the goroutine through one of them serves that case; the others then fail to claim it and drop
 //    its waiters, and the select removes those that are left before it returns.
@@ -25,40 +25,41 @@ class Selection {
  private:
   static constexpr int kInline = 8;
 
+  int find_ready_apart();
+  bool try_case(int i, Goroutine** woken);
   int find_ready(Goroutine** woken);
+  int wait();
   void enqueue(Goroutine& me);
   void dequeue();
+  void order_locks();
   void lock_all();
   void unlock_all();
   static bool unlock_for_park(void* selection) {
     static_cast<Selection*>(selection)->unlock_all();
     return true;
   }
-  bool is_channel(int i) const {
-    return cases_[i].chan &&
-           (cases_[i].kind == SelectCase::Receive || cases_[i].kind == SelectCase::Send);
-  }
+  bool is_channel(int i) const { return cases_[i].chan && cases_[i].kind <= SelectCase::Send; }
   WaitQueue& queue(int i) {
     return cases_[i].kind == SelectCase::Send ? cases_[i].chan->senders_
                                               : cases_[i].chan->receivers_;
   }
-  int finish(int taken, ChanResult result);
+  int finish(int taken);
 
   SelectCase* const cases_;
   const int count_;
   int default_ = -1, timeout_ = -1;
   int locks_ = 0;     // channels, without duplicates
   int channels_ = 0;  // cases with a channel
-  // Inline for few cases, else on the heap.
-  ChanWaiter inline_waiters_[kInline];
-  ChanCore* inline_locks_[kInline];
+  // Inline for few cases, else on the heap. Filled in when needed.
   int inline_order_[kInline];
-  std::unique_ptr<ChanWaiter[]> heap_waiters_;
-  std::unique_ptr<ChanCore*[]> heap_locks_;
+  ChanCore* inline_locks_[kInline];
+  ChanWaiter inline_waiters_[kInline];
   std::unique_ptr<int[]> heap_order_;
-  ChanWaiter* waiters_ = inline_waiters_;
-  ChanCore** lock_order_ = inline_locks_;
+  std::unique_ptr<ChanCore*[]> heap_locks_;
+  std::unique_ptr<ChanWaiter[]> heap_waiters_;
   int* order_ = inline_order_;  // the cases with a channel, shuffled
+  ChanCore** lock_order_ = inline_locks_;
+  ChanWaiter* waiters_ = inline_waiters_;
 };
 
 namespace {
@@ -75,26 +76,39 @@ uint64_t random_number() {
 
 Selection::Selection(SelectCase* cases, int count) : cases_(cases), count_(count) {
   if (count > kInline) {
-    heap_waiters_ = std::make_unique<ChanWaiter[]>(static_cast<size_t>(count));
-    heap_locks_ = std::make_unique<ChanCore*[]>(static_cast<size_t>(count));
-    heap_order_ = std::make_unique<int[]>(static_cast<size_t>(count));
-    waiters_ = heap_waiters_.get();
-    lock_order_ = heap_locks_.get();
+    heap_order_ = std::make_unique_for_overwrite<int[]>(static_cast<size_t>(count));
     order_ = heap_order_.get();
   }
+  uint64_t random = 0;
   for (int i = 0; i < count; i++) {
-    if (cases[i].kind == SelectCase::Default) default_ = i;
-    if (cases[i].kind == SelectCase::Timeout &&
-        (timeout_ < 0 || cases[i].deadline_ns < cases[timeout_].deadline_ns)) {
+    if (is_channel(i)) {
+      cases[i].chan->check_process();
+      // The high half of a product with a random number is a random place; the low half is what is left of the randomness.
+      if (channels_ % 16 == 0) random = random_number();
+      const auto product =
+          static_cast<unsigned __int128>(random) * static_cast<unsigned>(channels_ + 1);
+      random = static_cast<uint64_t>(product);
+      const auto j = static_cast<int>(product >> 64);
+      order_[channels_++] = order_[j];
+      order_[j] = i;
+    } else if (cases[i].kind == SelectCase::Default) {
+      default_ = i;
+    } else if (cases[i].kind == SelectCase::Timeout &&
+               (timeout_ < 0 || cases[i].deadline_ns < cases[timeout_].deadline_ns)) {
       timeout_ = i;
     }
-    if (!is_channel(i)) continue;
-    cases[i].chan->check_process();
-    lock_order_[channels_] = cases[i].chan;
-    const auto j = static_cast<int>(random_number() % static_cast<uint64_t>(channels_ + 1));
-    order_[channels_++] = order_[j];
-    order_[j] = i;
   }
+}
+
+// What waiting needs: locks in the order of their addresses.
+void Selection::order_locks() {
+  if (count_ > kInline) {
+    heap_locks_ = std::make_unique_for_overwrite<ChanCore*[]>(static_cast<size_t>(count_));
+    heap_waiters_ = std::make_unique_for_overwrite<ChanWaiter[]>(static_cast<size_t>(count_));
+    lock_order_ = heap_locks_.get();
+    waiters_ = heap_waiters_.get();
+  }
+  for (int k = 0; k < channels_; k++) lock_order_[k] = cases_[order_[k]].chan;
   std::sort(lock_order_, lock_order_ + channels_);
   locks_ = static_cast<int>(std::unique(lock_order_, lock_order_ + channels_) - lock_order_);
 }
@@ -109,39 +123,65 @@ void Selection::unlock_all() {
   if (locks_ > 0) order[0]->lock_.unlock();
 }
 
-int Selection::finish(int taken, ChanResult result) {
+// After the last lock was released: a closed channel stays as it is.
+int Selection::finish(int taken) {
   SelectCase& c = cases_[taken];
-  c.ok = result == ChanResult::Done;
   if (c.ok) return taken;
   if (c.kind == SelectCase::Send) throw ChanError("select: send on a closed channel");
   c.error = c.chan->error_;
   return taken;
 }
 
+// With the lock of its channel held. False: it would have to wait.
+bool Selection::try_case(int i, Goroutine** woken) {
+  SelectCase& c = cases_[i];
+  const ChanResult result = c.kind == SelectCase::Send ? c.chan->try_send(c.slot, woken)
+                                                       : c.chan->try_receive(c.slot, woken);
+  c.ok = result == ChanResult::Done;
+  return result != ChanResult::WouldBlock;
+}
+
+// A case that can go on may be taken whatever the others are, so each channel is locked alone; most are not even locked.
+int Selection::find_ready_apart() {
+  for (int k = 0; k < channels_; k++) {
+    const SelectCase& c = cases_[order_[k]];
+    if (c.kind == SelectCase::Send ? c.chan->send_would_block() : c.chan->receive_would_block())
+      continue;
+    Goroutine* woken = nullptr;
+    c.chan->lock_.lock();
+    const bool ready_now = try_case(order_[k], &woken);
+    c.chan->lock_.unlock();
+    if (woken) ready(woken);
+    if (ready_now) return order_[k];
+  }
+  return -1;
+}
+
 // With all locks held, or -1.
 int Selection::find_ready(Goroutine** woken) {
   for (int k = 0; k < channels_; k++) {
-    SelectCase& c = cases_[order_[k]];
-    const ChanResult result = c.kind == SelectCase::Send ? c.chan->try_send(c.slot, woken)
-                                                         : c.chan->try_receive(c.slot, woken);
-    if (result == ChanResult::WouldBlock) continue;
-    c.ok = result == ChanResult::Done;
-    return order_[k];
+    if (try_case(order_[k], woken)) return order_[k];
   }
   return -1;
 }
 
 int Selection::run() {
   at_edge(default_ < 0 ? Edge::Operation : Edge::Attempt);
+  int taken = find_ready_apart();
+  if (taken < 0) taken = wait();
+  return is_channel(taken) ? finish(taken) : taken;
+}
+
+int Selection::wait() {
   Goroutine* woken = nullptr;
   Goroutine* me = default_ < 0 ? &self() : nullptr;
+  order_locks();
   lock_all();
   const int taken = find_ready(&woken);
   if (taken >= 0 || default_ >= 0) {
     unlock_all();
     if (woken) ready(woken);
-    return taken < 0 ? default_
-                     : finish(taken, cases_[taken].ok ? ChanResult::Done : ChanResult::Closed);
+    return taken < 0 ? default_ : taken;
   }
   enqueue(*me);
   me->fired = nullptr;
@@ -157,13 +197,14 @@ int Selection::run() {
   if (reason == WakeReason::Timeout) return timeout_;
   throw_if_stopped(reason);
   const auto* fired = static_cast<ChanWaiter*>(me->fired);
-  return finish(fired->number, fired->ok ? ChanResult::Done : ChanResult::Closed);
+  cases_[fired->number].ok = fired->ok;
+  return fired->number;
 }
 
 void Selection::enqueue(Goroutine& me) {
   for (int i = 0; i < count_; i++) {
     if (!is_channel(i)) continue;
-    waiters_[i] = {.g = &me, .slot = cases_[i].slot, .number = i};
+    waiters_[i] = {.g = &me, .slot = cases_[i].slot, .number = i, .queued = false, .ok = false};
     queue(i).push(waiters_[i]);
   }
 }

@@ -31,9 +31,10 @@ struct SelectCase {
 // The core, for a number of cases that is not known when compiling.
 int select_case(SelectCase* cases, int count);
 
-template <class T, class F>
+// C: a channel, or a reference to one that lives longer than the case.
+template <class T, class C, class F>
 struct ReceiveCase {
-  chan<T> c;
+  C c;
   F then;
   ChanSlot<T> slot{};
   SelectCase describe() { return {SelectCase::Receive, c.core(), slot.room()}; }
@@ -44,21 +45,29 @@ struct ReceiveCase {
   }
 };
 template <class T, class F>
-ReceiveCase<T, F> on_receive(const chan<T>& c, F then) {
+ReceiveCase<T, const chan<T>&, F> on_receive(const chan<T>& c, F then) {
   return {c, std::move(then)};
 }
-
 template <class T, class F>
+ReceiveCase<T, chan<T>, F> on_receive(chan<T>&& c, F then) {
+  return {std::move(c), std::move(then)};
+}
+
+template <class T, class C, class F>
 struct SendCase {
-  chan<T> c;
+  C c;
   typename ChanCell<T>::Type cell;
   F then;
   SelectCase describe() { return {SelectCase::Send, c.core(), &cell}; }
   void run(const SelectCase&) { then(); }
 };
 template <class T, class V, class F>
-SendCase<T, F> on_send(const chan<T>& c, V&& value, F then) {
+SendCase<T, const chan<T>&, F> on_send(const chan<T>& c, V&& value, F then) {
   return {c, ChanCell<T>::wrap(T(std::forward<V>(value))), std::move(then)};
+}
+template <class T, class V, class F>
+SendCase<T, chan<T>, F> on_send(chan<T>&& c, V&& value, F then) {
+  return {std::move(c), ChanCell<T>::wrap(T(std::forward<V>(value))), std::move(then)};
 }
 
 template <class F>

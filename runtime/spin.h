@@ -15,8 +15,9 @@ inline void cpu_relax() {
 #endif
 }
 
-// One byte, for sections of a few dozen instructions that never park. Contenders spin for a few
-// microseconds, then give their processor away: the holder may have been descheduled.
+// One byte, for sections of a few dozen instructions that never park. Contenders look ever more rarely: who holds the lock
+// then runs several sections on lines that stay in its cache. In the end they give their processor away, as the holder may
+// have been descheduled.
 class SpinLock {
  public:
   void lock() {
@@ -28,10 +29,14 @@ class SpinLock {
   void unlock() { locked_.store(false, std::memory_order_release); }
 
  private:
+  static constexpr int kLongest = 128;  // about three microseconds
   [[gnu::noinline]] void wait() {
-    for (int i = 0; locked_.load(std::memory_order_relaxed); i++) {
-      if (i < 100) cpu_relax();
-      else sched_yield();
+    for (int pauses = 4; locked_.load(std::memory_order_relaxed); pauses *= 2) {
+      if (pauses > kLongest) {
+        sched_yield();
+        pauses = kLongest;
+      }
+      for (int i = 0; i < pauses; i++) cpu_relax();
     }
   }
   std::atomic<bool> locked_{false};

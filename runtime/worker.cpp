@@ -16,7 +16,7 @@ namespace gotorch::runtime {
 
 namespace {
 
-constexpr uint32_t kFairnessTicks = 61;  // as Go: often enough to be fair, rare enough to be free
+constexpr uint32_t kFairnessTicks = 64;  // often enough to be fair, rare enough to be free
 constexpr int kNextInARow = 3;
 constexpr int64_t kJoinLimitNs = 2'000'000'000;
 
@@ -96,29 +96,30 @@ void Worker::run(Goroutine* g) {
     return;
   }
   in_fiber_.store(true, std::memory_order_relaxed);
-  leave_fiber();
+  leave_fiber(thread_state());
   in_fiber_.store(false, std::memory_order_relaxed);
-  current_ = nullptr;
 }
 
 void Worker::switch_out(const Intent& intent) {
-  Worker* worker = this_worker();
-  Goroutine* g = worker->current_;
-  worker->intent_ = intent;
-  worker->leave_fiber();
-  this_worker()->current_ = g;  // not `worker`: we may have moved
+  ThreadState& thread = thread_state();
+  thread.worker->intent_ = intent;
+  thread.worker->leave_fiber(thread);
 }
 
-void Worker::leave_fiber() {
+// Leaves the fiber that runs here for the next one.
+void Worker::leave_fiber(ThreadState& thread) {
   const ExceptionState exceptions = *exception_record_;
-  const LocalWord local = thread_state().local;
-  Fiber* here = running_;
-  Fiber* to = next_fiber();
+  const LocalWord local = thread.local;
+  Goroutine* const g = current_;
+  Fiber* const here = running_;
+  Fiber* const to = next_fiber();
   fibers_.switch_to(*here, *to);
-  Worker* worker = this_worker();
-  *worker->exception_record_ = exceptions;
-  thread_state().local = local;
-  worker->running_ = here;
+  ThreadState& now = thread_state();  // maybe another thread's
+  Worker& worker = *now.worker;
+  *worker.exception_record_ = exceptions;
+  now.local = local;
+  worker.running_ = here;
+  worker.current_ = g;
 }
 
 void Worker::switched_out(Fiber& from) {
@@ -149,7 +150,8 @@ bool Worker::main_is_wanted() {
   const uint32_t tick = tick_.load(std::memory_order_relaxed) + 1;
   tick_.store(tick, std::memory_order_relaxed);
   return tick % kFairnessTicks == 0 || scheduler_.stopping() ||
-         scheduler_.loops.find(static_cast<unsigned>(index_)) || index_ >= num_workers();
+         index_ >= wanted_workers.load(std::memory_order_relaxed) ||
+         scheduler_.loops.find(static_cast<unsigned>(index_));
 }
 
 void Worker::enter_carrier(Carrier& carrier) {

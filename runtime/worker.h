@@ -10,6 +10,7 @@
 #include "runtime/goroutine.h"
 #include "runtime/idle.h"
 #include "runtime/run_queue.h"
+#include "runtime/thread_state.h"
 
 namespace gotorch::runtime {
 
@@ -69,7 +70,7 @@ class Worker {
   void main_loop();
   bool run_loops();
   void run(Goroutine* g);
-  void leave_fiber();
+  void leave_fiber(ThreadState& thread);
   void hand_over();
   void retire();
 

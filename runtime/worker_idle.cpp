@@ -1,6 +1,7 @@
 // What a worker does between finding nothing to run and sleeping, and how it is told of new work.
 #include <algorithm>
 
+#include "runtime/fence.h"
 #include "runtime/parallel.h"
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
@@ -38,8 +39,12 @@ constexpr int64_t kFirstWakeInterval = 50'000, kLastWakeInterval = 20'000'000;
 }  // namespace
 
 void Worker::ready(Goroutine* g) {
-  // release: publishes the goroutine. acquire: we pass on the one we displace.
-  Goroutine* displaced = next_.exchange(g, std::memory_order_acq_rel);
+  // release: publishes the goroutine. Only we put one in, so an empty place stays empty.
+  Goroutine* displaced = nullptr;
+  if (!has_next()) next_.store(g, std::memory_order_release);
+  else
+    displaced =
+        next_.exchange(g, std::memory_order_acq_rel);  // acquire: we pass on the one we displace
   if (displaced) {
     push_ring(displaced);
     return scheduler_.wake(1);
@@ -110,11 +115,11 @@ Goroutine* Worker::steal_aged_next() {
 void Worker::stop_searching() {
   if (!searching_) return;
   searching_ = false;
-  // seq_cst: the decrement comes before the look at the sources, see IdleWorkers.
-  if (scheduler_.idle.searching.fetch_sub(1, std::memory_order_seq_cst) == 1 &&
-      scheduler_.has_work()) {
-    scheduler_.wake(1);
-  }
+  if (scheduler_.idle.searching.fetch_sub(1, std::memory_order_relaxed) != 1 ||
+      !scheduler_.could_wake())
+    return;
+  heavy_fence();  // the decrement comes before the look at the sources, see IdleWorkers
+  if (scheduler_.has_work()) scheduler_.wake(1);
 }
 
 void Worker::look_for_work() {
@@ -129,10 +134,11 @@ void Worker::look_for_work() {
   at_edge(Edge::Sleeping);
   searching_ = false;
   idle.searching.fetch_sub(1, std::memory_order_relaxed);
+  // We are on the list before we look at every source, and at who runs goroutines, for the last time. Who publishes
+  // something, or starts to run goroutines, later finds us there.
+  heavy_fence();
   const bool keeper = scheduler_.become_keeper(*this);
   const bool watcher = scheduler_.become_watcher();
-  // Fence: we are on the list before we look at every source for the last time.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   const int64_t limit = sleep_limit(keeper, watcher);
   at_edge(Edge::Sleeping);
   const bool stay =

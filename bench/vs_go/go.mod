@@ -1,0 +1,3 @@
+module gotorch/bench/vs_go
+
+go 1.27
