@@ -10,11 +10,15 @@
 //    Sanitizers always get this second way, as they have to be told of each switch.
 //  - `switched_out` runs on the stack that comes next, right after the one left is saved. From
 //    then on any thread may resume that one.
+//  - `resumable` says whether a fiber is saved: a thread that takes it sets it to false.
+#include <atomic>
+
 #include "runtime/sanitizer.h"
 
 namespace gotorch::runtime {
 
 struct Fiber {
+  std::atomic<bool> resumable{false};
   void* saved = nullptr;  // the backend's: a context of Boost.Fiber, or a stack pointer
   [[no_unique_address]] StackMark mark;
 };

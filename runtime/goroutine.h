@@ -24,10 +24,10 @@ enum class WakeReason : uint64_t { Signal, Timeout, Cancelled, Interrupted };
 // Invariants
 //  - Memory is never unmapped and `wait` only grows, also across reuse: a late look at a goroutine
 //    that has ended, or a late futex wake, does no harm.
-//  - `wait` is sequence << 4 | reason << 2 | state. Running -> Waiting by its own thread once its
-//    fiber is saved; Waiting -> Claimed by the one waker that wins the exchange, which alone may
+//  - `wait` is sequence << 4 | reason << 2 | state. Running -> Waiting by itself, on its way to leave its
+//    fiber; Waiting -> Claimed by the one waker that wins the exchange, which alone may
 //    then touch the goroutine and must make it ready; Claimed -> Running, with the next sequence,
-//    by itself. A timer may also claim it while Running, on its way to wait: then it does not wait.
+//    by itself. Who finds it in a queue before it has left its fiber (Fiber::resumable) leaves it for later. A timer may also claim it while Running, on its way to wait: then it does not wait.
 struct alignas(128) Goroutine {
   enum State : uint64_t { kRunning = 0, kWaiting = 1, kClaimed = 2, kStateMask = 3 };
   static constexpr size_t kInlineClosure = 40;

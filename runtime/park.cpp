@@ -48,6 +48,35 @@ bool claim_wait(Goroutine& g, uint64_t waiting, WakeReason reason) {
                                         std::memory_order_acq_rel);
 }
 
+// Marks g as waiting and releases what kept wakers away. False: it does not wait, and goes on. From here on g may be claimed
+// and queued, but does not run elsewhere before its fiber has been left.
+bool commit_park(Goroutine& g, const ParkSpec& spec) {
+  const auto unlock = [&] { return !spec.unlock || spec.unlock(spec.argument); };
+  uint64_t word = g.wait.load(std::memory_order_relaxed);
+  const uint64_t waiting = (word & ~Goroutine::kStateMask) | Goroutine::kWaiting;
+  if (spec.deadline_ns == kForever || g.native) {
+    // release: who claims g sees what it prepared.
+    g.wait.store(waiting, std::memory_order_release);
+  } else if ((word & Goroutine::kStateMask) != Goroutine::kRunning ||
+             !g.wait.compare_exchange_strong(word, waiting, std::memory_order_release)) {
+    unlock();  // the timer was faster
+    return false;
+  }
+  // Who cancels sets the flag, then looks at `wait`; we set `wait`, then look at the flag.
+  light_fence();
+  at_edge(Edge::Parking);
+  // We claim this wait or none: as soon as it is claimed by another it is over.
+  if (spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed)) &&
+      claim_wait(g, waiting, WakeReason::Cancelled)) {
+    unlock();
+    return false;
+  }
+  const bool released = unlock();
+  at_edge(Edge::Parking);
+  return released ||
+         !claim_wait(g, waiting, WakeReason::Signal);  // lost: the claimer makes it ready
+}
+
 bool wait_for_signal(Goroutine& me, int64_t ns) {
   if (me.signal.load(std::memory_order_acquire) == 0) futex_wait(me.signal, 0, ns);
   return me.signal.load(std::memory_order_acquire) != 0;
@@ -89,14 +118,17 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
 }
 
 void park_fiber(Goroutine& me, const ParkSpec& spec) {
-  if (spec.deadline_ns == kForever) return Worker::switch_out({.park = &spec});
+  if (spec.deadline_ns == kForever) {
+    if (commit_park(me, spec)) Worker::switch_out({});
+    return;
+  }
   ParkTimer timer;
   timer.when_ns = spec.deadline_ns;
   timer.fire = fire_park_timer;
   timer.g = &me;
   timer.running = me.wait.load(std::memory_order_relaxed);
   this_worker()->scheduler().add_timer(timer);
-  Worker::switch_out({.park = &spec});
+  if (commit_park(me, spec)) Worker::switch_out({});
   backlog().timers.remove(timer);
 }
 
@@ -111,36 +143,6 @@ Goroutine& self() {
   }
   thread_local NativeSelf native;
   return *native.g;
-}
-
-// Runs on the fiber that comes next, or on the native thread itself.
-bool commit_park(Goroutine& g, const ParkSpec& spec) {
-  const auto unlock = [&] { return !spec.unlock || spec.unlock(spec.argument); };
-  ContextState* const context =
-      spec.cancellable ? g.context.load(std::memory_order_relaxed) : nullptr;
-  // Without a lock to wait for, g may end as soon as it is marked, and its context with it.
-  const auto held = context && !spec.unlock ? context->shared_from_this() : nullptr;
-  uint64_t word = g.wait.load(std::memory_order_relaxed);
-  const uint64_t waiting = (word & ~Goroutine::kStateMask) | Goroutine::kWaiting;
-  if (spec.deadline_ns == kForever) {
-    // release: who claims g sees what it prepared.
-    g.wait.store(waiting, std::memory_order_release);
-  } else if ((word & Goroutine::kStateMask) != Goroutine::kRunning ||
-             !g.wait.compare_exchange_strong(word, waiting, std::memory_order_release)) {
-    unlock();  // the timer was faster
-    return false;
-  }
-  at_edge(Edge::Parking);
-  // Who cancels sets the flag, then looks at `wait`; we set `wait`, then look at the flag.
-  light_fence();
-  // From here on g may run elsewhere as soon as somebody claims it, and wait for something else: so we claim this wait or
-  // none. Channel wakers cannot before unlock(); a timer or cancel can, but then g waits for the locks that unlock() releases.
-  if (context_cancelled(context) && claim_wait(g, waiting, WakeReason::Cancelled)) {
-    unlock();
-    return false;
-  }
-  if (unlock()) return true;                           // g may be gone
-  return !claim_wait(g, waiting, WakeReason::Signal);  // lost: the claimer makes it ready
 }
 
 WakeReason park(Goroutine& me, const ParkSpec& spec) {

@@ -21,8 +21,7 @@ struct Cancelled : std::runtime_error {
 struct ParkSpec {
   const char* what;    // for reports: "channel send"
   const void* object;  // likewise
-  // Called once the fiber is saved, with `argument`: releases what kept wakers away. False: do not
-  // wait after all. After its last release it must not touch the stack of who parks.
+  // Called with `argument` once the goroutine may be claimed: releases what kept wakers away. False: do not wait after all.
   bool (*unlock)(void*) = nullptr;
   void* argument = nullptr;
   int64_t deadline_ns = kForever;
@@ -52,8 +51,5 @@ void yield();
 
 Goroutine* new_goroutine();
 void free_goroutine(Goroutine* g);
-
-// For the scheduler: what happens once the fiber of `g` is saved. False: do not wait, go on.
-bool commit_park(Goroutine& g, const ParkSpec& spec);
 
 }  // namespace gotorch::runtime

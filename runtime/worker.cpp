@@ -90,7 +90,7 @@ void Worker::run(Goroutine* g) {
   stop_searching();
   scheduler_.ensure_guards();
   chosen_ = fiber_for(g);
-  if (!chosen_) {  // no memory for a stack: perhaps there is when another goroutine has ended
+  if (!chosen_) {  // perhaps when another worker, or goroutine, has gone on
     scheduler_.backlog.inject.push(g);
     sched_yield();
     return;
@@ -113,6 +113,11 @@ void Worker::leave_fiber(ThreadState& thread) {
   Goroutine* const g = current_;
   Fiber* const here = running_;
   Fiber* const to = next_fiber();
+  if (to == here) {  // woken before it has left
+    intent_ = {};
+    return;
+  }
+  to->resumable.store(false, std::memory_order_relaxed);
   fibers_.switch_to(*here, *to);
   ThreadState& now = thread_state();  // maybe another thread's
   Worker& worker = *now.worker;
@@ -123,17 +128,12 @@ void Worker::leave_fiber(ThreadState& thread) {
 }
 
 void Worker::switched_out(Fiber& from) {
+  // release: what it has done is seen by who resumes it.
+  from.resumable.store(true, std::memory_order_release);
   if (&from == &fibers_.main()) return;
   const Intent intent = std::exchange(intent_, {});
-  if (intent.idle) {
-    carriers_.push_back(intent.idle);
-  } else if (intent.yield) {
-    push_ring(current_);
-  } else {
-    const ParkSpec spec = *intent.park;  // its stack may be gone before commit_park returns
-    Goroutine* g = current_;
-    if (!commit_park(*g, spec)) push_ring(g);
-  }
+  if (intent.idle) carriers_.push_back(intent.idle);
+  else if (intent.yield) push_ring(current_);
 }
 
 Fiber* Worker::next_fiber() {
@@ -142,8 +142,14 @@ Fiber* Worker::next_fiber() {
   Goroutine* g = pick();
   if (!g) return &fibers_.main();
   if (Fiber* fiber = fiber_for(g)) return fiber;
+  defer(g);
+  return std::exchange(chosen_, nullptr);
+}
+
+// For when it cannot run now: main will try again.
+void Worker::defer(Goroutine* g) {
+  chosen_ = &fibers_.main();
   scheduler_.backlog.inject.push(g);
-  return &fibers_.main();
 }
 
 bool Worker::main_is_wanted() {
@@ -174,11 +180,10 @@ Goroutine* Worker::next_task_here() {
     return nullptr;
   }
   Goroutine* g = pick();
-  if (g && g->fiber) {
-    chosen_ = fiber_for(g);
-    return nullptr;
-  }
-  return g;
+  if (!g || !g->fiber) return g;
+  chosen_ = fiber_for(g);
+  if (!chosen_) defer(g);
+  return nullptr;
 }
 
 Goroutine* Worker::pick() {
@@ -226,9 +231,12 @@ void Worker::push_ring(Goroutine* g) {
   if (!ring_.push(g)) scheduler_.backlog.inject.push(g);
 }
 
-// Null: there is no memory for another stack.
+// Null: not yet, as it has not left its fiber, or there is no memory for another stack.
 Fiber* Worker::fiber_for(Goroutine* g) {
-  if (g->fiber) return g->fiber;
+  if (Fiber* fiber = g->fiber) {
+    // acquire: what was done on it until it was left.
+    return fiber == running_ || fiber->resumable.load(std::memory_order_acquire) ? fiber : nullptr;
+  }
   Carrier* carrier = nullptr;
   if (!carriers_.empty()) {
     carrier = carriers_.back();  // the last one's stack is the warmest

@@ -15,7 +15,6 @@
 namespace gotorch::runtime {
 
 class Scheduler;
-struct ParkSpec;
 
 // One thread of the scheduler.
 //
@@ -24,15 +23,15 @@ struct ParkSpec;
 //    switches to a carrier to run goroutines; carriers switch to each other directly and back to
 //    main when there is nothing to run here, or main has something to do.
 //  - What a fiber wants done when it has been saved is in intent_; the same thread does it right
-//    after the switch, in switched_out(). Until then nobody else can resume the fiber.
+//    after the switch, in switched_out(). Until then nobody else can resume the fiber: who finds its goroutine in a
+//    queue puts it in another and turns to main, so two workers never wait for each other.
 //  - next_ is taken by the exchange that finds it. A thief takes it only if it has been there for
 //    a few microseconds without a switch: two goroutines that talk stay on one core.
 class Worker {
  public:
   struct Intent {
-    Carrier* idle = nullptr;         // the carrier has nothing to run
-    const ParkSpec* park = nullptr;  // the current goroutine waits
-    bool yield = false;              // the current goroutine lets others run
+    Carrier* idle = nullptr;  // the carrier has nothing to run
+    bool yield = false;       // the current goroutine lets others run; else it waits
   };
 
   Worker(Scheduler& scheduler, int index) : scheduler_(scheduler), index_(index) {}
@@ -64,6 +63,7 @@ class Worker {
  private:
   friend class Simulation;
   Fiber* next_fiber();
+  void defer(Goroutine* g);
   void switched_out(Fiber& from);
 
   void main();
