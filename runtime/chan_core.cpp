@@ -20,13 +20,15 @@ bool unlock_spin(void* lock) {
 }  // namespace
 
 static constexpr size_t kLeastAlign = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+static constexpr int64_t kMaxBytes = int64_t{1} << 40;
 
 ChanCore* ChanCore::make(const ElementOps& ops, int64_t capacity) {
   const size_t align = std::max(ops.align, kLeastAlign);
   const size_t ring_at = (sizeof(ChanCore) + align - 1) / align * align;
-  if (capacity < 0 || static_cast<size_t>(capacity) > (INT64_MAX - ring_at) / ops.size) {
-    throw std::invalid_argument("chan: capacity must be 0 or more, got " +
-                                std::to_string(capacity));
+  const auto most = kMaxBytes / static_cast<int64_t>(ops.size);
+  if (capacity < 0 || capacity > most) {
+    throw std::invalid_argument("chan: capacity must be from 0 to " + std::to_string(most) +
+                                ", got " + std::to_string(capacity));
   }
   const size_t bytes = ring_at + static_cast<size_t>(capacity) * ops.size;
   void* memory = ops.align > kLeastAlign ? ::operator new(bytes, std::align_val_t(align))
@@ -228,8 +230,11 @@ void ChanCore::close(std::exception_ptr error) {
   while (woken) ready(std::exchange(woken, woken->next));
 }
 
-void wait_forever(const char* what) {
-  for (;;) throw_if_stopped(park(self(), {.what = what, .object = nullptr}));
+void wait_on_nil(const char* what, bool wait, int64_t deadline_ns) {
+  if (!wait) return;
+  do {
+    throw_if_stopped(park(self(), {.what = what, .object = nullptr, .deadline_ns = deadline_ns}));
+  } while (now_ns() < deadline_ns);
 }
 
 }  // namespace gotorch::runtime

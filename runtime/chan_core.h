@@ -169,7 +169,7 @@ class ChanRef {
   ChanCore* core_ = nullptr;
 };
 
-// Blocks for ever, as operations on a nil channel do; ends only by cancellation or interruption.
-[[noreturn]] void wait_forever(const char* what);
+// What operations on a nil channel do, which is never ready: wait until the deadline, or not at all.
+void wait_on_nil(const char* what, bool wait, int64_t deadline_ns);
 
 }  // namespace gotorch::runtime

@@ -16,6 +16,11 @@ std::mutex& tree_lock() {
   return *lock;
 }
 
+std::mutex& walk_lock() {
+  static auto* lock = new std::mutex;
+  return *lock;
+}
+
 // Sets the flags of the subtree. Iterative: trees may be deep.
 std::vector<std::shared_ptr<ContextState>> mark_subtree(std::shared_ptr<ContextState> root,
                                                         const std::exception_ptr& cause) {
@@ -41,13 +46,15 @@ void wake_goroutines_of(const std::vector<std::shared_ptr<ContextState>>& marked
   std::vector<const ContextState*> set;
   for (const auto& c : marked) set.push_back(c.get());
   std::sort(set.begin(), set.end());
-  heavy_fence();  // see Invariants; the other side is in commit_park
+  std::lock_guard guard(walk_lock());
+  scope_walks.store(1, std::memory_order_relaxed);
+  heavy_fence();  // see Invariants; the other sides are in commit_park and ~ScopeState
   for_each_goroutine([&](Goroutine& g) {
     uint64_t word = g.wait.load(std::memory_order_acquire);
     if ((word & Goroutine::kStateMask) != Goroutine::kWaiting) return;
-    const ContextState* c = g.context.load(std::memory_order_relaxed);
-    if (!g.cancellable.load(std::memory_order_relaxed) || !c ||
-        !std::binary_search(set.begin(), set.end(), c)) {
+    const ScopeState* scope = g.scope.load(std::memory_order_relaxed);
+    if (!g.cancellable.load(std::memory_order_relaxed) || !scope ||
+        !std::binary_search(set.begin(), set.end(), scope->governing())) {
       return;
     }
     // If the word is unchanged it is the same wait, so it was its context that we have read.
@@ -56,6 +63,7 @@ void wake_goroutines_of(const std::vector<std::shared_ptr<ContextState>>& marked
       ready(&g);
     }
   });
+  scope_walks.store(0, std::memory_order_relaxed);
 }
 
 Goroutine* sound_alarm(Timer& timer) {
@@ -127,14 +135,23 @@ std::exception_ptr context::cause() const {
   return context_cancelled(state_.get()) ? state_->cause : nullptr;
 }
 
-void lock_contexts_for_fork() { tree_lock().lock(); }
-void unlock_contexts_after_fork() { tree_lock().unlock(); }
+void wake_cancelled(const context& c) { wake_goroutines_of({c.state()}); }
+
+void wait_for_scope_walks() { std::lock_guard guard(walk_lock()); }
+
+void lock_contexts_for_fork() {
+  walk_lock().lock();
+  tree_lock().lock();
+}
+void unlock_contexts_after_fork() {
+  tree_lock().unlock();
+  walk_lock().unlock();
+}
 
 context this_context() {
-  Worker* worker = this_worker();
-  Goroutine* g = worker ? worker->current() : nullptr;
-  ContextState* c = g ? g->context.load(std::memory_order_relaxed) : nullptr;
-  return c ? context(c->shared_from_this()) : context();
+  const Goroutine* g = current_goroutine();
+  ScopeState* scope = g ? g->scope.load(std::memory_order_relaxed) : nullptr;
+  return scope ? scope->ctx() : context();
 }
 
 }  // namespace gotorch::runtime

@@ -6,6 +6,8 @@
 //  - Cancelling sets the flags of the whole subtree, then claims every goroutine that waits under
 //    one of them. A goroutine looks at the flag after it has marked itself waiting, so one of the
 //    two sees the other (fence.h).
+//  - The context of a goroutine is that of its scope, or of the nearest scope around that which has one of its own. Who looks
+//    for goroutines to claim walks along scopes of others: a scope does not end meanwhile (scope_walks).
 #include <atomic>
 #include <chrono>
 #include <exception>
@@ -72,6 +74,12 @@ class context {
   context make(int64_t deadline_ns) const;
   std::shared_ptr<ContextState> state_;
 };
+
+// Is not 0 while somebody walks along scopes. A scope looks at it when its goroutines have ended, before it is destroyed.
+inline std::atomic<int> scope_walks{0};
+void wait_for_scope_walks();
+// Ends the waits of goroutines that are under this one, which is cancelled.
+void wake_cancelled(const context& c);
 
 // No context is being changed while this is held.
 void lock_contexts_for_fork();

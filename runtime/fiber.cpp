@@ -3,8 +3,6 @@
 #include <boost/version.hpp>
 #include <utility>
 
-#include "runtime/stack.h"
-
 // Can be set by hand to compare the two.
 #ifndef GOTORCH_SWITCH_BY_CONTEXT
 #define GOTORCH_SWITCH_BY_CONTEXT (BOOST_VERSION >= 108800 || GOTORCH_SANITIZED)
@@ -56,12 +54,11 @@ void FiberThread::switch_to(Fiber& from, Fiber& to) {
   context::ontop_fcontext(next, &a, Arrival::complete);
 }
 
-void FiberThread::make(Fiber& fiber, void (*entry)(void*), void* argument) {
-  const boost::context::stack_context stack = StackAllocator{}.allocate();
-  fiber.mark = {stack.sp, stack.size};
+void FiberThread::make(Fiber& fiber, char* low, char* top, void (*entry)(void*), void* argument) {
+  const auto size = static_cast<size_t>(top - low);
+  fiber.mark = {top, size};
   Beginning b{entry, argument};
-  fiber.saved =
-      context::jump_fcontext(context::make_fcontext(stack.sp, stack.size, Beginning::run), &b).fctx;
+  fiber.saved = context::jump_fcontext(context::make_fcontext(top, size, Beginning::run), &b).fctx;
 }
 
 }  // namespace gotorch::runtime
@@ -78,6 +75,18 @@ void FiberThread::make(Fiber& fiber, void (*entry)(void*), void* argument) {
 namespace gotorch::runtime {
 
 using boost::fibers::context;
+
+// The stack of a fiber, as Boost asks for it.
+struct Given {
+  char *low, *top;
+  boost::context::stack_context allocate() const {
+    boost::context::stack_context given;
+    given.size = static_cast<size_t>(top - low);
+    given.sp = top;
+    return given;
+  }
+  void deallocate(boost::context::stack_context&) const noexcept {}
+};
 
 // What Boost.Fiber asks on each switch. Its dispatcher only runs when the thread ends. A fiber that
 // is not running is detached: it belongs to no scheduler and any may attach it.
@@ -114,13 +123,13 @@ class BoostAlgorithm final : public boost::fibers::algo::algorithm {
     here->get_scheduler()->yield(here);
   }
 
-  void make(Fiber& fiber, void (*entry)(void*), void* argument) {
+  void make(Fiber& fiber, char* low, char* top, void (*entry)(void*), void* argument) {
     made_ = &fiber;
     struct Reset {
       Fiber*& made;
       ~Reset() { made = nullptr; }
     } reset{made_};
-    boost::fibers::fiber(boost::fibers::launch::post, std::allocator_arg, StackAllocator{},
+    boost::fibers::fiber(boost::fibers::launch::post, std::allocator_arg, Given{low, top},
                          [entry, argument] { entry(argument); })
         .detach();
   }
@@ -142,8 +151,8 @@ void FiberThread::switch_to(Fiber& from, Fiber& to) {
   static_cast<BoostAlgorithm*>(backend_)->switch_to(from, to);
 }
 
-void FiberThread::make(Fiber& fiber, void (*entry)(void*), void* argument) {
-  static_cast<BoostAlgorithm*>(backend_)->make(fiber, entry, argument);
+void FiberThread::make(Fiber& fiber, char* low, char* top, void (*entry)(void*), void* argument) {
+  static_cast<BoostAlgorithm*>(backend_)->make(fiber, low, top, entry, argument);
 }
 
 }  // namespace gotorch::runtime

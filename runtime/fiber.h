@@ -37,9 +37,10 @@ class FiberThread {
   // Leaves `from`, which must be running here, for `to`. Returns when somebody resumes `from`.
   void switch_to(Fiber& from, Fiber& to);
 
-  // Prepares a fiber that will run entry(argument), which must never return.
-  // std::bad_alloc if there is no memory for its stack.
-  void make(Fiber& fiber, void (*entry)(void*), void* argument);
+  // Prepares a fiber that will run entry(argument) on the stack from top down to low; it must never return.
+  void make(Fiber& fiber, char* low, char* top, void (*entry)(void*), void* argument);
+  // Forgets one that is not running: nobody will resume it, and what its stack holds is not destroyed.
+  static void forget(Fiber& fiber) { fiber.mark.end(); }
 
  private:
   friend class BoostAlgorithm;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 #include "runtime/edges.h"
@@ -29,6 +30,12 @@ inline int64_t now_ns() {
 }
 
 inline constexpr int64_t kForever = INT64_MAX;
+
+// When `timeout` from now has passed. The largest timeouts are for ever.
+inline int64_t deadline_after(std::chrono::nanoseconds timeout) {
+  const int64_t now = now_ns();
+  return timeout.count() >= kForever - now ? kForever : now + timeout.count();
+}
 
 // Sleeps while word == expected, for at most timeout_ns. Returns early for no reason at times, so
 // callers loop. The word must stay mapped for as long as anybody might wake it.

@@ -1,9 +1,18 @@
 #pragma once
 // All of the runtime that programs use.
+#include "runtime/blocking.h"
 #include "runtime/chan.h"
+#include "runtime/chan_context.h"
+#include "runtime/chan_direction.h"
 #include "runtime/chaos.h"
 #include "runtime/context.h"
+#include "runtime/handle.h"
 #include "runtime/interrupt.h"
+#include "runtime/io/file.h"
+#include "runtime/io/net.h"
+#include "runtime/io/pipe.h"
+#include "runtime/io/process.h"
+#include "runtime/io/signals.h"
 #include "runtime/parallel.h"
 #include "runtime/scope.h"
 #include "runtime/select.h"

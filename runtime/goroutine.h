@@ -12,7 +12,6 @@
 
 namespace gotorch::runtime {
 
-struct ContextState;
 struct Fiber;
 class ScopeState;
 
@@ -30,13 +29,12 @@ enum class WakeReason : uint64_t { Signal, Timeout, Cancelled, Interrupted };
 //    by itself. Who finds it in a queue before it has left its fiber (Fiber::resumable) leaves it for later. A timer may also claim it while Running, on its way to wait: then it does not wait.
 struct alignas(128) Goroutine {
   enum State : uint64_t { kRunning = 0, kWaiting = 1, kClaimed = 2, kStateMask = 3 };
-  static constexpr size_t kInlineClosure = 40;
+  static constexpr size_t kInlineClosure = 48;
 
   std::atomic<uint64_t> wait{0};
   Fiber* fiber = nullptr;     // null: not started
   Goroutine* next = nullptr;  // in whatever list holds it
-  std::atomic<ContextState*> context{nullptr};
-  ScopeState* scope = nullptr;
+  std::atomic<ScopeState*> scope{nullptr};
   std::atomic<const char*> waits_for{nullptr};  // for reports; null: not waiting
   std::atomic<const void*> waits_on{nullptr};
   std::atomic<std::source_location> site{};  // of the go() that started it
@@ -45,6 +43,7 @@ struct alignas(128) Goroutine {
   std::atomic<uint32_t> signal{0};                 // native threads sleep on it
   std::atomic<bool> native{false};
   std::atomic<bool> cancellable{false};  // this wait, by its context
+  uint8_t stack_size = 0;                // a StackClass; until it has a fiber
   alignas(8) std::byte closure[kInlineClosure];
 
   template <class F>

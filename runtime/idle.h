@@ -14,6 +14,7 @@
 
 #include "runtime/cpus.h"
 #include "runtime/futex.h"
+#include "runtime/io/poller.h"
 #include "runtime/spin.h"
 
 namespace gotorch::runtime {
@@ -22,6 +23,7 @@ class IdleWorkers {
  public:
   struct Seat {
     std::atomic<uint32_t> signal{0};
+    std::atomic<bool> polls{false};  // sleeps in the poller
   };
 
   IdleWorkers() { seats_.reserve(kMaxWorkers); }
@@ -51,10 +53,16 @@ class IdleWorkers {
   bool sleep(Seat& seat, int64_t timeout_ns) {
     // acquire: what the waker did before it signalled is seen.
     if (seat.signal.load(std::memory_order_acquire) == 0) futex_wait(seat.signal, 0, timeout_ns);
-    if (seat.signal.load(std::memory_order_acquire) == 0 && leave(seat)) return false;
-    while (seat.signal.load(std::memory_order_acquire) == 0) futex_wait(seat.signal, 0, kForever);
-    seat.signal.store(0, std::memory_order_relaxed);
-    return true;
+    return woken(seat);
+  }
+
+  // As sleep(), waiting for I/O too. *found: the goroutines that this lets go on.
+  bool sleep_polling(Seat& seat, int64_t timeout_ns, Goroutine** found) {
+    // seq_cst: who signals sets `signal`, then looks at `polls`; we set `polls`, then look at it.
+    seat.polls.store(true, std::memory_order_seq_cst);
+    if (seat.signal.load(std::memory_order_seq_cst) == 0) *found = poller().poll(timeout_ns);
+    seat.polls.store(false, std::memory_order_seq_cst);
+    return woken(seat);
   }
 
   // Wakes this one, if it sleeps.
@@ -81,10 +89,20 @@ class IdleWorkers {
   alignas(64) std::atomic<int> searching{0};
 
  private:
+  bool woken(Seat& seat) {
+    // seq_cst: if our waker saw us polling, it has signalled before; else it wakes the futex.
+    if (seat.signal.load(std::memory_order_seq_cst) == 0 && leave(seat)) return false;
+    while (seat.signal.load(std::memory_order_acquire) == 0) futex_wait(seat.signal, 0, kForever);
+    seat.signal.store(0, std::memory_order_relaxed);
+    return true;
+  }
+
   void signal(Seat& seat) {
     searching.fetch_add(1, std::memory_order_relaxed);  // before the signal, see Invariants
-    seat.signal.store(1, std::memory_order_release);
-    futex_wake(seat.signal, 1);
+    // seq_cst: see sleep_polling(). Releases what we did before.
+    seat.signal.store(1, std::memory_order_seq_cst);
+    if (seat.polls.load(std::memory_order_seq_cst)) poller().interrupt();
+    else futex_wake(seat.signal, 1);
   }
 
   alignas(64) SpinLock lock_;

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <string>
 
+#include "runtime/thread_state.h"
+
 namespace gotorch::runtime {
 
 static std::atomic<bool (*)()> interrupt_check{nullptr};
@@ -25,6 +27,7 @@ void interrupt_on(int signal) {
 }
 
 bool interrupt_requested() {
+  if (thread_state().pinned) return false;  // a goroutine; the program's own threads are asked
   auto* check = interrupt_check.load(std::memory_order_acquire);
   return check && check();
 }

@@ -5,7 +5,9 @@
 #include "runtime/context.h"
 #include "runtime/fence.h"
 #include "runtime/interrupt.h"
+#include "runtime/io/poller.h"
 #include "runtime/scheduler.h"
+#include "runtime/scope.h"
 #include "runtime/timer_heap.h"
 #include "runtime/worker.h"
 
@@ -48,6 +50,11 @@ bool claim_wait(Goroutine& g, uint64_t waiting, WakeReason reason) {
                                         std::memory_order_acq_rel);
 }
 
+bool cancelled(const Goroutine& g) {
+  const ScopeState* scope = g.scope.load(std::memory_order_relaxed);
+  return scope && context_cancelled(scope->governing());
+}
+
 // Marks g as waiting and releases what kept wakers away. False: it does not wait, and goes on. From here on g may be claimed
 // and queued, but does not run elsewhere before its fiber has been left.
 bool commit_park(Goroutine& g, const ParkSpec& spec) {
@@ -66,8 +73,7 @@ bool commit_park(Goroutine& g, const ParkSpec& spec) {
   light_fence();
   at_edge(Edge::Parking);
   // We claim this wait or none: as soon as it is claimed by another it is over.
-  if (spec.cancellable && context_cancelled(g.context.load(std::memory_order_relaxed)) &&
-      claim_wait(g, waiting, WakeReason::Cancelled)) {
+  if (spec.cancellable && cancelled(g) && claim_wait(g, waiting, WakeReason::Cancelled)) {
     unlock();
     return false;
   }
@@ -97,11 +103,15 @@ void give_up(Goroutine& me, WakeReason reason) {
   }
 }
 
+bool has_time_or_io_to_watch() { return backlog().timers.earliest() != kForever || io_in_use(); }
+
 void park_native(Goroutine& me, const ParkSpec& spec) {
   me.signal.store(0, std::memory_order_relaxed);
   if (!commit_park(me, spec)) return;
-  // We may wait for goroutines that a shutdown() left behind.
-  if (!backlog().inject.empty()) scheduler().wake(1);
+  // We may wait for goroutines that a shutdown() left behind, or that nobody has run yet.
+  if (!backlog().inject.empty() || (scheduler().started() == 0 && has_time_or_io_to_watch())) {
+    scheduler().wake(1);
+  }
   if (interrupted(spec)) return give_up(me, WakeReason::Interrupted);
   for (const int64_t start = now_ns(); now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {
@@ -134,6 +144,11 @@ void park_fiber(Goroutine& me, const ParkSpec& spec) {
 
 }  // namespace
 
+Goroutine* current_goroutine() {
+  const ThreadState& here = thread_state();
+  return here.worker ? here.worker->current() : here.pinned;
+}
+
 Goroutine& self() {
   const ThreadState& here = thread_state();
   if (here.loop_depth > 0) throw std::logic_error("the body of a parallel loop must not wait");
@@ -141,6 +156,7 @@ Goroutine& self() {
     if (worker->current()) return *worker->current();
     throw std::logic_error("a timer's function must not wait");
   }
+  if (here.pinned) return *here.pinned;
   thread_local NativeSelf native;
   return *native.g;
 }

@@ -29,6 +29,9 @@ struct ParkSpec {
   bool interruptible = true;  // by the interrupt check; native threads only
 };
 
+// The goroutine that runs here; null on a native thread of the program's.
+Goroutine* current_goroutine();
+
 // The goroutine that runs here, or what stands for this native thread. std::logic_error inside a
 // loop body, where nobody may wait.
 Goroutine& self();

@@ -121,6 +121,13 @@ class SpawnDeque {
     return top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst) ? g : nullptr;
   }
 
+  // What pop() would return if no thief took it first. Only by the owner.
+  Goroutine* newest() const {
+    const int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
+    if (b < top_.load(std::memory_order_relaxed)) return nullptr;
+    return array_.load(std::memory_order_relaxed)->at(b).load(std::memory_order_relaxed);
+  }
+
   bool empty() const {
     return bottom_.load(std::memory_order_relaxed) <= top_.load(std::memory_order_relaxed);
   }

@@ -13,6 +13,7 @@
 #include <cstddef>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(__SANITIZE_THREAD__)
@@ -46,6 +47,7 @@ class StackMark {
   void arrived(StackMark& from) {
     __sanitizer_finish_switch_fiber(frames_, &from.bottom_, &from.size_);
   }
+  void end() { __asan_unpoison_memory_region(bottom_, size_); }  // of frames that were not left
 
  private:
   void* frames_ = nullptr;  // where it keeps local variables, if not on the stack
@@ -62,6 +64,7 @@ class StackMark {
   void adopt() { id_ = __tsan_get_current_fiber(); }
   [[gnu::always_inline]] void leaving(StackMark& to) { __tsan_switch_to_fiber(to.id_, 0); }
   void arrived(StackMark&) {}
+  void end() { __tsan_destroy_fiber(id_); }
 
  private:
   void* id_ = nullptr;
@@ -76,6 +79,7 @@ class StackMark {
   void adopt() {}
   void leaving(StackMark&) {}
   void arrived(StackMark&) {}
+  void end() {}
 };
 
 #endif

@@ -7,8 +7,11 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "runtime/blocking.h"
 #include "runtime/chaos.h"
 #include "runtime/fence.h"
+#include "runtime/io/fork.h"
+#include "runtime/io/poller.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scope.h"
@@ -42,9 +45,11 @@ void after_fork_in_child() {
   instance.store(nullptr, std::memory_order_relaxed);
   backlog_instance.store(new Backlog, std::memory_order_relaxed);
   forks++;
+  forget_io_after_fork();
   thread_state() = {};
   after_fork_in_parent();
   forget_scopes_after_fork();
+  forget_blocking_threads_after_fork();
 }
 
 Scheduler& start_scheduler() {
@@ -142,15 +147,21 @@ bool Scheduler::become_keeper(Worker& worker) {
 }
 
 bool Scheduler::become_watcher() {
-  return anybody_runs_goroutines() && !watched_.exchange(true, std::memory_order_relaxed);
+  const bool needed = anybody_runs_goroutines() || (io_in_use() && anybody_awake());
+  return needed && !watched_.exchange(true, std::memory_order_relaxed);
+}
+
+bool Scheduler::anybody_awake() const {
+  return std::min(started(), num_workers()) > idle.sleeping();
 }
 
 void Scheduler::ensure_guards() {
   light_fence();  // if we have just given up such a role, either who lies down sees that, or we see it lie
-  if (idle.sleeping() == 0) return;
+  const bool needs_poller = io_in_use() && !polling() && !watched();
+  if (idle.sleeping() == 0 && !(needs_poller && started() < num_workers())) return;
   const bool needs_keeper =
       backlog.timers.earliest() != kForever && !keeper_.load(std::memory_order_relaxed);
-  if (needs_keeper || (!watched() && anybody_runs_goroutines())) wake(1);
+  if (needs_keeper || needs_poller || (!watched() && anybody_runs_goroutines())) wake(1);
 }
 
 bool Scheduler::anybody_runs_goroutines() {
@@ -159,6 +170,12 @@ bool Scheduler::anybody_runs_goroutines() {
     if (worker(i).runs_goroutine()) return true;
   }
   return false;
+}
+
+uint32_t Scheduler::switches() {
+  uint32_t sum = 0;
+  for (int i = 0; i < started(); i++) sum += worker(i).switches();
+  return sum;
 }
 
 bool Scheduler::could_wake() const {

@@ -58,6 +58,8 @@ class Scheduler {
   // Whether wake() would do anything. Not ordered against the publication of work.
   bool could_wake() const;
   bool has_work();
+  // Whether a worker neither sleeps nor is about to.
+  bool anybody_awake() const;
 
   // Native threads inside a loop of their own; each takes a worker's place.
   void enter_caller() { callers_.fetch_add(1, std::memory_order_relaxed); }
@@ -73,6 +75,12 @@ class Scheduler {
   void stop_keeping() { keeper_.store(nullptr, std::memory_order_relaxed); }
   bool become_watcher();
   void stop_watching() { watched_.store(false, std::memory_order_relaxed); }
+  // Of the workers that sleep, one waits for I/O.
+  bool become_poller() { return !polling_.exchange(true, std::memory_order_acq_rel); }
+  void stop_polling() { polling_.store(false, std::memory_order_release); }
+  bool polling() const { return polling_.load(std::memory_order_relaxed); }
+  // How often goroutines were switched to, in all.
+  uint32_t switches();
   bool watched() const { return watched_.load(std::memory_order_relaxed); }
   // The calling worker is about to run a goroutine, nobody knows how long.
   void ensure_guards();
@@ -97,6 +105,7 @@ class Scheduler {
   std::atomic<bool> stopping_{false};
   std::atomic<Worker*> keeper_{nullptr};
   std::atomic<bool> watched_{false};
+  std::atomic<bool> polling_{false};
   std::mutex grow_;  // guards growth of workers_ and started_
   std::atomic<Worker*> workers_[kMaxWorkers]{};
 };

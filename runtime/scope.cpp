@@ -1,18 +1,51 @@
 #include "runtime/scope.h"
 
-#include <mutex>
+#include <cstdio>
+#include <string>
 
+#include "runtime/carrier.h"
 #include "runtime/interrupt.h"
+#include "runtime/native_thread.h"
 #include "runtime/scheduler.h"
+#include "runtime/simulate.h"
+#include "runtime/stack.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
 
 namespace {
 
+std::atomic<DetachedErrorHandler> detached_error_handler{nullptr};
+
+void print_detached(std::exception_ptr error, const std::source_location& site) {
+  const std::string place = std::string(site.file_name()) + ":" + std::to_string(site.line());
+  std::string what = "an exception that is no std::exception";
+  try {
+    std::rethrow_exception(std::move(error));
+  } catch (const std::exception& e) {
+    what = e.what();
+  } catch (...) {
+  }
+  std::fprintf(stderr, "gotorch: the detached goroutine that was started at %s failed: %s\n",
+               place.c_str(), what.c_str());
+}
+
+// Runs on the goroutine that failed.
+void report_detached(std::exception_ptr error) {
+  const std::source_location site = self().site.load(std::memory_order_relaxed);
+  const DetachedErrorHandler handler = detached_error_handler.load(std::memory_order_acquire);
+  if (!handler) return print_detached(std::move(error), site);
+  try {
+    handler(std::move(error), site);
+  } catch (...) {
+    print_detached(std::current_exception(), site);
+  }
+}
+
 // Never destroyed: goroutines may outlive static destructors.
 struct RootScopes {
-  ScopeState system{context()}, background{context()};
+  ScopeState system{ScopeState::Root{}}, background{ScopeState::Root{}},
+      detached{ScopeState::Root{report_detached}};
 };
 std::atomic<RootScopes*>& roots() {
   static std::atomic<RootScopes*> scopes{new RootScopes};
@@ -22,15 +55,16 @@ std::atomic<RootScopes*>& roots() {
 }  // namespace
 
 ScopeState& system_scope() { return roots().load(std::memory_order_acquire)->system; }
+ScopeState& detached() { return roots().load(std::memory_order_acquire)->detached; }
 ScopeState& background() { return roots().load(std::memory_order_acquire)->background; }
 
 // The parent's goroutines will never end in the child.
 void forget_scopes_after_fork() { roots().store(new RootScopes, std::memory_order_release); }
 
 ScopeState& current_scope() {
-  Worker* worker = this_worker();
-  Goroutine* g = worker ? worker->current() : nullptr;
-  return g && g->scope != &system_scope() ? *g->scope : background();
+  const Goroutine* g = current_goroutine();
+  ScopeState* scope = g ? g->scope.load(std::memory_order_relaxed) : nullptr;
+  return scope && scope != &system_scope() ? *scope : background();
 }
 
 void start(Goroutine* g) {
@@ -38,22 +72,62 @@ void start(Goroutine* g) {
   else scheduler().inject(g);
 }
 
+void start(Goroutine* g, const GoOptions& options) {
+  if (options.pinned && !this_simulation())
+    return start_pinned(g);  // a simulation has one thread for all
+  try {
+    g->stack_size = stack_class(options.stack_kb);
+  } catch (...) {
+    drop_goroutine(g);
+    throw;
+  }
+  start(g);
+}
+
+void set_detached_error_handler(DetachedErrorHandler handler) {
+  detached_error_handler.store(handler, std::memory_order_release);
+}
+
 void drop_goroutine(Goroutine* g) {
-  ScopeState* scope = g->scope;
+  ScopeState* scope = g->scope.load(std::memory_order_relaxed);
   g->invoke(*g, false);
-  g->context.store(nullptr, std::memory_order_relaxed);
   free_goroutine(g);
-  scope->finish_one();
+  scope->finish(1);
+}
+
+ScopeState::ScopeState() {
+  Worker* worker = this_worker();
+  Goroutine* g = worker ? worker->current() : nullptr;
+  const auto* here = reinterpret_cast<const char*>(this);
+  if (g && carrier_of(*g->fiber).stack.low <= here && here < carrier_of(*g->fiber).stack.top) {
+    enclosing_ = g->scope.load(std::memory_order_relaxed);
+  } else {
+    parent_ = this_context();
+  }
+}
+
+void ScopeState::make_own() {
+  ContextState* outer = enclosing_ ? enclosing_->governing() : parent_.state().get();
+  const context made = (outer ? context(outer->shared_from_this()) : context()).child();
+  error_lock_.lock();
+  const bool first = !own_.load(std::memory_order_relaxed);
+  if (first) {
+    context_ = made;
+    own_.store(made.state().get(), std::memory_order_release);
+  }
+  error_lock_.unlock();
+  // Who cancelled the outer one before ours was known may have looked for our goroutines before they were under it.
+  if (first && made.cancelled()) wake_cancelled(made);
 }
 
 void ScopeState::enter(Goroutine& g) {
-  g.scope = this;
-  g.context.store(context_.state().get(), std::memory_order_relaxed);
+  g.scope.store(this, std::memory_order_relaxed);
   pending_.fetch_add(1, std::memory_order_relaxed);  // by who is itself pending, or joins later
 }
 
 void ScopeState::fail(std::exception_ptr error) {
-  if (context_.cancelled()) {
+  if (on_error_) return on_error_(std::move(error));
+  if (context_cancelled(governing())) {
     // Goroutines that end because they were told to are no failures.
     try {
       std::rethrow_exception(error);
@@ -66,15 +140,24 @@ void ScopeState::fail(std::exception_ptr error) {
   const bool first = !error_;
   if (first) error_ = error;
   error_lock_.unlock();
-  if (first) context_.cancel(error);
+  if (first) ctx().cancel(error);
 }
 
-void ScopeState::finish_one() {
-  // release: what the goroutine did is seen by the joiner. acquire: joiner_ is seen.
-  if (pending_.fetch_sub(1, std::memory_order_acq_rel) != kParked + 1) return;
+void ScopeState::finish(int64_t ended) {
+  // release: what the goroutines did is seen by the joiner. acquire: joiner_ is seen.
+  if (pending_.fetch_sub(ended, std::memory_order_acq_rel) != kParked + ended) return;
   Goroutine* joiner = joiner_;
   left_.store(true, std::memory_order_release);  // from here on the scope may be gone
   if (claim(*joiner)) ready(joiner);
+}
+
+// Who joins has nothing to do until all have ended, so its stack may run those that nobody has taken yet.
+void ScopeState::run_unstarted() {
+  while (Worker* worker = this_worker()) {
+    Goroutine* g = worker->newest_of(*this);
+    if (!g) return worker->tell_ends();
+    Worker::run_nested(*g);
+  }
 }
 
 // False if interrupted.
@@ -93,6 +176,7 @@ bool ScopeState::wait(bool interruptible) {
       return false;
     }
   };
+  if (pending_.load(std::memory_order_acquire) != 0) run_unstarted();
   while (pending_.load(std::memory_order_acquire) != 0) {
     Goroutine& me = self();
     joiner_ = &me;
@@ -118,7 +202,7 @@ bool ScopeState::wait(bool interruptible) {
 void ScopeState::join() {
   const bool interrupted = !wait(true);
   if (interrupted) {
-    context_.cancel(std::make_exception_ptr(Interrupted()));
+    ctx().cancel(std::make_exception_ptr(Interrupted()));
     wait(false);  // they may use what belongs to our caller
   }
   error_lock_.lock();
@@ -126,10 +210,10 @@ void ScopeState::join() {
   error_lock_.unlock();
   if (interrupted) throw Interrupted();
   if (error) std::rethrow_exception(error);
-  const std::exception_ptr cause = context_.cause();
-  if (!cause) return;
+  const ContextState* context = governing();
+  if (!context_cancelled(context)) return;
   try {
-    std::rethrow_exception(cause);
+    std::rethrow_exception(context->cause);
   } catch (const DeadlineExceeded&) {
     throw;
   } catch (...) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
@@ -92,6 +93,10 @@ Selection::Selection(SelectCase* cases, int count) : cases_(cases), count_(count
       order_[channels_++] = order_[j];
       order_[j] = i;
     } else if (cases[i].kind == SelectCase::Default) {
+      if (default_ >= 0) {
+        throw std::invalid_argument("select: cases " + std::to_string(default_) + " and " +
+                                    std::to_string(i) + " are both defaults, expected one at most");
+      }
       default_ = i;
     } else if (cases[i].kind == SelectCase::Timeout &&
                (timeout_ < 0 || cases[i].deadline_ns < cases[timeout_].deadline_ns)) {
@@ -202,8 +207,9 @@ int Selection::wait() {
 }
 
 void Selection::enqueue(Goroutine& me) {
-  for (int i = 0; i < count_; i++) {
-    if (!is_channel(i)) continue;
+  // Shuffled: of two cases of one channel, whoever comes takes the first.
+  for (int k = 0; k < channels_; k++) {
+    const int i = order_[k];
     waiters_[i] = {.g = &me, .slot = cases_[i].slot, .number = i, .queued = false, .ok = false};
     queue(i).push(waiters_[i]);
   }

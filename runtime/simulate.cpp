@@ -102,7 +102,7 @@ void Simulation::run_on(Worker& worker) {
     run_until_idle();
   }
   for (auto& [g, known] : known_) {  // nobody may take them for goroutines that can be woken
-    g->context.store(nullptr, std::memory_order_relaxed);
+    g->scope.store(nullptr, std::memory_order_relaxed);
     g->cancellable.store(false, std::memory_order_relaxed);
     g->waits_for.store(nullptr, std::memory_order_relaxed);
   }

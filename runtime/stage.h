@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/chan.h"
+#include "runtime/chan_direction.h"
 #include "runtime/scope.h"
 
 namespace gotorch::runtime {
@@ -24,8 +24,8 @@ struct StageOptions {
 
 // Runs f() as a goroutine that fills `out`: then closes it, with the error if f throws, which also fails the scope. If f was
 // cancelled because another goroutine failed, receivers are told that one's error.
-template <class T, class F>
-void fill(scope& s, const chan<T>& out, F f) {
+template <SendHandle C, class F>
+void fill(scope& s, const C& out, F f) {
   s.go([out, f = std::move(f)]() mutable {
     std::exception_ptr error, told;
     try {
@@ -46,8 +46,9 @@ void fill(scope& s, const chan<T>& out, F f) {
 // the results before it, then the error; and the scope fails with it, so that stages upstream are cancelled. If `in` was
 // closed with an error, they get that one; of the results before it the cancelled stage may lose some. f may wait; with several workers it is called
 // concurrently. std::invalid_argument for options below their minimum.
-template <class In, class F>
-auto stage(scope& s, chan<In> in, F f, StageOptions options = {}) {
+template <ReceiveHandle C, class F>
+auto stage(scope& s, C in, F f, StageOptions options = {}) {
+  using In = value_of<C>;
   using Out = std::decay_t<std::invoke_result_t<F&, In>>;
   // One-shot channels, in the order of the inputs: each gets one result or an error.
   using Promise = chan<Out>;
@@ -109,8 +110,9 @@ auto source(scope& s, F next, int64_t capacity = 0) {
 
 // The values of `in` in vectors of `size`, in order; the last may be shorter. Errors pass as through a stage.
 //   chan<std::vector<Image>> batches = grouped(s, images, 64);
-template <class T>
-auto grouped(scope& s, chan<T> in, int64_t size, int64_t capacity = 0) {
+template <ReceiveHandle C>
+auto grouped(scope& s, C in, int64_t size, int64_t capacity = 0) {
+  using T = value_of<C>;
   if (size < 1) {
     throw std::invalid_argument("grouped: size must be at least 1, got " + std::to_string(size));
   }

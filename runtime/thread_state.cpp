@@ -2,7 +2,7 @@
 
 namespace gotorch::runtime {
 
-// initial-exec: two instructions instead of a call, at the price of 16 bytes of the static TLS
+// initial-exec: two instructions instead of a call, at the price of 32 bytes of the static TLS
 // space that remains for libraries loaded at run time.
 [[gnu::tls_model("initial-exec")]] static thread_local ThreadState state;
 

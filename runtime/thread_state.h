@@ -2,6 +2,7 @@
 namespace gotorch::runtime {
 
 class Worker;
+struct Goroutine;
 
 // Eight bytes for the users of the runtime that follow a goroutine from thread to thread. All zero when a goroutine, or a
 // native thread, starts.
@@ -16,6 +17,7 @@ struct ThreadState {
   Worker* worker = nullptr;
   int loop_depth = 0;
   LocalWord local;
+  Goroutine* pinned = nullptr;  // the one that a native thread runs, see native_thread.h
 };
 ThreadState& thread_state();
 

@@ -1,16 +1,14 @@
 #include "runtime/worker.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
-#include <memory>
 #include <new>
 
+#include "runtime/native_thread.h"
 #include "runtime/parallel.h"
 #include "runtime/park.h"
 #include "runtime/scheduler.h"
 #include "runtime/simulation.h"
+#include "runtime/stack_overflow.h"
 
 namespace gotorch::runtime {
 
@@ -18,27 +16,23 @@ namespace {
 
 constexpr uint32_t kFairnessTicks = 64;  // often enough to be fair, rare enough to be free
 constexpr int kNextInARow = 3;
+constexpr int kNestedShare =
+    2;  // of a stack may be used up by what runs goroutines on it that are not its own
 constexpr int64_t kJoinLimitNs = 2'000'000'000;
+constexpr size_t kIdleCarriers = 512;  // that a worker keeps to itself
 
 }  // namespace
 
 void Worker::start() {
   random_ = 0x9e3779b97f4a7c15u * static_cast<uint64_t>(index_ + 1);
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals belong to the application's threads
-  try {
-    thread_ = std::thread([this] { main(); });
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  report_stack_overflows();
+  thread_ = start_thread([this] { main(); });
 }
 
 void Worker::main() {
   thread_state().worker = this;
   exception_record_ = thread_exception_record();
+  const SignalStack signal_stack;
   searching_ = true;  // counted by who started us
   fibers_.adopt();
   running_ = &fibers_.main();
@@ -68,7 +62,9 @@ void Worker::main_loop() {
     }
     scheduler_.fire_timers();
     const bool helped = run_loops();
+    if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) poll_io();
     Goroutine* g = pick_fairly();
+    if (!g && poll_io()) g = pick_local();
     if (!g && !helped) g = steal();
     if (g) run(g);
     else if (!helped) look_for_work();
@@ -110,6 +106,7 @@ void Worker::switch_out(const Intent& intent) {
 void Worker::leave_fiber(ThreadState& thread) {
   const ExceptionState exceptions = *exception_record_;
   const LocalWord local = thread.local;
+  if (ends_ > 0) tell_ends();
   Goroutine* const g = current_;
   Fiber* const here = running_;
   Fiber* const to = next_fiber();
@@ -128,11 +125,14 @@ void Worker::leave_fiber(ThreadState& thread) {
 }
 
 void Worker::switched_out(Fiber& from) {
+  if (&from == &fibers_.main()) return;
+  if (const Stack& stack = carrier_of(from).stack; !stack.guarded && stack.overflowed()) {
+    die_of_stack_overflow(current_, stack);
+  }
   // release: what it has done is seen by who resumes it.
   from.resumable.store(true, std::memory_order_release);
-  if (&from == &fibers_.main()) return;
   const Intent intent = std::exchange(intent_, {});
-  if (intent.idle) carriers_.push_back(intent.idle);
+  if (intent.idle) keep_carrier(intent.idle);
   else if (intent.yield) push_ring(current_);
 }
 
@@ -140,7 +140,11 @@ Fiber* Worker::next_fiber() {
   if (Fiber* chosen = std::exchange(chosen_, nullptr)) return chosen;
   if (main_is_wanted()) return &fibers_.main();
   Goroutine* g = pick();
-  if (!g) return &fibers_.main();
+  return g ? fiber_or_main(g) : &fibers_.main();
+}
+
+// The thread's own stack, if the goroutine cannot run now.
+Fiber* Worker::fiber_or_main(Goroutine* g) {
   if (Fiber* fiber = fiber_for(g)) return fiber;
   defer(g);
   return std::exchange(chosen_, nullptr);
@@ -174,16 +178,55 @@ bool Worker::has_company() {
 }
 
 // A carrier whose task has ended runs the next one itself, if that is a task.
-Goroutine* Worker::next_task_here() {
+Goroutine* Worker::next_task_here(const Carrier& carrier) {
   if (main_is_wanted()) {
     chosen_ = &fibers_.main();
     return nullptr;
   }
   Goroutine* g = pick();
-  if (!g || !g->fiber) return g;
-  chosen_ = fiber_for(g);
-  if (!chosen_) defer(g);
+  if (!g) return nullptr;
+  if (!g->fiber && g->stack_size == carrier.stack.size) {
+    if (ended_ > 0 && g->scope.load(std::memory_order_relaxed) != ended_in_) tell_ends();
+    return g;
+  }
+  chosen_ = fiber_or_main(g);
   return nullptr;
+}
+
+void Worker::tell_ends() {
+  if (ends_ > 0) ended_in_->finish(std::exchange(ends_, 0));
+}
+
+Goroutine* Worker::newest_of(const ScopeState& scope) {
+  if (!current_ || loop_depth() > 0 || main_is_wanted()) return nullptr;
+  const Stack& stack = carrier_of(*running_).stack;
+  const auto* here = static_cast<const char*>(__builtin_frame_address(0));
+  if (here - stack.low < (stack.top - stack.low) / kNestedShare) return nullptr;
+  // The newest may be taken by a thief at any time; pop() tells.
+  const Goroutine* newest = deque_.newest();
+  if (!newest || newest->scope.load(std::memory_order_relaxed) != &scope) return nullptr;
+  Goroutine* g = deque_.pop();
+  if (g && g->stack_size != 0) {
+    deque_.push(g);
+    return nullptr;
+  }
+  return g;
+}
+
+void Worker::run_nested(Goroutine& g) {
+  ThreadState* thread = &thread_state();
+  Worker* worker = thread->worker;
+  Goroutine* const outer = worker->current_;
+  const LocalWord local = std::exchange(thread->local, {});
+  const ExceptionState exceptions = std::exchange(*worker->exception_record_, {});
+  g.fiber = outer->fiber;
+  worker->current_ = &g;
+  run_to_end(&g);
+  thread = &thread_state();  // maybe another's
+  worker = thread->worker;
+  thread->local = local;
+  *worker->exception_record_ = exceptions;
+  worker->current_ = outer;
 }
 
 Goroutine* Worker::pick() {
@@ -221,8 +264,7 @@ Goroutine* Worker::pick_fairly() {
 void Worker::hand_over() {
   while (Goroutine* g = pick_local()) scheduler_.backlog.inject.push(g);
   if (stolen_) scheduler_.backlog.inject.push(std::exchange(stolen_, nullptr));
-  for (Carrier* c : carriers_) scheduler_.backlog.carriers.put(c);
-  carriers_.clear();
+  scheduler_.backlog.carriers.put_oldest(carriers_, carriers_.size());
   goroutines_.give_back_all();
   if (!scheduler_.backlog.inject.empty()) scheduler_.wake(1);
 }
@@ -238,26 +280,32 @@ Fiber* Worker::fiber_for(Goroutine* g) {
     return fiber == running_ || fiber->resumable.load(std::memory_order_acquire) ? fiber : nullptr;
   }
   Carrier* carrier = nullptr;
-  if (!carriers_.empty()) {
+  if (g->stack_size == 0 && !carriers_.empty()) {
     carrier = carriers_.back();  // the last one's stack is the warmest
     carriers_.pop_back();
-  } else if (!(carrier = scheduler_.backlog.carriers.take())) {
-    carrier = new_carrier();
+  } else if (!(carrier = scheduler_.backlog.carriers.take(g->stack_size, carriers_))) {
+    carrier = new_carrier(g->stack_size);
     if (!carrier) return nullptr;
   }
   carrier->next_task = g;
   return &carrier->fiber;
 }
 
-Carrier* Worker::new_carrier() {
-  std::unique_ptr<Carrier> carrier;
+Carrier* Worker::new_carrier(StackClass size) {
   try {
-    carrier = std::make_unique<Carrier>();
-    fibers_.make(carrier->fiber, carrier_main, carrier.get());
+    return make_carrier(fibers_, size);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
-  return carrier.release();  // it never ends
+}
+
+// Goroutines may start here and end elsewhere: where many end, their carriers must not pile up.
+void Worker::keep_carrier(Carrier* carrier) {
+  if (carrier->stack.size != 0) return scheduler_.backlog.carriers.put(carrier);
+  carriers_.push_back(carrier);
+  if (carriers_.size() > kIdleCarriers) {
+    scheduler_.backlog.carriers.put_oldest(carriers_, kIdleCarriers / 2);
+  }
 }
 
 uint64_t Worker::random() {  // xorshift64 (Marsaglia 2003)

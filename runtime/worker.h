@@ -46,8 +46,22 @@ class Worker {
   Scheduler& scheduler() { return scheduler_; }
   void ready(Goroutine* g);
   void spawn(Goroutine* g);
-  Goroutine* next_task_here();
+  Goroutine* next_task_here(const Carrier& carrier);
+  // What the running goroutine runs on; null on the thread's own stack.
+  Carrier* carrier() { return running_ == &fibers_.main() ? nullptr : &carrier_of(*running_); }
   uint64_t random();
+  // A goroutine of this scope has ended here. While others of the same scope follow, which its joiner waits for in any case, they
+  // are only counted: the scope's own counter would go from one processor's cache to another's each time.
+  void count_end(ScopeState& scope) {
+    if (ended_in_ != &scope) tell_ends();
+    ended_in_ = &scope;
+    ends_++;
+  }
+  void tell_ends();
+  // The newest goroutine here if it belongs to this scope, has not started and may run on the stack of who joins; or null.
+  Goroutine* newest_of(const ScopeState& scope);
+  // Runs it on the stack of the current goroutine, which waits for it.
+  static void run_nested(Goroutine& g);
   // Leaves the calling fiber; returns when it is resumed, maybe on another worker.
   static void switch_out(const Intent& intent);
   // Whether anything else could run here at once.
@@ -57,6 +71,7 @@ class Worker {
   // By any thread:
   bool has_stealable() const { return !ring_.empty() || !deque_.empty(); }
   bool has_next() const { return next_.load(std::memory_order_relaxed); }
+  uint32_t switches() const { return tick_.load(std::memory_order_relaxed); }
   bool runs_goroutine() const { return in_fiber_.load(std::memory_order_relaxed); }
   IdleWorkers::Seat& seat() { return seat_; }
 
@@ -82,9 +97,14 @@ class Worker {
   bool main_is_wanted();
   void push_ring(Goroutine* g);
   Fiber* fiber_for(Goroutine* g);
-  Carrier* new_carrier();
+  Fiber* fiber_or_main(Goroutine* g);
+  Carrier* new_carrier(StackClass size);
+  void keep_carrier(Carrier* carrier);
 
   void look_for_work();
+  bool poll_io();
+  void ready_all(Goroutine* first);
+  bool may_block_in_poll(bool watcher);
   bool may_spin() const;
   bool spin();
   int64_t sleep_limit(bool keeper, bool watcher);
@@ -97,6 +117,7 @@ class Worker {
   bool searching_ = false;  // counted in IdleWorkers::searching
   int64_t usual_gap_ns_ = 0;
   int64_t nap_ns_ = 0;
+  uint32_t seen_switches_ = 0;
   IdleWorkers::Seat seat_;
   std::atomic<uint32_t> reconsider_{0};
   std::atomic<uint32_t> ended_{0};
@@ -109,6 +130,8 @@ class Worker {
   Intent intent_;
   Goroutine* current_ = nullptr;
   Goroutine* stolen_ = nullptr;
+  ScopeState* ended_in_ = nullptr;
+  int64_t ends_ = 0;
   ExceptionState* exception_record_ = nullptr;  // this thread's
   int next_in_a_row_ = 0;
   uint32_t yields_alone_ = 0;

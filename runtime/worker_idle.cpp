@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "runtime/fence.h"
+#include "runtime/io/poller.h"
 #include "runtime/parallel.h"
+#include "runtime/park.h"
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
 
@@ -129,6 +131,7 @@ void Worker::look_for_work() {
     idle.searching.fetch_add(1, std::memory_order_relaxed);
   }
   const int64_t since = now_ns();
+  if (since >= scheduler_.backlog.carriers.due_ns()) scheduler_.backlog.carriers.free_unused(since);
   if (may_spin() && spin()) return learn_gap(now_ns() - since);
   idle.enter(seat_);
   at_edge(Edge::Sleeping);
@@ -140,11 +143,13 @@ void Worker::look_for_work() {
   const bool keeper = scheduler_.become_keeper(*this);
   const bool watcher = scheduler_.become_watcher();
   const int64_t limit = sleep_limit(keeper, watcher);
+  const bool polls = may_block_in_poll(watcher);
+  Goroutine* found = nullptr;
   at_edge(Edge::Sleeping);
   const bool stay =
       limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
   if (stay || !idle.leave(seat_)) {
-    searching_ = idle.sleep(seat_, limit);
+    searching_ = polls ? idle.sleep_polling(seat_, limit, &found) : idle.sleep(seat_, limit);
     if (searching_) {
       nap_ns_ = 0;
       learn_gap(now_ns() - since);
@@ -157,12 +162,52 @@ void Worker::look_for_work() {
   }
   if (keeper) scheduler_.stop_keeping();
   if (watcher) scheduler_.stop_watching();
+  if (polls) scheduler_.stop_polling();
+  ready_all(found);
+}
+
+// Workers that are awake poll between two goroutines; waking us for each event would only tear
+// apart goroutines that talk over a socket. Unless those workers compute on: the watcher sees
+// whether they switch.
+bool Worker::may_block_in_poll(bool watcher) {
+  if (!io_in_use()) return false;
+  if (scheduler_.anybody_awake()) {
+    const uint32_t seen = std::exchange(seen_switches_, scheduler_.switches());
+    if (!watcher || seen != seen_switches_) return false;
+  }
+  return scheduler_.become_poller();
+}
+
+// Lets goroutines go on, here, whose I/O is ready. False: there was none.
+bool Worker::poll_io() {
+  if (!io_in_use()) return false;
+  Goroutine* first = poller().poll(0);
+  ready_all(first);
+  return first;
+}
+
+void Worker::ready_all(Goroutine* first) {
+  int64_t count = 0;
+  while (Goroutine* g = first) {
+    first = std::exchange(g->next, nullptr);
+    if (g->native) {
+      runtime::ready(g);
+      continue;
+    }
+    push_ring(g);
+    count++;
+  }
+  if (count > 1) scheduler_.wake(count - 1);
 }
 
 int64_t Worker::sleep_limit(bool keeper, bool watcher) {
   int64_t limit = kForever;
+  const int64_t unused = scheduler_.backlog.carriers.due_ns();
+  if (unused != kForever) limit = std::max<int64_t>(0, unused - now_ns());
   const int64_t timer = scheduler_.backlog.timers.earliest();
-  if (keeper && timer != kForever) limit = std::max<int64_t>(0, timer - now_ns());
+  if (keeper && timer != kForever) {
+    limit = std::min(limit, std::max<int64_t>(0, timer - now_ns()));
+  }
   if (watcher) {
     nap_ns_ = std::clamp(2 * nap_ns_, kShortestNapNs, kLongestNapNs);
     limit = std::min(limit, nap_ns_);
@@ -187,6 +232,7 @@ bool Worker::spin() {
       if (scheduler_.has_work() || scheduler_.stopping()) return true;
       cpu_relax();
     }
+    if (poll_io()) return true;
     if (!may_spin()) return false;
     if ((stolen_ = steal_aged_next())) return true;
     const int64_t spent = now_ns() - start;

@@ -1,16 +1,17 @@
+// What our channels have beyond Go's; go_chan_test.cpp has Go's cases.
 #include "runtime/chan.h"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <map>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
-#include "runtime/scope.h"
-#include "runtime/select.h"
-#include "runtime/sync.h"
+#include "runtime/go.h"
+#include "tests/runtime/go_case.h"
 #include "tests/runtime/workers.h"
 
 namespace gotorch::runtime {
@@ -20,306 +21,367 @@ using namespace std::chrono_literals;
 class Chan : public OnWorkers {};
 RUN_ON_WORKERS(Chan);
 
-TEST_P(Chan, AnEmptyOneBlocksReceivers) {
-  for (int capacity = 0; capacity < 10; capacity++) {
-    chan<int> c(capacity);
-    std::atomic<bool> received{false};
-    std::optional<int> v;
-    EXPECT_EQ(c.try_receive(v), ChanResult::WouldBlock);
-    scope s;
-    s.go([&] { received = c.receive().has_value(); });
-    std::this_thread::sleep_for(1ms);
-    EXPECT_FALSE(received);
-    c.send(0);
-    s.join();
-    EXPECT_TRUE(received);
-  }
+static_assert(std::is_convertible_v<chan<int>, send_chan<int>>);
+static_assert(std::is_convertible_v<chan<int>, receive_chan<int>>);
+static_assert(!std::is_constructible_v<chan<int>, send_chan<int>>);
+static_assert(!std::is_constructible_v<chan<int>, receive_chan<int>>);
+static_assert(!std::is_constructible_v<send_chan<int>, receive_chan<int>>);
+static_assert(!std::is_constructible_v<receive_chan<int>, send_chan<int>>);
+static_assert(!std::is_constructible_v<receive_chan<long>, chan<int>>);
+static_assert(sizeof(send_chan<int>) == sizeof(chan<int>));
+
+template <class C>
+concept Sends = requires(C c) { c.send(1), c.try_send(1), c.try_send_for(1, 1ms), c.close(); };
+template <class C>
+concept MaySend = requires(C c) { c.send(1); } || requires(C c) { c.try_send(1); } ||
+                  requires(C c) { c.try_send_for(1, 1ms); } || requires(C c) { c.close(); } ||
+                  requires(C c) { on_send(c, 1, [] {}); };
+template <class C>
+concept Receives =
+    requires(C c) { c.receive(), c.try_receive(), c.try_receive_for(1ms), c.begin(), c.end(); };
+template <class C>
+concept MayReceive = requires(C c) { c.receive(); } || requires(C c) { c.try_receive(); } ||
+                     requires(C c) { c.try_receive_for(1ms); } || requires(C c) { c.begin(); } ||
+                     requires(C c) { on_receive(c, [] {}); };
+static_assert(Sends<chan<int>> && Receives<chan<int>>);
+static_assert(Sends<send_chan<int>> && !MayReceive<send_chan<int>>);
+static_assert(Receives<receive_chan<int>> && !MaySend<receive_chan<int>>);
+
+GO_CASE(ChanDirections, BothEndsAreTheSameChannel) {
+  const chan<int> c(3), other(3);
+  const send_chan<int> in = c;
+  const receive_chan<int> out = c;
+  EXPECT_TRUE(in == c && c == in && out == c && c == out && in == send_chan<int>(c));
+  EXPECT_FALSE(in == other || out == other);
+  EXPECT_TRUE(in && out);
+  EXPECT_FALSE(send_chan<int>() || receive_chan<int>());
+  in.send(1);
+  EXPECT_TRUE(in.try_send(2));
+  EXPECT_TRUE(in.try_send_for(3, 1h));
+  EXPECT_EQ(in.size(), 3);
+  EXPECT_EQ(out.capacity(), 3);
+  EXPECT_EQ(out.receive(), 1);
+  EXPECT_EQ(out.try_receive(), 2);
+  EXPECT_EQ(out.try_receive_for(1h), 3);
+  EXPECT_EQ(select(on_send(in, 4, [] {})), 0);
+  EXPECT_EQ(select(on_receive(out, [](std::optional<int> v) { EXPECT_EQ(v, 4); })), 0);
+  in.send(5);
+  in.close();
+  for (const int v : out) EXPECT_EQ(v, 5);
 }
 
-TEST_P(Chan, AFullOneBlocksSenders) {
-  for (int capacity = 0; capacity < 10; capacity++) {
-    chan<int> c(capacity);
-    for (int i = 0; i < capacity; i++) c.send(i);
-    std::atomic<bool> sent{false};
-    scope s;
-    s.go([&] {
-      c.send(capacity);
-      sent = true;
-    });
-    std::this_thread::sleep_for(1ms);
-    EXPECT_FALSE(sent);
-    EXPECT_FALSE(c.try_send(7));
-    for (int i = 0; i <= capacity; i++) EXPECT_EQ(c.receive(), i);
-    s.join();
-    EXPECT_TRUE(sent);
-  }
-}
-
-TEST_P(Chan, AClosedOneDrainsThenEnds) {
-  for (int capacity : {1, 2, 10}) {
-    chan<int> c(capacity);
-    for (int i = 0; i < capacity; i++) c.send(i);
-    c.close();
-    for (int i = 0; i < capacity; i++) EXPECT_EQ(c.receive(), i);
-    for (int i = 0; i < 3; i++) {
-      EXPECT_EQ(c.receive(), std::nullopt);
-      std::optional<int> v;
-      EXPECT_EQ(c.try_receive(v), ChanResult::Closed);
-    }
-  }
-}
-
-TEST_P(Chan, CloseWakesBlockedReceivers) {
-  chan<int> c(0);
-  std::atomic<int> ended{0};
+GO_CASE(ChanDirections, PipelinesTakeThem) {
   scope s;
-  for (int i = 0; i < 10; i++) s.go([&] { ended += !c.receive(); });
-  std::this_thread::sleep_for(1ms);
-  c.close();
+  const receive_chan<int> numbers =
+      source(s, [i = 0]() mutable { return i < 10 ? std::optional(i++) : std::nullopt; });
+  const receive_chan<int> squares = stage(s, numbers, [](int v) { return v * v; });
+  const receive_chan<std::vector<int>> pairs = grouped(s, squares, 2);
+  int sum = 0;
+  for (const auto& pair : pairs) sum += pair[0] * pair[1];
   s.join();
-  EXPECT_EQ(ended, 10);
+  EXPECT_EQ(sum, 0 * 1 + 4 * 9 + 16 * 25 + 36 * 49 + 64 * 81);
 }
 
-TEST_P(Chan, CloseFailsBlockedSenders) {
-  chan<int> c(0);
-  std::atomic<int> failed{0};
-  scope s;
-  for (int i = 0; i < 10; i++) {
-    s.go([&] {
-      try {
-        c.send(1);
-      } catch (const ChanError&) {
-        failed++;
-      }
-    });
+// Cannot be moved from while `armed`.
+struct Throwing {
+  explicit Throwing(int v) : value(v) {}
+  Throwing(Throwing&& o) noexcept(false) : value(o.value) { moved(o); }
+  Throwing& operator=(Throwing&& o) noexcept(false) {
+    value = o.value;
+    moved(o);
+    return *this;
   }
-  std::this_thread::sleep_for(1ms);
-  c.close();
-  s.join();
-  EXPECT_EQ(failed, 10);
-}
-
-TEST_P(Chan, MisuseIsAnError) {
-  chan<int> c(1), nil;
-  c.close();
-  EXPECT_THROW(c.send(1), ChanError);
-  EXPECT_THROW(c.try_send(1), ChanError);
-  EXPECT_THROW(c.close(), ChanError);
-  EXPECT_THROW(nil.close(), ChanError);
-  EXPECT_THROW(chan<int>(-1), std::invalid_argument);
-  EXPECT_THROW(chan<int>(INT64_MAX), std::invalid_argument);
-}
-
-TEST_P(Chan, ANilOneIsNeverReady) {
-  chan<int> nil;
-  EXPECT_FALSE(nil.try_send(1));
-  EXPECT_FALSE(nil.try_receive());
-  EXPECT_EQ(nil.size(), 0);
-  EXPECT_EQ(nil.capacity(), 0);
-  for (int kind = 0; kind < 2; kind++) {
-    scope s;
-    s.go([&, kind] { kind ? nil.send(1) : (void)nil.receive(); });
-    std::this_thread::sleep_for(500us);
-    s.cancel();
-    s.join();
+  void moved(Throwing& from) {
+    if (from.armed) throw std::domain_error("moved");
+    from.value = -1;
   }
-}
+  int value;
+  bool armed = false;
+};
 
-TEST_P(Chan, ValuesArriveInOrder) {
-  for (int capacity : {0, 1, 7, 100}) {
-    chan<int> c(capacity);
-    scope s;
-    s.go([&] {
-      for (int i = 0; i < 100; i++) c.send(i);
-      c.close();
-    });
-    int expected = 0;
-    for (int v : c) EXPECT_EQ(v, expected++);
-    EXPECT_EQ(expected, 100);
-    s.join();
-  }
-}
+struct Large {
+  int values[1000] = {};
+};
 
-TEST_P(Chan, SendersAndReceiversKeepTheMultiset) {
-  constexpr int kSenders = 4, kReceivers = 4, kEach = 1000;
-  for (int capacity : {0, 1, 10}) {
-    chan<int> c(capacity);
-    std::array<std::map<int, int>, kReceivers> seen;
-    scope s;
-    for (int r = 0; r < kReceivers; r++) {
-      s.go([&, r] {
-        for (int i = 0; i < kEach; i++) seen[static_cast<size_t>(r)][*c.receive()]++;
-      });
-    }
-    for (int k = 0; k < kSenders; k++) {
-      s.go([&] {
-        for (int i = 0; i < kEach; i++) c.send(i);
-      });
-    }
-    s.join();
-    std::map<int, int> all;
-    for (auto& m : seen) {
-      for (auto [v, n] : m) all[v] += n;
-    }
-    EXPECT_EQ(all.size(), static_cast<size_t>(kEach));
-    for (auto [v, n] : all) EXPECT_EQ(n, kSenders);
-  }
-}
+// Can be moved, but not assigned.
+struct Fixed {
+  explicit Fixed(int v) : value(std::make_unique<const int>(v)) {}
+  Fixed(Fixed&&) = default;
+  std::unique_ptr<const int> value;
+  const int more[100] = {};
+};
 
-TEST_P(Chan, SizeAndCapacityAreReported) {
-  chan<int> c(5);
-  EXPECT_EQ(c.capacity(), 5);
-  for (int i = 0; i < 3; i++) c.send(i);
-  EXPECT_EQ(c.size(), 3);
-  c.receive();
-  EXPECT_EQ(c.size(), 2);
-}
-
-TEST_P(Chan, ClosingNeverLosesABufferedValue) {
-  for (int round = 0; round < 300; round++) {
-    chan<int> c(1);
-    c.send(1);
-    scope s;
-    s.go([&] { c.close(); });
-    EXPECT_EQ(c.receive(), 1);
-    s.join();
-  }
-}
-
-TEST_P(Chan, ManyConsumersGetEverything) {
-  constexpr int kWorkers = 23, kItems = 27182;
-  chan<int> q(kWorkers * 3), r(kWorkers * 3);
-  int64_t expected = 0, sum = 0;
-  scope s;
-  wait_group workers;
-  workers.add(kWorkers);
-  for (int i = 0; i < kWorkers; i++) {
-    s.go([&, i] {
-      for (int v : q) {
-        if (v % (i + 2) == 0) yield();
-        r.send(v);
-      }
-      workers.done();
-    });
-  }
-  for (int i = 0; i < kItems; i++) expected += i % 17;
-  s.go([&] {
-    for (int i = 0; i < kItems; i++) q.send(i % 17);
-    q.close();
-    workers.wait();
-    r.close();
-  });
-  for (int v : r) sum += v;
-  s.join();
-  EXPECT_EQ(sum, expected);
-}
-
-TEST_P(Chan, MoveOnlyLargeAndThrowingValuesTravel) {
-  struct Throwing {
-    explicit Throwing(int v) : value(v) {}
-    Throwing(Throwing&& o) noexcept(false) : value(o.value) {}
-    Throwing& operator=(Throwing&& o) noexcept(false) {
-      value = o.value;
-      return *this;
-    }
-    int value;
-  };
-  for (int capacity : {0, 2}) {
-    chan<std::unique_ptr<int>> pointers(capacity);
-    chan<std::array<int, 1000>> large(capacity);
-    chan<Throwing> throwing(capacity);
-    chan<unit> units(capacity);
+GO_CASE(ChanElements, OfAllKindsTravel) {
+  for (const int capacity : {0, 2}) {
+    const chan<std::unique_ptr<int>> pointers(capacity);
+    const chan<Large> large(capacity);
+    const chan<Throwing> throwing(capacity);
+    const chan<Fixed> fixed(capacity);
+    const chan<bool> bools(capacity);
+    const chan<int*> raw(capacity);
+    const chan<std::reference_wrapper<int>> references(capacity);
+    const chan<std::function<int()>> functions(capacity);
+    int target = 0;
     scope s;
     s.go([&] {
       pointers.send(std::make_unique<int>(3));
-      std::array<int, 1000> a{};
-      a[999] = 4;
-      large.send(a);
+      Large value;
+      value.values[999] = 4;
+      large.send(value);
       throwing.send(Throwing(5));
-      units.send({});
+      fixed.send(Fixed(6));
+      bools.send(true);
+      raw.send(&target);
+      references.send(target);
+      functions.send([] { return 7; });
     });
     EXPECT_EQ(**pointers.receive(), 3);
-    EXPECT_EQ((*large.receive())[999], 4);
+    EXPECT_EQ(large.receive()->values[999], 4);
     EXPECT_EQ(throwing.receive()->value, 5);
-    EXPECT_TRUE(units.receive());
+    EXPECT_EQ(*fixed.receive()->value, 6);
+    EXPECT_EQ(bools.receive(), true);
+    EXPECT_EQ(raw.receive(), &target);
+    references.receive()->get() = 1;
+    EXPECT_EQ(target, 1);
+    EXPECT_EQ((*functions.receive())(), 7);
     s.join();
   }
 }
 
-TEST_P(Chan, ValuesAreDestroyedOnce) {
-  auto live = std::make_shared<int>(0);
+// A channel of messages that carry where to answer.
+GO_CASE(ChanElements, MayHoldTheirOwnChannel) {
+  struct Request {
+    int value;
+    chan<Request> answer;
+  };
+  const chan<Request> requests(0);
+  scope s;
+  s.go([&] {
+    for (const Request& r : requests) r.answer.send({r.value + 1, {}});
+  });
+  for (int i = 0; i < 10; i++) {
+    const chan<Request> answer(1);
+    requests.send({i, answer});
+    EXPECT_EQ(answer.receive()->value, i + 1);
+  }
+  requests.close();
+  s.join();
+}
+
+GO_CASE(ChanElements, ThatAreNotSentStayWhereTheyAre) {
+  const chan<std::unique_ptr<int>> c(0), nil;
+  auto value = std::make_unique<int>(1);
+  EXPECT_FALSE(c.try_send(std::move(value)));
+  EXPECT_FALSE(nil.try_send(std::move(value)));
+  EXPECT_FALSE(c.try_send_for(std::move(value), 100us));
+  EXPECT_FALSE(nil.try_send_for(std::move(value), 100us));
   {
-    chan<std::shared_ptr<int>> c(4);
+    scope s;
+    s.go([&] { EXPECT_THROW(c.send(std::move(value)), Cancelled); });
+    sleep(100us);
+    s.cancel();
+    s.join();
+  }
+  c.close();
+  EXPECT_THROW(c.send(std::move(value)), ChanError);
+  EXPECT_THROW(c.try_send(std::move(value)), ChanError);
+  ASSERT_TRUE(value);
+  EXPECT_EQ(*value, 1);
+  // These go in a box, and come back.
+  const chan<Throwing> boxed(0);
+  Throwing thing(2);
+  EXPECT_FALSE(boxed.try_send(std::move(thing)));
+  EXPECT_EQ(thing.value, 2);
+  boxed.close();
+  EXPECT_THROW(boxed.send(std::move(thing)), ChanError);
+  EXPECT_EQ(thing.value, 2);
+  const chan<Fixed> fixed(0);
+  Fixed constant(3);
+  EXPECT_FALSE(fixed.try_send(std::move(constant)));
+  EXPECT_EQ(*constant.value, 3);
+}
+
+GO_CASE(ChanElements, ThatThrowWhenMovedLeaveTheChannelUsable) {
+  for (const int capacity : {0, 1}) {
+    const chan<Throwing> c(capacity);
+    Throwing armed(1);
+    armed.armed = true;
+    EXPECT_THROW(c.send(std::move(armed)), std::domain_error);
+    EXPECT_THROW(c.try_send(std::move(armed)), std::domain_error);
+    EXPECT_THROW(select(on_send(c, std::move(armed), [] { ADD_FAILURE(); })), std::domain_error);
+    EXPECT_EQ(c.size(), 0);
+    scope s;
+    s.go([&] { c.send(Throwing(2)); });
+    EXPECT_EQ(c.receive()->value, 2);
+    s.join();
+  }
+}
+
+GO_CASE(ChanElements, AreDestroyedOnce) {
+  const auto live = std::make_shared<int>(0);
+  {
+    const chan<std::shared_ptr<int>> c(4);
     for (int i = 0; i < 4; i++) c.send(live);
     EXPECT_EQ(live.use_count(), 5);
     c.receive();
     EXPECT_EQ(live.use_count(), 4);
-    auto refused = live;
     c.send(live);
-    EXPECT_FALSE(c.try_send(refused));
-    EXPECT_EQ(refused, live);
+    EXPECT_FALSE(c.try_send(live));
+    c.close();
+    EXPECT_EQ(live.use_count(), 5);
   }
   EXPECT_EQ(live.use_count(), 1);
 }
 
-TEST_P(Chan, AnErrorComesAfterTheLastValue) {
-  chan<int> c(3);
+GO_CASE(ChanTimeouts, TheyEndAndLeaveTheQueue) {
+  const chan<int> c(0);
+  std::optional<int> v;
+  for (int i = 0; i < 20; i++) {
+    EXPECT_FALSE(c.try_send_for(1, i % 2 ? 10us : -1h));
+    EXPECT_EQ(c.try_receive_for(v, i % 2 ? 10us : -1h), ChanResult::WouldBlock);
+  }
+  EXPECT_FALSE(c.try_receive());
+  EXPECT_FALSE(c.try_send(1));
+}
+
+GO_CASE(ChanTimeouts, WhatComesInTimeIsTaken) {
+  for (const auto timeout : {std::chrono::nanoseconds(1h), std::chrono::nanoseconds::max()}) {
+    const chan<int> c(0);
+    scope s;
+    s.go([&] { EXPECT_TRUE(c.try_send_for(1, timeout)); });
+    std::optional<int> v;
+    EXPECT_EQ(c.try_receive_for(v, timeout), ChanResult::Done);
+    EXPECT_EQ(v, 1);
+    s.go([&] { c.close(); });
+    EXPECT_EQ(c.try_receive_for(v, timeout), ChanResult::Closed);
+    EXPECT_FALSE(v);
+    EXPECT_THROW(c.try_send_for(1, timeout), ChanError);
+    s.join();
+  }
+}
+
+// Each value is received, or its sender keeps it.
+GO_CASE(ChanTimeouts, RacingWithTheOtherSideNothingIsLost) {
+  const chan<std::unique_ptr<int>> c(0);
+  int sent = 0, kept = 0, received = 0;
+  scope s;
+  s.go([&] {
+    for (int i = 0; i < 200; i++) {
+      auto value = std::make_unique<int>(i);
+      const bool gone = c.try_send_for(std::move(value), std::chrono::microseconds(i % 3));
+      EXPECT_EQ(gone, value == nullptr);
+      gone ? sent++ : kept++;
+    }
+    c.close();
+  });
+  std::optional<std::unique_ptr<int>> v;
+  while (c.try_receive_for(v, 2us) != ChanResult::Closed) received += v.has_value();
+  s.join();
+  EXPECT_EQ(sent, received);
+  EXPECT_EQ(sent + kept, 200);
+}
+
+GO_CASE(ChanContexts, EndOperationsWithTheirCause) {
+  scope s;
+  const context ctx = s.ctx().child();
+  const chan<std::unique_ptr<int>> c(0);
+  auto value = std::make_unique<int>(1);
+  s.go([&] { EXPECT_THROW(receive(ctx, c), std::range_error); });
+  sleep(100us);
+  ctx.cancel(std::make_exception_ptr(std::range_error("enough")));
+  s.join();
+  EXPECT_THROW(send(ctx, c, std::move(value)), std::range_error);
+  EXPECT_TRUE(value);
+  // A context that is cancelled already comes first.
+  const chan<std::unique_ptr<int>> ready(1);
+  EXPECT_THROW(send(ctx, ready, std::move(value)), std::range_error);
+  EXPECT_EQ(ready.size(), 0);
+  EXPECT_THROW(receive(s.ctx().with_timeout(100us), c), DeadlineExceeded);
+}
+
+GO_CASE(ChanContexts, LetOperationsThrough) {
+  const context ctx = context().child();
+  for (const context& with : {ctx, context()}) {
+    const chan<std::string> c(0);
+    const send_chan<std::string> in = c;
+    const receive_chan<std::string> out = c;
+    scope s;
+    s.go([&] {
+      const std::string text = "text";
+      send(with, in, text);
+      send(with, in, "more");
+      c.close();
+    });
+    EXPECT_EQ(receive(with, out), "text");
+    EXPECT_EQ(receive(with, out), "more");
+    EXPECT_EQ(receive(with, out), std::nullopt);
+    s.join();
+    EXPECT_THROW(send(with, in, "late"), ChanError);
+  }
+}
+
+GO_CASE(ChanHandles, AMovedFromOneIsNil) {
+  chan<int> c(1);
+  const chan<int> d = std::move(c);
+  EXPECT_FALSE(c);
+  EXPECT_FALSE(c.try_send(1));
+  EXPECT_FALSE(c.try_receive());
+  EXPECT_EQ(c.size(), 0);
+  EXPECT_THROW(c.close(), ChanError);
+  EXPECT_EQ(select(on_receive(c, [] {}), on_send(c, 1, [] {}), on_default([] {})), 2);
+  EXPECT_TRUE(d.try_send(1));
+}
+
+GO_CASE(ChanHandles, WhoWaitsKeepsTheChannel) {
+  scope s;
+  std::atomic<int> ended{0};
+  {
+    const chan<int> c(0);
+    s.go([&, c] {
+      EXPECT_THROW(c.receive(), Cancelled);
+      ended++;
+    });
+    s.go([&, c] {
+      EXPECT_THROW(select(on_receive(c, [] {})), Cancelled);
+      ended++;
+    });
+    sleep(100us);
+  }
+  s.cancel();
+  s.join();
+  EXPECT_EQ(ended, 2);
+}
+
+GO_CASE(ChanHandles, ARangeIsOverTheChannelItBeganWith) {
+  chan<int> c(2);
+  c.send(1);
+  c.send(2);
+  c.close();
+  int sum = 0;
+  for (const int v : c) {
+    c = chan<int>(0);
+    sum += v;
+  }
+  EXPECT_EQ(sum, 3);
+}
+
+GO_CASE(ChanErrors, ComeAfterTheLastValue) {
+  const chan<int> c(3);
   c.send(1);
   c.close(std::make_exception_ptr(std::out_of_range("source")));
   EXPECT_EQ(c.receive(), 1);
   EXPECT_THROW(c.receive(), std::out_of_range);
+  EXPECT_THROW(c.try_receive(), std::out_of_range);
+  EXPECT_THROW(c.try_receive_for(1h), std::out_of_range);
+  EXPECT_THROW(select(on_receive(c, [] { ADD_FAILURE(); })), std::out_of_range);
   EXPECT_THROW(for (int v : c)(void) v, std::out_of_range);
-}
-
-TEST_P(Chan, ADaisyChainPassesOneValue) {
-  constexpr int kLength = kManyStacks;
-  std::vector<chan<int>> links;
-  for (int i = 0; i <= kLength; i++) links.emplace_back(0);
-  scope s;
-  for (int i = 0; i < kLength; i++) {
-    s.go([&links, i] {
-      links[static_cast<size_t>(i)].send(1 + *links[static_cast<size_t>(i) + 1].receive());
-    });
-  }
-  links[kLength].send(0);
-  EXPECT_EQ(links[0].receive(), kLength);
-  s.join();
-}
-
-TEST_P(Chan, APrimeSieveFindsThePrimes) {
-  std::vector<int> primes;
-  try {
-    scope s;
-    chan<int> numbers(0);
-    s.go([numbers] {
-      for (int i = 2;; i++) numbers.send(i);
-    });
-    for (int k = 0; k < 60; k++) {
-      const int prime = *numbers.receive();
-      primes.push_back(prime);
-      chan<int> next(0);
-      s.go([numbers, next, prime] {
-        for (int v : numbers) {
-          if (v % prime) next.send(v);
-        }
-      });
-      numbers = next;
-    }
-  } catch (const Cancelled&) {
-  }
-  std::vector<int> expected;
-  for (int n = 2; expected.size() < 60; n++) {
-    bool prime = true;
-    for (int p : expected) prime = prime && n % p;
-    if (prime) expected.push_back(n);
-  }
-  EXPECT_EQ(primes, expected);
+  EXPECT_THROW(c.send(1), ChanError);
 }
 
 TEST_P(Chan, NativeThreadsTakePart) {
-  chan<int> c(0), back(2);
+  const chan<int> c(0), back(2);
   std::thread native([&] {
-    for (int v : c) back.send(v + 1);
+    for (const int v : c) back.send(v + 1);
     back.close();
   });
   scope s;
@@ -328,19 +390,22 @@ TEST_P(Chan, NativeThreadsTakePart) {
     c.close();
   });
   int expected = 1;
-  for (int v : back) EXPECT_EQ(v, expected++);
+  for (const int v : back) EXPECT_EQ(v, expected++);
   EXPECT_EQ(expected, 201);
   s.join();
   native.join();
+  EXPECT_FALSE(back.try_receive_for(1h));
+  EXPECT_FALSE(chan<int>(0).try_receive_for(10us));
+  EXPECT_FALSE(chan<int>().try_send_for(1, 10us));
 }
 
 // Wake-ups at every moment of the receiver's way to sleep.
 TEST_P(Chan, NoWakeUpIsLost) {
-  for (int capacity : {0, 1}) {
-    chan<int> there(capacity), back(capacity);
+  for (const int capacity : {0, 1}) {
+    const chan<int> there(capacity), back(capacity);
     scope s;
     s.go([&] {
-      for (int v : there) back.send(v);
+      for (const int v : there) back.send(v);
     });
     for (int i = 0; i < 300; i++) {
       there.send(i);
@@ -350,29 +415,6 @@ TEST_P(Chan, NoWakeUpIsLost) {
     there.close();
     s.join();
   }
-}
-
-TEST_P(Chan, PairsOfGoroutinesOnManyChannelsAllProgress) {
-  constexpr int kPairs = 20, kRounds = 300;
-  std::atomic<int> total{0};
-  scope s;
-  for (int p = 0; p < kPairs; p++) {
-    chan<int> a(p % 3), b(p % 2);
-    s.go([=] {
-      for (int i = 0; i < kRounds; i++) {
-        a.send(i);
-        b.receive();
-      }
-    });
-    s.go([=, &total] {
-      for (int i = 0; i < kRounds; i++) {
-        total += *a.receive() == i;
-        b.send(i);
-      }
-    });
-  }
-  s.join();
-  EXPECT_EQ(total, kPairs * kRounds);
 }
 
 }  // namespace gotorch::runtime

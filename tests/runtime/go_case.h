@@ -1,6 +1,8 @@
 #pragma once
 // A case of Go's semantics: a function that runs as a goroutine, in every way we know to find a fault in it or in the runtime.
 //
+// No SCOPED_TRACE: GoogleTest keeps those by thread, and a goroutine goes from one to another.
+//
 //   GO_CASE(Chan, ReceiveOnEmptyBlocks) { ... EXPECT_EQ(...); }
 //
 // `Suite.Name/2` runs it with two workers, `Suite.Name/chaos2` under chaos, `Suite.Name/seeds` in simulations: with 20 seeds, or

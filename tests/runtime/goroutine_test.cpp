@@ -394,7 +394,7 @@ TEST_P(Goroutines, AScopeMayHaveADeadline) {
 
 TEST_P(Goroutines, RunScopedCancelsItsBody) {
   chan<int> never(0);
-  EXPECT_THROW(run_scoped([&](scope& s) {
+  EXPECT_THROW(run([&](scope& s) {
                  s.go([] { throw std::out_of_range("sibling"); });
                  never.receive();
                }),
