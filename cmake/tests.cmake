@@ -41,11 +41,13 @@ set_source_files_properties(tests/tensor/math_test.cpp PROPERTIES COMPILE_OPTION
 
 if(GOTORCH_TESTS AND NOT GOTORCH_SANITIZE)
   # The runtime's own sources on the atomics of tests/models/explorer.h, which tries all schedules.
-  set(model_sources goroutine)
+  set(model_sources carrier chan_core context fiber goroutine interrupt loops parallel park scheduler scope select stack sync timer
+    worker worker_idle)
   list(TRANSFORM model_sources REPLACE "(.+)" "runtime/\\1.cpp")
   file(GLOB models CONFIGURE_DEPENDS tests/models/*_test.cpp)
   add_executable(models_test ${models} tests/models/support.cpp ${model_sources})
-  target_compile_options(models_test PRIVATE ${GOTORCH_FLAGS} -include ${CMAKE_CURRENT_SOURCE_DIR}/tests/models/prelude.h)
+  target_compile_options(models_test PRIVATE ${GOTORCH_FLAGS} -include ${CMAKE_CURRENT_SOURCE_DIR}/tests/models/prelude.h
+    -DGOTORCH_SWITCH_BY_CONTEXT=1)
   add_library(explorer STATIC tests/models/explorer.cpp)
   target_compile_options(explorer PRIVATE ${GOTORCH_FLAGS})
   foreach(target explorer models_test)
