@@ -41,7 +41,7 @@ set_source_files_properties(tests/tensor/math_test.cpp PROPERTIES COMPILE_OPTION
 
 if(GOTORCH_TESTS AND NOT GOTORCH_SANITIZE)
   # The runtime's own sources on the atomics of tests/models/explorer.h, which tries all schedules.
-  set(model_sources carrier chan_core context fiber goroutine interrupt loops parallel park scheduler scope select stack sync timer
+  set(model_sources carrier chan_core context fiber goroutine interrupt loops native_thread parallel park scheduler scope select stack sync timer
     worker worker_idle)
   list(TRANSFORM model_sources REPLACE "(.+)" "runtime/\\1.cpp")
   file(GLOB models CONFIGURE_DEPENDS tests/models/*_test.cpp)
@@ -57,6 +57,13 @@ if(GOTORCH_TESTS AND NOT GOTORCH_SANITIZE)
   target_link_libraries(models_test PRIVATE explorer GTest::gtest_main Threads::Threads)
   add_test(NAME models COMMAND models_test)
   set_tests_properties(models PROPERTIES TIMEOUT 300)
+  add_custom_target(proof DEPENDS runtime_test models_test)  # what `make prove` runs
+endif()
+
+if(GOTORCH_TESTS)
+  add_executable(runtime_soak tests/runtime/soak.cpp)
+  target_compile_options(runtime_soak PRIVATE ${GOTORCH_FLAGS})
+  target_link_libraries(runtime_soak PRIVATE gotorch)
 endif()
 
 if(GOTORCH_TESTS)

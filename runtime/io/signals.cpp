@@ -46,7 +46,7 @@ std::atomic<Table*>& table_instance() {
 }
 Table& table() { return *table_instance().load(std::memory_order_acquire); }
 
-void handle(int signal) {
+void note_signal(int signal) {
   const int error = errno;
   came[signal].store(true, std::memory_order_release);
   const uint64_t one = 1;
@@ -114,7 +114,7 @@ void notify_signals(const chan<int>& c, std::initializer_list<int> signals) {
     t.watches.push_back({c, signal});
     if (t.handled[signal]) continue;
     struct sigaction action = {};
-    action.sa_handler = handle;
+    action.sa_handler = note_signal;
     action.sa_flags = SA_RESTART;
     sigaction(signal, &action, &t.before[signal]);
     t.handled[signal] = true;

@@ -507,6 +507,8 @@ void join(int thread) {
   m.me().view.join(t.view);
 }
 
+int pick(int count) { return machine->choose(count); }
+
 void join_all() {
   for (size_t i = 0; i < machine->threads.size(); i++) {
     if (static_cast<int>(i) != machine->current) join(static_cast<int>(i));

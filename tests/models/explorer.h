@@ -48,6 +48,7 @@ Result wander(const std::function<void()>& program, uint64_t seed, int64_t runs,
 int spawn(std::function<void()> f);
 void join(int thread);
 void join_all();
+int pick(int count);  // any of 0 to count - 1
 // Ends the run as failed.
 void check(bool condition, const char* what);
 

@@ -30,7 +30,7 @@ GO_CASE(SelectCases, FunctionsMayTakeNothing) {
   c.send(std::make_unique<int>(1));
   select(on_receive(c, [&] { ran++; }));
   select(on_send(c, std::make_unique<int>(2), [&] { ran++; }));
-  select(on_receive(c, [&](std::optional<std::unique_ptr<int>> v) { ran += **v; }));
+  select(on_receive(c, [&](std::optional<std::unique_ptr<int>> v) { ran += v ? **v : 0; }));
   EXPECT_EQ(ran, 4);
 }
 
@@ -175,7 +175,8 @@ GO_CASE(SelectLists, MayBeOfAnyLengthAndMixed) {
     ints.emplace_back(1);
     strings.emplace_back(1);
     cases.push_back(on_receive(ints[i], [&](std::optional<int> v) { sum += *v; }));
-    cases.push_back(on_receive(strings[i], [&](std::optional<std::string> v) { text += v.value(); }));
+    cases.push_back(
+        on_receive(strings[i], [&](std::optional<std::string> v) { text += v.value(); }));
   }
   for (size_t i = 0; i < kChannels; i++) {
     ints[i].send(static_cast<int>(i));

@@ -80,7 +80,8 @@ void cancel_waits(uint64_t seed) {
   for (int i = 0; i < 30; i++) {
     s.go([&, i] {
       while (true) {
-        select(on_receive(never, [](auto) {}), on_timeout(std::chrono::microseconds(10 * i), [] {}));
+        select(on_receive(never, [](auto) {}),
+               on_timeout(std::chrono::microseconds(10 * i), [] {}));
         std::lock_guard guard(m);
         sleep(std::chrono::microseconds(i));
       }
@@ -97,7 +98,7 @@ void cancel_waits(uint64_t seed) {
 
 void many_goroutines() {
   std::atomic<int> ended{0};
-  run_scoped([&](scope& s) {
+  run([&](scope& s) {
     for (int i = 0; i < 2000; i++) {
       s.go([&, i] {
         if (i % 7 == 0) sleep(100us);
@@ -154,7 +155,9 @@ int goroutines_left() {
 double cpu_seconds() {
   rusage use;
   getrusage(RUSAGE_SELF, &use);
-  const auto seconds = [](timeval t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](timeval t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(use.ru_utime) + seconds(use.ru_stime);
 }
 
@@ -179,7 +182,8 @@ void soak(double seconds) {
       files = descriptors();
     }
     if (elapsed() < report) continue;
-    std::printf("%.0f s: %lld rounds, %lld MB\n", elapsed(), static_cast<long long>(rounds), static_cast<long long>(memory_kb() / 1024));
+    std::printf("%.0f s: %lld rounds, %lld MB\n", elapsed(), static_cast<long long>(rounds),
+                static_cast<long long>(memory_kb() / 1024));
     std::fflush(stdout);
     report += 60;
   }
@@ -187,9 +191,11 @@ void soak(double seconds) {
   const double before = cpu_seconds();
   std::this_thread::sleep_for(2s);
   const double idle = (cpu_seconds() - before) / 2;
-  std::printf("%lld rounds; memory %lld -> %lld KB, descriptors %d -> %d, goroutines left %d, idle %.2f%% of a processor\n",
-              static_cast<long long>(rounds), static_cast<long long>(memory), static_cast<long long>(memory_kb()), files, descriptors(),
-              goroutines_left(), 100 * idle);
+  std::printf(
+      "%lld rounds; memory %lld -> %lld KB, descriptors %d -> %d, goroutines left %d, idle %.2f%% "
+      "of a processor\n",
+      static_cast<long long>(rounds), static_cast<long long>(memory),
+      static_cast<long long>(memory_kb()), files, descriptors(), goroutines_left(), 100 * idle);
   require(memory_kb() < memory + memory / 4 + 16 * 1024, "memory stays flat");
   require(descriptors() == files, "no descriptor is left open");
   require(goroutines_left() == 0, "no goroutine is left");
