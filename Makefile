@@ -16,12 +16,14 @@ in_asan = LD_PRELOAD="$(call library,libasan.so) $(call library,libstdc++.so)" P
 # The Python tests that are worth their time there: values and shapes of all ops, and bad input.
 hostile := test_bad_input or test_ops and (values or strided or empty or gradients_are)
 
-.PHONY: help train train-cpp test bench check tidy format asan tsan wheel clean
+.PHONY: help train train-cpp test prove soak bench check tidy format asan tsan wheel clean
 
 help:
 	@echo "make train [ARGS=...]   train a network on handwritten digits (ARGS=--help lists options)"
 	@echo "make train-cpp [ARGS=n] the same in C++, from a CSV file, for n epochs (20)"
 	@echo "make test [ARGS=...]    build and run every test; ARGS go to pytest"
+	@echo "make prove [ARGS=n]     every case of Go's under n seeds (1000), and all schedules of the models"
+	@echo "make soak [ARGS=n]      a mixed load of the runtime for n seconds (3600)"
 	@echo "make bench [ARGS=...]   measure against PyTorch; ARGS go to bench/vs_torch.py"
 	@echo "make check              format, lint, layering, sizes"
 	@echo "make tidy [ARGS=files]  clang-tidy"
@@ -44,6 +46,14 @@ test:
 	@$(setup) test
 	$(ctest) build/release
 	$(venv) -m pytest --numprocesses=$(cores) --timeout=300 $(ARGS)
+
+prove:
+	@$(setup) prove
+	GOTORCH_SEEDS=$(or $(ARGS),1000) $(venv) python/tools/prove.py $(cores)
+
+soak:
+	@$(setup) soak
+	build/release/runtime_soak $(ARGS)
 
 bench:
 	@$(setup) bench

@@ -39,6 +39,30 @@ endforeach()
 # Tests with inner loops of their own are compiled as those of the library are.
 set_source_files_properties(tests/tensor/math_test.cpp PROPERTIES COMPILE_OPTIONS "${GOTORCH_LOOP_FLAGS}")
 
+if(GOTORCH_TESTS AND NOT GOTORCH_SANITIZE)
+  # The runtime's own source on the atomics of tests/models/explorer.h, which tries all schedules.
+  file(GLOB models CONFIGURE_DEPENDS tests/models/*_test.cpp)
+  add_executable(models_test ${models} tests/models/support.cpp)
+  target_compile_options(models_test PRIVATE ${GOTORCH_FLAGS} -include ${CMAKE_CURRENT_SOURCE_DIR}/tests/models/prelude.h
+    -DGOTORCH_SWITCH_BY_CONTEXT=1)
+  add_library(explorer STATIC tests/models/explorer.cpp)
+  target_compile_options(explorer PRIVATE ${GOTORCH_FLAGS})
+  foreach(target explorer models_test)
+    target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(${target} PRIVATE Boost::context GTest::gtest)
+  endforeach()
+  target_link_libraries(models_test PRIVATE explorer GTest::gtest_main Threads::Threads)
+  add_test(NAME models COMMAND models_test)
+  set_tests_properties(models PROPERTIES TIMEOUT 300)
+  add_custom_target(proof DEPENDS runtime_test models_test)  # what `make prove` runs
+endif()
+
+if(GOTORCH_TESTS)
+  add_executable(runtime_soak tests/runtime/soak.cpp)
+  target_compile_options(runtime_soak PRIVATE ${GOTORCH_FLAGS})
+  target_link_libraries(runtime_soak PRIVATE gotorch)
+endif()
+
 if(GOTORCH_TESTS)
   add_custom_target(examples ALL)
   add_dependencies(examples train_digits serve_digits word_counts)

@@ -10,7 +10,7 @@ namespace gotorch::runtime {
 // effect on a whole program.
 //
 //   chaos trouble(7, 0.05);
-//   run_scoped([](scope& s) { serve(s); });
+//   run([] { serve(); });
 class chaos {
  public:
   chaos(uint64_t seed, double probability);

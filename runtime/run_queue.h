@@ -80,8 +80,8 @@ class RunRing {
 // for one path only; thieves take the oldest, which is likely the largest.
 class SpawnDeque {
  public:
-  SpawnDeque() {
-    arrays_.push_back(std::make_unique<Array>(256));
+  explicit SpawnDeque(int64_t size = 256) {  // a power of 2; it grows
+    arrays_.push_back(std::make_unique<Array>(size));
     array_ = arrays_.back().get();
   }
 
@@ -99,14 +99,15 @@ class SpawnDeque {
     const int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
     if (b < top_.load(std::memory_order_relaxed)) return nullptr;  // only we add: surely empty
     Array* a = array_.load(std::memory_order_relaxed);
-    bottom_.store(b, std::memory_order_relaxed);
+    // release, here and below: a thief that reads this value has to see what was pushed before.
+    bottom_.store(b, std::memory_order_release);
     // Fence: thieves see our lower bottom, or we see their higher top; both sides have one.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     at_fine_edge(Edge::Queue);
     int64_t t = top_.load(std::memory_order_relaxed);
     Goroutine* g = t <= b ? a->at(b).load(std::memory_order_relaxed) : nullptr;
     if (t == b && !top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst)) g = nullptr;
-    if (t >= b) bottom_.store(b + 1, std::memory_order_relaxed);
+    if (t >= b) bottom_.store(b + 1, std::memory_order_release);
     return g;
   }
 

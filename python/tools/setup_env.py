@@ -41,6 +41,8 @@ TARGETS = {
     "train": (COMPILED, ["build", "train"], "release", EXTENSION, "_C"),
     "train-cpp": (COMPILED, ["build", "train"], "release", EXTENSION, "train_digits"),
     "test": (TESTED, ["build", "train", "test", "oracle"], "release", EVERYTHING, "all"),
+    "prove": (TESTED, ["build"], "release", EVERYTHING, "proof"),
+    "soak": (TESTED, ["build"], "release", EVERYTHING, "runtime_soak"),
     "bench": (TESTED, ["build", "test", "oracle"], "release", EVERYTHING, "all"),
     "asan": (TESTED, ["build", "test", "oracle"], "asan", EXTENSION, "all"),
     "tsan": (TESTED, ["build"], "tsan", {}, "all"),

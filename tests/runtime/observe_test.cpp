@@ -29,7 +29,7 @@ std::vector<GoroutineInfo> wait_until_waiting(const char* what, const void* on, 
     found = goroutines();
     std::erase_if(found, [&](const GoroutineInfo& g) {
       return g.state != GoroutineInfo::Waiting || std::string(g.waits_for) != what ||
-             (on && g.waits_on != on);
+             (on && g.waits_on != on) || (!g.native && g.callers.empty());
     });
     if (std::ssize(found) == count) break;
     std::this_thread::sleep_for(5ms);
