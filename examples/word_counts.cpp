@@ -86,7 +86,7 @@ void print_commonest(const Words& words) {
 bool run(const std::string& folder, int workers) {
   rt::scope s;
   const rt::chan<std::string> paths(64);
-  rt::fill(s, paths, [&] { walk(folder, paths); });
+  rt::fill(s, std::vector{paths}, {}, [&](rt::scope&) { walk(folder, paths); });
   const auto results = rt::stage(s, paths, count, {.workers = workers, .capacity = 64});
   Counts total;
   bool all = true;
