@@ -55,11 +55,14 @@ void after_fork_in_child() {
   forget_blocking_threads_after_fork();
 }
 
+// When the library is loaded: threads may use channels without a scheduler.
+[[maybe_unused]] const int fork_handlers =
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+
 Scheduler& start_scheduler() {
   std::lock_guard guard(instance_lock);
   if (Scheduler* s = instance.load(std::memory_order_relaxed)) return *s;
   static const bool once = [] {
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     chaos_from_environment();
     std::atexit(shutdown);  // before the destructors of statics that running work may use
     return true;

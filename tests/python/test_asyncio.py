@@ -295,7 +295,7 @@ def test_a_loop_that_is_left_with_tasks_that_wait():
     alive = weakref.ref(objects[0])
 
     async def main():
-        waits = c.asend(objects.pop()), c.arecv(), gotorch.chan().arecv()
+        waits = c.asend(objects.pop()), gotorch.chan().arecv()
         main.tasks = [asyncio.ensure_future(w) for w in waits]
         await asyncio.sleep(0)
 
