@@ -22,19 +22,28 @@ set(GOTORCH_TEST_DIRS runtime tensor grad layers optim data CACHE STRING "The fo
 set(sanitizer_options
   ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1
   UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=die_after_fork=0)
+if(GOTORCH_SANITIZE)
+  list(APPEND sanitizer_options GOTORCH_SEEDS=5)  # instrumented code is slow
+endif()
 
 foreach(dir IN LISTS GOTORCH_TEST_DIRS)
   if(GOTORCH_TESTS)
     gotorch_program(tests ${dir} test GTest::gtest GTest::gtest_main)
     if(TARGET ${dir}_test)
       add_test(NAME ${dir} COMMAND ${dir}_test)
-      set_tests_properties(${dir} PROPERTIES TIMEOUT 300 ENVIRONMENT "${sanitizer_options}")
+      set_tests_properties(${dir} PROPERTIES TIMEOUT 900 ENVIRONMENT "${sanitizer_options}")
     endif()
   endif()
   if(GOTORCH_BENCH)
     gotorch_program(bench ${dir} bench benchmark::benchmark_main)
   endif()
 endforeach()
+
+if(GOTORCH_BENCH)
+  add_executable(vs_go bench/vs_go/programs.cpp)
+  target_compile_options(vs_go PRIVATE ${GOTORCH_FLAGS})
+  target_link_libraries(vs_go PRIVATE gotorch)
+endif()
 
 # Tests with inner loops of their own are compiled as those of the library are.
 set_source_files_properties(tests/tensor/math_test.cpp PROPERTIES COMPILE_OPTIONS "${GOTORCH_LOOP_FLAGS}")

@@ -91,9 +91,7 @@ void LoopBoard::open(Loop& loop, int64_t n, int64_t grain, int64_t chunks, const
 
 void LoopBoard::close(Loop& loop) { open_.fetch_and(~bit(loop), std::memory_order_relaxed); }
 
-Loop* LoopBoard::find(unsigned start) {
-  const uint64_t open = open_.load(std::memory_order_relaxed);
-  if (!open) return nullptr;
+Loop* LoopBoard::find_among(uint64_t open, unsigned start) {
   for (uint64_t rest = std::rotr(open, static_cast<int>(start % kPlaces)); rest; rest &= rest - 1) {
     Loop& loop = places_[(static_cast<unsigned>(std::countr_zero(rest)) + start) % kPlaces];
     if (loop.left() > 0) return &loop;

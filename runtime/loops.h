@@ -63,9 +63,13 @@ class LoopBoard {
   void close(Loop& loop);
 
   // A loop with unclaimed chunks, or null. `start` spreads helpers over the loops.
-  Loop* find(unsigned start);
+  Loop* find(unsigned start) {
+    const uint64_t open = open_.load(std::memory_order_relaxed);
+    return open ? find_among(open, start) : nullptr;
+  }
 
  private:
+  Loop* find_among(uint64_t open, unsigned start);
   static constexpr int kPlaces = 64;
   uint64_t bit(const Loop& loop) const { return uint64_t{1} << (&loop - places_); }
 

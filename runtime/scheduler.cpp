@@ -199,11 +199,6 @@ uint32_t Scheduler::switches() {
   return sum;
 }
 
-bool Scheduler::could_wake() const {
-  return idle.searching.load(std::memory_order_relaxed) == 0 &&
-         (idle.sleeping() > 0 || started_.load(std::memory_order_relaxed) < num_workers());
-}
-
 // Counts itself before it looks, so that two never take the last place.
 HelperPlace::HelperPlace(Scheduler& s)
     : scheduler_(s),

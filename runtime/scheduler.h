@@ -56,7 +56,11 @@ class Scheduler {
   // Work was published: sees to it that up to `count` workers look for it.
   void wake(int64_t count);
   // Whether wake() would do anything. Not ordered against the publication of work.
-  bool could_wake() const;
+  bool could_wake() const {
+    return (idle.sleeping() > 0 || started_.load(std::memory_order_relaxed) <
+                                       wanted_workers.load(std::memory_order_relaxed)) &&
+           idle.searching.load(std::memory_order_relaxed) == 0;
+  }
   bool has_work();
   // Whether a worker neither sleeps nor is about to.
   bool anybody_awake() const;

