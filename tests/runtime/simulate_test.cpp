@@ -69,7 +69,7 @@ TEST(Simulate, SeedsDiffer) {
 // Two goroutines add to a number by reading, doing something, writing. Every interleaving must come up.
 TEST(Simulate, FindsLostUpdate) {
   std::set<int> results;
-  for (uint64_t seed = 0; seed < 100; seed++) {
+  for (uint64_t seed = 0; seed < 1000; seed++) {
     simulate(seed, [&] {
       int number = 0;
       chan<unit> trace(100);
