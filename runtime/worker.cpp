@@ -43,16 +43,16 @@ void Worker::main() {
   hand_over();
   stop_searching();
   thread_state().worker = nullptr;
-  ended_.store(1, std::memory_order_release);
-  futex_wake(ended_, 1);
+  thread_ended_.store(1, std::memory_order_release);
+  futex_wake(thread_ended_, 1);
 }
 
 void Worker::join() {
   const int64_t limit = real_now_ns() + kJoinLimitNs;
-  while (!ended_.load(std::memory_order_acquire) && real_now_ns() < limit) {
-    futex_wait(ended_, 0, std::max<int64_t>(1, limit - real_now_ns()));
+  while (!thread_ended_.load(std::memory_order_acquire) && real_now_ns() < limit) {
+    futex_wait(thread_ended_, 0, std::max<int64_t>(1, limit - real_now_ns()));
   }
-  if (ended_.load(std::memory_order_acquire)) thread_.join();
+  if (thread_ended_.load(std::memory_order_acquire)) thread_.join();
   else thread_.detach();  // a goroutine that never waits keeps it; nothing it uses is freed
 }
 
@@ -196,7 +196,7 @@ Goroutine* Worker::next_task_here(const Carrier& carrier) {
   Goroutine* g = pick();
   if (!g) return nullptr;
   if (!g->fiber && g->stack_size == carrier.stack.size) {
-    if (ended_ > 0 && g->scope.load(std::memory_order_relaxed) != ended_in_) tell_ends();
+    if (ends_ > 0 && g->scope.load(std::memory_order_relaxed) != ended_in_) tell_ends();
     return g;
   }
   chosen_ = fiber_or_main(g);

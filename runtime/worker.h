@@ -127,7 +127,7 @@ class Worker {
   uint32_t seen_switches_ = 0;
   IdleWorkers::Seat seat_;
   std::atomic<uint32_t> reconsider_{0};
-  std::atomic<uint32_t> ended_{0};
+  std::atomic<uint32_t> thread_ended_{0};
   std::thread thread_;
 
   FiberThread fibers_{

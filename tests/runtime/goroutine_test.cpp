@@ -346,6 +346,29 @@ TEST_P(Goroutines, AnInterruptEndsANativeWait) {
   set_interrupt_check(nullptr);
 }
 
+// Its end is not kept back while what comes next on the same stack computes on.
+TEST_P(Goroutines, AScopeEndsBeforeAnotherOneHasRunOn) {
+  std::atomic<bool> submitted{false}, joined{false}, in_time{false};
+  scope gate, first, second;
+  gate.go([&] {
+    while (!submitted) {
+    }
+  });
+  first.go([] {});
+  second.go([&] {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!joined && std::chrono::steady_clock::now() < end) {
+    }
+    in_time = joined.load();
+  });
+  submitted = true;
+  first.join();
+  joined = true;
+  second.join();
+  gate.join();
+  EXPECT_TRUE(in_time);
+}
+
 TEST_P(Goroutines, AnInterruptEndsOneOfManyShortWaits) {
   chan<int> c(0);
   scope s;
