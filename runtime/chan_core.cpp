@@ -12,14 +12,6 @@
 #include "runtime/trace.h"
 
 namespace gotorch::runtime {
-namespace {
-
-bool unlock_spin(void* lock) {
-  static_cast<SpinLock*>(lock)->unlock();
-  return true;
-}
-
-}  // namespace
 
 static constexpr size_t kLeastAlign = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
 static constexpr int64_t kMaxBytes = int64_t{1} << 40;
@@ -152,7 +144,7 @@ void ChanCore::cancel_wait(WaitQueue& queue, ChanWaiter& waiter) {
 
 // Waits in `queue` with the lock held, which it releases. False: the deadline passed.
 bool ChanCore::wait_in(WaitQueue& queue, ChanWaiter& waiter, const char* what, int64_t deadline) {
-  queue.push(waiter);
+  queue.push_back(waiter);
   const WakeReason reason = park(*waiter.g, {.what = what,
                                              .object = this,
                                              .unlock = unlock_spin,
@@ -250,7 +242,7 @@ void ChanCore::close(std::exception_ptr error) {
     }
   }
   lock.unlock();
-  while (woken) ready(std::exchange(woken, woken->next));
+  ready_all(woken);
 }
 
 void ChanCore::delete_returned(Returned* r) {

@@ -20,6 +20,7 @@
 #include "runtime/park.h"
 #include "runtime/spin.h"
 #include "runtime/trace.h"
+#include "runtime/waiter_queue.h"
 
 namespace gotorch::runtime {
 
@@ -48,40 +49,7 @@ struct ChanWaiter {
   bool ok;  // sent or received; false: the channel was closed
 };
 
-// Doubly linked, so that a select leaves in constant time.
-class WaitQueue {
- public:
-  void push(ChanWaiter& w) {
-    w.prev = last_;
-    w.next = nullptr;
-    if (last_) last_->next = &w;
-    else first_.store(&w, std::memory_order_relaxed);
-    last_ = &w;
-    w.queued = true;
-  }
-  void remove(ChanWaiter& w) {
-    if (!w.queued) return;
-    if (w.prev) w.prev->next = w.next;
-    else first_.store(w.next, std::memory_order_relaxed);
-    (w.next ? w.next->prev : last_) = w.prev;
-    w.queued = false;
-  }
-  // The first waiter that can still be had; it is ours to serve and make ready.
-  ChanWaiter* pop_claimed() {
-    while (ChanWaiter* w = first_.load(std::memory_order_relaxed)) {
-      remove(*w);
-      if (!claim(*w->g)) continue;
-      w->g->fired = w;
-      return w;
-    }
-    return nullptr;
-  }
-  bool empty() const { return !first_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<ChanWaiter*> first_{nullptr};  // atomic for who asks empty() without the lock
-  ChanWaiter* last_ = nullptr;
-};
+using WaitQueue = WaiterQueue<ChanWaiter>;
 
 enum class ChanResult { Done, Closed, WouldBlock };
 

@@ -8,6 +8,7 @@
 #include "runtime/park.h"
 #include "runtime/simulation.h"
 #include "runtime/worker.h"
+#include "runtime/xorshift.h"
 
 namespace gotorch::runtime {
 namespace {
@@ -27,9 +28,7 @@ uint64_t next_random() {
             threads.fetch_add(1, std::memory_order_relaxed) * 0xbf58476d1ce4e5b9u;
     state |= 1;  // xorshift must not start from zero
   }
-  state ^= state << 13;
-  state ^= state >> 7;
-  return state ^= state << 17;
+  return xorshift64(state);
 }
 
 void delay(uint64_t random) {

@@ -69,7 +69,7 @@ void fake_clock::advance(std::chrono::nanoseconds duration) {
     throw std::invalid_argument("fake_clock: advance by " + std::to_string(duration.count()) +
                                 " ns");
   }
-  Scheduler& s = this_worker() ? this_worker()->scheduler() : scheduler();
+  Scheduler& s = this_scheduler();
   const int64_t until = deadline_after(duration);
   for (int64_t next; (next = s.backlog.timers.next()) <= until && next != kForever;) {
     move_time(next);

@@ -211,7 +211,7 @@ context context::with_deadline_ns(int64_t when_ns, std::exception_ptr cause) con
   });
   c.alarm->when_ns = when_ns;
   c.alarm->fire = sound_alarm;
-  (this_worker() ? this_worker()->scheduler() : scheduler()).add_timer(*c.alarm);
+  this_scheduler().add_timer(*c.alarm);
   return made;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "runtime/clock.h"
 #include "runtime/coarse_clock.h"
@@ -14,6 +15,7 @@
 #include "runtime/io/poller.h"
 #include "runtime/scheduler.h"
 #include "runtime/scope.h"
+#include "runtime/spin.h"
 #include "runtime/timer_heap.h"
 #include "runtime/trace.h"
 #include "runtime/worker.h"
@@ -25,10 +27,7 @@ constexpr int64_t kSpinNs = 10'000;  // a native thread that is answered at once
 
 // Stands for a native thread while that exists.
 struct NativeSelf {
-  NativeSelf() : g(new_goroutine_shared()) {
-    g->native = true;
-    g->scope.store(nullptr, std::memory_order_relaxed);  // that of an earlier life
-  }
+  NativeSelf() : g(new_goroutine_shared()) { g->native = true; }
   ~NativeSelf() {
     g->native = false;
     free_goroutine_shared(g);
@@ -43,7 +42,7 @@ class ParkTimer : Timer {
       : g_(me), running_(me.wait.load(std::memory_order_relaxed)) {
     when_ns = deadline_ns;
     fire = [](Timer& t) { return static_cast<ParkTimer&>(t).claim(); };
-    (this_worker() ? this_worker()->scheduler() : scheduler()).add_timer(*this);
+    this_scheduler().add_timer(*this);
   }
   ~ParkTimer() { backlog().timers.remove(*this); }
   ParkTimer(const ParkTimer&) = delete;
@@ -77,6 +76,14 @@ void tell_wait(Goroutine& me, const char* what, const void* object, bool cancell
   me.waits_on.store(object, std::memory_order_relaxed);
   me.cancellable.store(cancellable, std::memory_order_relaxed);
   me.since_ms.store(coarse_ms(), std::memory_order_relaxed);
+}
+
+// Returns the word of the wait that is over.
+uint64_t end_wait(Goroutine& me) {
+  me.waits_for.store(nullptr, std::memory_order_relaxed);
+  const uint64_t word = me.wait.load(std::memory_order_acquire);  // the claimer's writes are seen
+  me.wait.store((word | 15) + 1, std::memory_order_relaxed);      // next sequence, running
+  return word;
 }
 
 bool cancelled(const Goroutine& g) {
@@ -139,8 +146,6 @@ bool has_time_or_io_to_watch() { return backlog().timers.earliest() != kForever 
 
 void park_native(Goroutine& me, const ParkSpec& spec) {
   const trace::Span span(spec.what);
-  note_time(real_now_ns());
-  me.since_ms.store(coarse_ms(), std::memory_order_relaxed);
   me.thread.store(static_cast<uint32_t>(gettid()), std::memory_order_relaxed);
   me.timed.store(spec.deadline_ns != kForever, std::memory_order_relaxed);
   // A fake clock has to know of the deadline, and that one thread less runs.
@@ -209,18 +214,14 @@ WaitWithoutWaker::WaitWithoutWaker(Goroutine& me, const char* what, const void* 
                 std::memory_order_release);
 }
 
-WaitWithoutWaker::~WaitWithoutWaker() {
-  me_.waits_for.store(nullptr, std::memory_order_relaxed);
-  me_.wait.store((me_.wait.load(std::memory_order_relaxed) | 15) + 1, std::memory_order_relaxed);
-}
+WaitWithoutWaker::~WaitWithoutWaker() { end_wait(me_); }
 
 WakeReason park(Goroutine& me, const ParkSpec& spec) {
+  const bool native = me.native;
+  if (native) note_time(real_now_ns());
   tell_wait(me, spec.what, spec.object, spec.cancellable);
-  me.native ? park_native(me, spec) : park_fiber(me, spec);
-  me.waits_for.store(nullptr, std::memory_order_relaxed);
-  const uint64_t word = me.wait.load(std::memory_order_acquire);  // the claimer's writes are seen
-  me.wait.store((word | 15) + 1, std::memory_order_relaxed);      // next sequence, running
-  return static_cast<WakeReason>(word >> 2 & 3);
+  native ? park_native(me, spec) : park_fiber(me, spec);
+  return static_cast<WakeReason>(end_wait(me) >> 2 & 3);
 }
 
 void throw_if_stopped(WakeReason reason) {
@@ -246,6 +247,18 @@ void ready(Goroutine* g) {
     native_counts().wakes.fetch_add(1, std::memory_order_relaxed);
     scheduler().inject(g);
   }
+}
+
+void ready_all(Goroutine* first) {
+  while (Goroutine* g = first) {
+    first = std::exchange(g->next, nullptr);
+    ready(g);
+  }
+}
+
+bool unlock_spin(void* lock) {
+  static_cast<SpinLock*>(lock)->unlock();
+  return true;
 }
 
 void yield() {

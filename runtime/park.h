@@ -59,6 +59,11 @@ bool claim(Goroutine& g, WakeReason reason = WakeReason::Signal);
 
 // Makes a claimed goroutine go on, or a new one start.
 void ready(Goroutine* g);
+// All of a list.
+void ready_all(Goroutine* first);
+
+// ParkSpec::unlock for a spin lock, which is the argument.
+bool unlock_spin(void* lock);
 
 // Lets other goroutines run; if none waits to run here it costs a few loads. For those that compute on. On a native thread,
 // lets other threads run.

@@ -94,6 +94,11 @@ Scheduler& scheduler() {
   return s ? *s : start_scheduler();
 }
 
+Scheduler& this_scheduler() {
+  Worker* worker = this_worker();
+  return worker ? worker->scheduler() : scheduler();
+}
+
 int num_workers() {
   int n = wanted_workers.load(std::memory_order_relaxed);
   if (n) return n;

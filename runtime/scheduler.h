@@ -135,6 +135,8 @@ class HelperPlace {
 };
 
 Scheduler& scheduler();
+// The one that runs this thread, which a simulation has of its own; else the process's.
+Scheduler& this_scheduler();
 Scheduler* scheduler_if_any();  // does not start one
 // Stops the workers and waits for what they run at this moment. Goroutines that wait, or have not
 // run yet, stay; the next use of the runtime starts workers that go on with them. Not from a

@@ -179,12 +179,10 @@ bool ScopeState::wait(bool interruptible) {
     static bool add(void* p) {
       auto& mark = *static_cast<Mark*>(p);
       auto& pending = mark.scope.pending_;
-      mark.set = true;  // before the mark itself, after which our stack may be in use again
       // release: joiner_ is seen by who finds the mark.
-      if (pending.fetch_add(kParked, std::memory_order_acq_rel) != 0) return true;
-      pending.fetch_sub(kParked, std::memory_order_relaxed);
-      mark.set = false;
-      return false;
+      mark.set = pending.fetch_add(kParked, std::memory_order_acq_rel) != 0;
+      if (!mark.set) pending.fetch_sub(kParked, std::memory_order_relaxed);
+      return mark.set;
     }
   };
   if (pending_.load(std::memory_order_acquire) != 0) run_unstarted();

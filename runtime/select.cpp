@@ -7,6 +7,7 @@
 
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
+#include "runtime/xorshift.h"
 
 namespace gotorch::runtime {
 
@@ -17,7 +18,6 @@ namespace gotorch::runtime {
 //  - While it waits, a select has one waiter per case, in the queues of their channels. Who claims
 //    the goroutine through one of them serves that case; the others then fail to claim it and drop
 //    its waiters, and the select removes those that are left before it returns.
-//  - unlock_all may not touch the selection after its last unlock.
 class Selection {
  public:
   Selection(SelectCase* cases, int count);
@@ -68,9 +68,7 @@ namespace {
 uint64_t random_number() {
   if (Worker* worker = this_worker()) return worker->random();
   thread_local uint64_t state = 0x9e3779b97f4a7c15u ^ reinterpret_cast<uintptr_t>(&state);
-  state ^= state << 13;
-  state ^= state >> 7;
-  return state ^= state << 17;
+  return xorshift64(state);
 }
 
 }  // namespace
@@ -123,9 +121,7 @@ void Selection::lock_all() {
 }
 
 void Selection::unlock_all() {
-  ChanCore** const order = lock_order_;
-  for (int i = locks_ - 1; i > 0; i--) order[i]->lock_.unlock();
-  if (locks_ > 0) order[0]->lock_.unlock();
+  for (int i = locks_ - 1; i >= 0; i--) lock_order_[i]->lock_.unlock();
 }
 
 // After the last lock was released: a closed channel stays as it is.
@@ -220,7 +216,7 @@ void Selection::enqueue(Goroutine& me) {
   for (int k = 0; k < channels_; k++) {
     const int i = order_[k];
     waiters_[i] = {.g = &me, .slot = cases_[i].slot, .number = i, .queued = false, .ok = false};
-    queue(i).push(waiters_[i]);
+    queue(i).push_back(waiters_[i]);
   }
 }
 

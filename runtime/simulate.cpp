@@ -66,12 +66,6 @@ Simulation::Simulation(uint64_t seed, FnRef<void()> f, const SimulateOptions& op
   hands_over_one_in_ = kHandsOver[random() % 3];
 }
 
-uint64_t Simulation::random() {  // xorshift64 (Marsaglia 2003)
-  random_ ^= random_ << 13;
-  random_ ^= random_ >> 7;
-  return random_ ^= random_ << 17;
-}
-
 // A thread of its own, since what Boost.Fiber keeps for the caller's is not ours to replace. The caller waits for it.
 Simulated Simulation::run() {
   struct Watched {

@@ -13,6 +13,7 @@
 #include "runtime/scope.h"
 #include "runtime/simulate.h"
 #include "runtime/worker.h"
+#include "runtime/xorshift.h"
 
 namespace gotorch::runtime {
 
@@ -48,7 +49,7 @@ class Simulation {
   std::string report(const std::string& headline) const;
   void fail(std::exception_ptr error);
 
-  uint64_t random();
+  uint64_t random() { return xorshift64(random_); }
   bool chance(uint32_t one_in) { return one_in && random() % one_in == 0; }
   void trace(uint64_t value) {
     result_.trace = (result_.trace ^ value) * 0x100000001b3u;

@@ -8,6 +8,7 @@
 
 #include "runtime/park.h"
 #include "runtime/spin.h"
+#include "runtime/waiter_queue.h"
 
 namespace gotorch::runtime {
 
@@ -21,43 +22,7 @@ struct SyncWaiter {
   int64_t amount = 0;
 };
 
-class SyncQueue {
- public:
-  void push_back(SyncWaiter& w) {
-    w.prev = last_;
-    w.next = nullptr;
-    (last_ ? last_->next : first_) = &w;
-    last_ = &w;
-    w.queued = true;
-  }
-  void push_front(SyncWaiter& w) {
-    w.next = first_;
-    w.prev = nullptr;
-    (first_ ? first_->prev : last_) = &w;
-    first_ = &w;
-    w.queued = true;
-  }
-  void remove(SyncWaiter& w) {
-    if (!w.queued) return;
-    (w.prev ? w.prev->next : first_) = w.next;
-    (w.next ? w.next->prev : last_) = w.prev;
-    w.queued = false;
-  }
-  // The first that can still be had, claimed.
-  SyncWaiter* pop_claimed() {
-    while (SyncWaiter* w = first_) {
-      remove(*w);
-      if (claim(*w->g)) return w;
-    }
-    return nullptr;
-  }
-  SyncWaiter* first() const { return first_; }
-  bool empty() const { return !first_; }
-
- private:
-  SyncWaiter* first_ = nullptr;
-  SyncWaiter* last_ = nullptr;
-};
+using SyncQueue = WaiterQueue<SyncWaiter>;
 
 // Claimed goroutines, to be made ready after a lock is released.
 class WokenList {
@@ -67,9 +32,7 @@ class WokenList {
     (last_ ? last_->next : first_) = g;
     last_ = g;
   }
-  void make_ready() {
-    while (first_) ready(std::exchange(first_, first_->next));
-  }
+  void make_ready() { ready_all(std::exchange(first_, nullptr)); }
 
  private:
   Goroutine* first_ = nullptr;
@@ -80,13 +43,9 @@ class WokenList {
 // late has dropped it.
 inline WakeReason park_unlocking(SpinLock& lock, SyncWaiter& w, const char* what,
                                  const void* object, bool cancellable) {
-  const auto unlock = [](void* l) {
-    static_cast<SpinLock*>(l)->unlock();
-    return true;
-  };
   return park(*w.g, {.what = what,
                      .object = object,
-                     .unlock = unlock,
+                     .unlock = unlock_spin,
                      .argument = &lock,
                      .cancellable = cancellable});
 }

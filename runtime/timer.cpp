@@ -13,7 +13,7 @@ namespace {
 
 void arm(Timer& timer, std::chrono::nanoseconds duration) {
   timer.when_ns = deadline_after(duration);
-  (this_worker() ? this_worker()->scheduler() : scheduler()).add_timer(timer);
+  this_scheduler().add_timer(timer);
 }
 
 // A full channel keeps the time it has.

@@ -153,17 +153,11 @@ Fiber* Worker::next_fiber() {
   return g ? fiber_or_main(g) : &fibers_.main();
 }
 
-// The thread's own stack, if the goroutine cannot run now.
+// The thread's own stack, which will try again, if the goroutine cannot run now.
 Fiber* Worker::fiber_or_main(Goroutine* g) {
   if (Fiber* fiber = fiber_for(g)) return fiber;
-  defer(g);
-  return std::exchange(chosen_, nullptr);
-}
-
-// For when it cannot run now: main will try again.
-void Worker::defer(Goroutine* g) {
-  chosen_ = &fibers_.main();
   scheduler_.backlog.inject.push(g);
+  return &fibers_.main();
 }
 
 bool Worker::main_is_wanted() {
@@ -319,12 +313,6 @@ void Worker::keep_carrier(Carrier* carrier) {
   if (carriers_.size() > kIdleCarriers) {
     scheduler_.backlog.carriers.put_oldest(carriers_, kIdleCarriers / 2);
   }
-}
-
-uint64_t Worker::random() {  // xorshift64 (Marsaglia 2003)
-  random_ ^= random_ << 13;
-  random_ ^= random_ >> 7;
-  return random_ ^= random_ << 17;
 }
 
 void Worker::retire() {

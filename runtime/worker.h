@@ -12,6 +12,7 @@
 #include "runtime/idle.h"
 #include "runtime/run_queue.h"
 #include "runtime/thread_state.h"
+#include "runtime/xorshift.h"
 
 namespace gotorch::runtime {
 
@@ -51,7 +52,7 @@ class Worker {
   Goroutine* next_task_here(const Carrier& carrier);
   // What the running goroutine runs on; null on the thread's own stack.
   Carrier* carrier() { return running_ == &fibers_.main() ? nullptr : &carrier_of(*running_); }
-  uint64_t random();
+  uint64_t random() { return xorshift64(random_); }
   // A goroutine of this scope has ended here. While others of the same scope follow, which its joiner waits for in any case, they
   // are only counted: the scope's own counter would go from one processor's cache to another's each time.
   void count_end(ScopeState& scope) {
@@ -85,7 +86,6 @@ class Worker {
  private:
   friend class Simulation;
   Fiber* next_fiber();
-  void defer(Goroutine* g);
   void switched_out(Fiber& from);
 
   void main();

@@ -38,18 +38,6 @@ void claim_all(Descriptor::Side& side, Goroutine**& last) {
   while (ChanWaiter* w = side.turns.pop_claimed()) append(w->g);
 }
 
-void ready_all(Goroutine* first) {
-  while (Goroutine* g = first) {
-    first = std::exchange(g->next, nullptr);
-    ready(g);
-  }
-}
-
-bool unlock(void* lock) {
-  static_cast<SpinLock*>(lock)->unlock();
-  return true;
-}
-
 void release(Descriptor* d) {
   if (d->process != process_number()) {  // the lock may be held by a thread of the parent
     if (d->fd >= 0) close(std::exchange(d->fd, -1));
@@ -182,7 +170,7 @@ Descriptor::Operation::Operation(Descriptor& d, Direction direction, const char*
     if (!side_.busy) break;
     ChanWaiter waiter;
     waiter.g = &self();
-    side_.turns.push(waiter);
+    side_.turns.push_back(waiter);
     const WakeReason reason = park_unlocking(held, *waiter.g);
     side_.turns.remove(waiter);
     held.unlock();
@@ -218,7 +206,7 @@ WakeReason Descriptor::Operation::park_unlocking(std::unique_lock<SpinLock>& hel
   held.release();
   const WakeReason reason = park(me, {.what = op_,
                                       .object = &d_,
-                                      .unlock = unlock,
+                                      .unlock = unlock_spin,
                                       .argument = &d_.lock,
                                       .deadline_ns = side_.deadline_ns});
   held = std::unique_lock(d_.lock);

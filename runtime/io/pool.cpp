@@ -85,11 +85,6 @@ struct Job {
   }
 };
 
-bool unlock(void* lock) {
-  static_cast<SpinLock*>(lock)->unlock();
-  return true;
-}
-
 }  // namespace
 
 // Not inlined: Asio asks thread-local variables, whose addresses must not survive a wait.
@@ -110,7 +105,7 @@ void on_file_thread(const char* what, FnRef<void()> f) {
   }
   park(*job.g, {.what = what,
                 .object = nullptr,
-                .unlock = unlock,
+                .unlock = unlock_spin,
                 .argument = &job.lock,
                 .cancellable = false,
                 .interruptible = false});
