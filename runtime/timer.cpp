@@ -90,12 +90,16 @@ void TimerState::make_channel() {
   chan<runtime_clock::time_point> made(1);
   const std::lock_guard guard(lock);
   if (c) return;
-  backlog().timers.hold_back(*this, [&] {
-    if (unread_ns != kNone) {
-      made.try_send(runtime_clock::time_point(std::chrono::nanoseconds(unread_ns)));
-    }
-    c = std::move(made);
-  });
+  int64_t unread = kNone;  // which stays as it is, whatever fires
+  const auto look = [&] {
+    unread = unread_ns;
+    if (unread == kNone) c = made;
+  };
+  backlog().timers.hold_back(*this, look);
+  if (unread != kNone) {  // not while firing is held back: using a channel may let others run
+    made.try_send(runtime_clock::time_point(std::chrono::nanoseconds(unread)));
+    backlog().timers.hold_back(*this, [&] { c = made; });
+  }
   has_channel.store(true, std::memory_order_release);
 }
 
