@@ -60,6 +60,19 @@ void softmax_step(T* s, int64_t n, PanelState<T>& state, T* out, int64_t out_row
   }
 }
 
+// Divides the rows of `out` by the sums, and writes the logarithms of the sums.
+template <class T>
+void softmax_end(const PanelState<T>& state, T* out, int64_t out_rows, T* log_sum) {
+  T inverse[kPanel];
+  for (int64_t j = 0; j < kPanel; j++) {
+    const T sum = state.sum[j];
+    inverse[j] = sum == 0 ? T(0) : 1 / sum;
+    log_sum[j] = sum == 0 ? std::numeric_limits<T>::infinity() : state.top[j] + math::log(sum);
+  }
+  for (int64_t i = 0; i < out_rows; i++, out += kPanel)
+    map_row(out, kPanel, [&](auto at) { return at(out) * at(inverse); });
+}
+
 // Queries `rows` of matrix z.
 template <class T>
 class ForwardTask {
@@ -118,17 +131,12 @@ class ForwardTask {
   }
 
   void finish(int64_t panel) {
-    T *out = out_ + panel * p_.out_width * kPanel, inverse[kPanel];
-    const PanelState<T>& state = state_[panel];
+    static const auto end = best_variant<&softmax_end<T>>();
+    T *out = out_ + panel * p_.out_width * kPanel, log_sum[kPanel];
     const int64_t n = last(panel) + 1 - first(panel);
-    for (int64_t j = 0; j < kPanel; j++) inverse[j] = state.sum[j] == 0 ? T(0) : 1 / state.sum[j];
-    for (int64_t i = 0; i < p_.out_width; i++)
-      for (int64_t j = 0; j < kPanel; j++) out[i * kPanel + j] *= inverse[j];
+    end(state_[panel], out, p_.out_width, log_sum);
     unpack(p_.y(z_, first(panel)), p_.y.cs, p_.y.rs, p_.out_width, n, out, kPanel);
-    T* log_sum = p_.log_sum + z_ * p_.queries + first(panel);
-    for (int64_t j = 0; j < n; j++)
-      log_sum[j] = state.sum[j] == 0 ? std::numeric_limits<T>::infinity()
-                                     : state.top[j] + math::log(state.sum[j]);
+    std::copy_n(log_sum, n, p_.log_sum + z_ * p_.queries + first(panel));
   }
 
   const Attention<T>& p_;
