@@ -108,17 +108,15 @@ class BackwardTask {
   void prepare(int64_t panel) {
     static const auto dots = best_variant<&column_dots<T>>();
     const int64_t first = panel * kPanel, n = std::min(kPanel, p_.queries - first);
-    pack(q_columns_ + first * p_.width, kPanel, kPanel, p_.width, n, p_.q(z_, first), p_.q.cs,
-         p_.q.rs);
-    pack(g_columns_ + first * p_.out_width, kPanel, kPanel, p_.out_width, n, d_.g(z_, first),
-         d_.g.cs, d_.g.rs);
-    pack(y_columns_, kPanel, kPanel, p_.out_width, n, const_cast<const T*>(p_.y(z_, first)),
-         p_.y.cs, p_.y.rs);
-    dots(g_columns_ + first * p_.out_width, y_columns_, p_.out_width, dot_ + first);
-    pack(q_rows_ + first * plan_.width, plan_.width, plan_.width, n, p_.width, p_.q(z_, first),
-         p_.q.rs, p_.q.cs);
-    pack(g_rows_ + first * plan_.out_width, plan_.out_width, plan_.out_width, n, p_.out_width,
-         d_.g(z_, first), d_.g.rs, d_.g.cs);
+    T *q = q_rows_ + first * plan_.width, *g = g_rows_ + first * plan_.out_width;
+    T *q_columns = q_columns_ + first * p_.width, *g_columns = g_columns_ + first * p_.out_width;
+    // Rows first: columns are then read from what is in the cache.
+    pack(q, plan_.width, plan_.width, n, p_.width, p_.q(z_, first), p_.q.rs, p_.q.cs);
+    pack(g, plan_.out_width, plan_.out_width, n, p_.out_width, d_.g(z_, first), d_.g.rs, d_.g.cs);
+    pack<T>(q_columns, kPanel, kPanel, p_.width, n, q, 1, plan_.width);
+    pack<T>(g_columns, kPanel, kPanel, p_.out_width, n, g, 1, plan_.out_width);
+    pack<T>(y_columns_, kPanel, kPanel, p_.out_width, n, p_.y(z_, first), p_.y.cs, p_.y.rs);
+    dots(g_columns, y_columns_, p_.out_width, dot_ + first);
     // Columns and rows beyond the last query count as queries that look at nothing.
     std::copy_n(p_.log_sum + z_ * p_.queries + first, n, log_sum_ + first);
     std::fill(log_sum_ + first + n, log_sum_ + first + kPanel, std::numeric_limits<T>::infinity());
@@ -130,7 +128,7 @@ class BackwardTask {
   void block(int64_t k, int64_t n) {
     pack(k_rows_, p_.width, p_.width, n, p_.width, p_.k(z_, k), p_.k.rs, p_.k.cs);
     pack(v_rows_, p_.out_width, p_.out_width, n, p_.out_width, p_.v(z_, k), p_.v.rs, p_.v.cs);
-    pack(k_columns_, kKeyStride, n, p_.width, n, p_.k(z_, k), p_.k.cs, p_.k.rs);
+    pack<T>(k_columns_, kKeyStride, n, p_.width, n, k_rows_, 1, p_.width);
     std::fill_n(gk_, n * plan_.width, T(0));
     std::fill_n(gv_, n * plan_.out_width, T(0));
     for (int64_t panel = first_panel(k); panel < plan_.panels; panel += kQueryBlock / kPanel)
