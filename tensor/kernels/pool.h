@@ -27,9 +27,15 @@ struct PoolShape {
 struct PoolWindow {
   int64_t begin, step, count, divisor;
 };
+// Outputs [first, last) of one dimension whose windows are alike, `stride` inputs apart: all but those at the borders, or
+// few, if windows differ in size.
+struct PoolRun {
+  int64_t first = 0, last = 0, stride = 1;
+};
 struct PoolWindows {
   Spatial in, out;
   Buffer<PoolWindow> window[3];
+  PoolRun run;  // of the last dimension
 };
 
 PoolWindows max_windows(const PoolShape& s);

@@ -6,23 +6,12 @@
 
 #include "tensor/kernels/reduce.h"
 #include "tensor/simd/isa.h"
+#include "tensor/simd/wrapping.h"
 
 namespace gotorch::kernels {
 namespace {
 
-// Integers wrap.
-template <class T>
-inline T add(T a, T b) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-  else return a + b;
-}
-template <class T>
-inline T multiply(T a, T b) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-  else return a * b;
-}
+using math::plus, math::times;  // integers wrap around
 
 struct Sum {
   template <class T>
@@ -35,7 +24,7 @@ struct Sum {
   }
   template <class T>
   static T join(T a, T b) {
-    return add(a, b);
+    return plus(a, b);
   }
 };
 struct SumOfSquares : Sum {
@@ -55,7 +44,7 @@ struct Product {
   }
   template <class T>
   static T join(T a, T b) {
-    return multiply(a, b);
+    return times(a, b);
   }
 };
 // NaN wins: no comparison with it is true, and only it differs from itself.

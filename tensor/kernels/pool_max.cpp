@@ -1,0 +1,217 @@
+// A window is reduced in two steps: down its columns, for all columns of the image at once, which is one contiguous loop
+// per row; then along that row of column results, for several windows at once where they are alike.
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#include "runtime/parallel.h"
+#include "tensor/kernels/gemm_pack.h"
+#include "tensor/kernels/pool_rows.h"
+#include "tensor/simd/isa.h"
+
+namespace gotorch::kernels {
+namespace {
+
+// The number of a row within a window, and of a column within a row; as wide as an element, so that both fill the same
+// number of vectors.
+template <class T>
+using Number = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+
+// The largest input of each column so far, and which row of the window it is in.
+template <class T>
+struct ColumnMax {
+  using Row = Number<T>;
+  static void start(T* __restrict best, Row* __restrict at, int64_t n, const T* __restrict x) {
+    for (int64_t i = 0; i < n; i++) best[i] = x[i], at[i] = 0;
+  }
+  static void add(T* __restrict best, Row* __restrict at, int64_t n, const T* __restrict x,
+                  Row row) {
+    for (int64_t i = 0; i < n; i++) {
+      const bool larger = (x[i] > best[i]) | (x[i] != x[i]);
+      best[i] = larger ? x[i] : best[i];
+      at[i] = larger ? row : at[i];
+    }
+  }
+};
+
+// Whether `value` in row `row` takes the place of `most`, which is in an earlier column and in row `at`: if it is larger,
+// or equal and in an earlier row. NaN wins over numbers, and over a NaN that comes earlier in the window.
+template <class T, class Row>
+inline bool wins(T value, Row row, T most, Row at) {
+  const bool larger = value > most, nan = value != value, was_nan = most != most;
+  return larger | ((value == most) & (row < at)) | (nan & (!was_nan | (row >= at)));
+}
+
+// A row of outputs: its windows' columns are in `best` and `at`; row number r of a window starts at line[r] of the plane.
+template <class T>
+struct Along {
+  const PoolWindow* window;
+  const T* best;
+  const Number<T>* at;
+  const int64_t* line;
+  T* y;
+  int64_t* index;
+
+  // Outputs [first, last), one by one.
+  void each(int64_t first, int64_t last) const {
+    for (int64_t i = first; i < last; i++) {
+      const PoolWindow& w = window[i];
+      if (w.count == 0) {
+        y[i] = -std::numeric_limits<T>::infinity();
+        index[i] = 0;
+        continue;
+      }
+      // Selected with a mask: which input is larger is not predictable, so a branch would miss.
+      int64_t top = w.begin;
+      for (int64_t k = 1; k < w.count; k++) {
+        const int64_t c = w.begin + k * w.step;
+        top += (c - top) & -static_cast<int64_t>(wins(best[c], at[c], best[top], at[top]));
+      }
+      y[i] = best[top];
+      index[i] = line[at[top]] + top;
+    }
+  }
+};
+
+// `n` windows like w, Stride columns apart: results, and where they are, from w.begin on.
+template <class T, int Stride>
+inline void max_run(const PoolWindow& w, int64_t n, const T* best, const Number<T>* at,
+                    T* __restrict y, Number<T>* __restrict row, Number<T>* __restrict column) {
+  using N = Number<T>;
+  for (int64_t i = 0; i < n; i += kTogether) {
+    const T* b = best + w.begin + i * Stride;
+    const N* a = at + w.begin + i * Stride;
+    T most[kTogether];
+    N r[kTogether], c[kTogether];
+    for (int l = 0; l < kTogether; l++) {
+      most[l] = b[l * Stride];
+      r[l] = a[l * Stride];
+      c[l] = static_cast<N>((i + l) * Stride);
+    }
+    for (int64_t k = 1; k < w.count; k++) {
+      const T* bk = b + k * w.step;
+      const N* ak = a + k * w.step;
+      const auto place = static_cast<N>(i * Stride + k * w.step);
+      for (int l = 0; l < kTogether; l++) {
+        const T value = bk[l * Stride];
+        const N value_row = ak[l * Stride];
+        const bool better = wins(value, value_row, most[l], r[l]);
+        most[l] = better ? value : most[l];
+        r[l] = better ? value_row : r[l];
+        c[l] = better ? static_cast<N>(place + l * Stride) : c[l];
+      }
+    }
+    for (int l = 0; l < kTogether; l++) y[i + l] = most[l], row[i + l] = r[l], column[i + l] = c[l];
+  }
+}
+
+// Places in the plane, if rows of the window are `apart` inputs apart, the first from `first`.
+template <class N>
+inline void places(int64_t n, const N* __restrict row, const N* __restrict column, int64_t first,
+                   int64_t apart, int64_t* __restrict index) {
+  for (int64_t i = 0; i < n; i++) index[i] = first + row[i] * apart + column[i];
+}
+
+// The rows of outputs of one chunk.
+template <class T>
+class MaxRows {
+  using N = Number<T>;
+
+ public:
+  explicit MaxRows(const PoolWindows& w) : w_(w), n_(w.run.last - w.run.first) {
+    const int64_t room = w.in[2] + kBehind<2>, outputs = n_ + kTogether;
+    best_ = scratch<T>(Scratch::A, room + outputs);
+    at_ = scratch<N>(Scratch::B, room + 2 * outputs);
+    y_ = best_ + room;
+    row_ = at_ + room;
+    column_ = row_ + outputs;
+    // Column numbers have to fit.
+    const bool vectors = w.window[2][w.run.first].count > 0 &&
+                         w.in[2] + kBehind<2> <= std::numeric_limits<int32_t>::max();
+    run_ = vectors && w.run.stride == 1   ? best_variant<&max_run<T, 1>>()
+           : vectors && w.run.stride == 2 ? best_variant<&max_run<T, 2>>()
+                                          : nullptr;
+  }
+
+  // Row (z, y) of the outputs of plane x.
+  void row(const T* x, int64_t z, int64_t yy, T* y, int64_t* index) {
+    static const auto start = best_variant<&ColumnMax<T>::start>();
+    static const auto add = best_variant<&ColumnMax<T>::add>();
+    const PoolWindow &wz = w_.window[0][z], &wy = w_.window[1][yy];
+    const int64_t width = w_.in[2], n = w_.out[2];
+    int64_t* line = scratch<int64_t>(Scratch::C, wz.count * wy.count);
+    N number = 0;
+    for (int64_t kz = 0; kz < wz.count; kz++) {
+      const int64_t depth = (wz.begin + kz * wz.step) * w_.in[1];
+      for (int64_t ky = 0; ky < wy.count; ky++, number++) {
+        line[number] = (depth + wy.begin + ky * wy.step) * width;
+        const T* source = x + line[number];
+        if (number == 0) start(best_, at_, width, source);
+        else add(best_, at_, width, source, number);
+      }
+    }
+    if (number == 0) {
+      std::fill_n(y, n, -std::numeric_limits<T>::infinity());
+      std::fill_n(index, n, int64_t{0});
+      return;
+    }
+    const Along<T> along{w_.window[2].data(), best_, at_, line, y, index};
+    if (!run_) return along.each(0, n);
+    along.each(0, w_.run.first);
+    together(line, wz.count == 1, wy.step * width, y + w_.run.first, index + w_.run.first);
+    along.each(w_.run.last, n);
+  }
+
+ private:
+  void together(const int64_t* line, bool even, int64_t apart, T* y, int64_t* index) {
+    static const auto even_places = best_variant<&places<N>>();
+    const PoolWindow& first = w_.window[2][w_.run.first];
+    run_(first, n_, best_, at_, y_, row_, column_);
+    std::copy_n(y_, n_, y);
+    if (even) return even_places(n_, row_, column_, line[0] + first.begin, apart, index);
+    for (int64_t i = 0; i < n_; i++) index[i] = line[row_[i]] + first.begin + column_[i];
+  }
+
+  const PoolWindows& w_;
+  int64_t n_;
+  T *best_, *y_;
+  N *at_, *row_, *column_;
+  void (*run_)(const PoolWindow&, int64_t, const T*, const N*, T*, N*, N*);
+};
+
+}  // namespace
+
+template <class T>
+void max_pool(int64_t planes, const PoolWindows& w, const T* x, T* y, int64_t* index) {
+  if (planes * volume(w.out) == 0) return;
+  const int64_t n = w.out[2], size = volume(w.in);
+  const int64_t rows = planes * w.out[0] * w.out[1];
+  runtime::parallel_for(rows, row_grain(w), [&](int64_t begin, int64_t end) {
+    MaxRows<T> chunk(w);
+    each_row(w.out, begin, end, [&](int64_t r, int64_t plane, int64_t oz, int64_t oy) {
+      chunk.row(x + plane * size, oz, oy, y + r * n, index + r * n);
+    });
+  });
+}
+
+template <class T>
+void max_pool_backward(int64_t planes, int64_t in, int64_t out, const T* dy, const int64_t* index,
+                       T* dx) {
+  const int64_t grain = std::max<int64_t>(1, kPoolGrain / (in + out + 1));
+  runtime::parallel_for(planes, grain, [&](int64_t begin, int64_t end) {
+    std::fill(dx + begin * in, dx + end * in, T(0));
+    for (int64_t plane = begin; plane < end; plane++) {
+      T* target = dx + plane * in;
+      for (int64_t i = plane * out; i < (plane + 1) * out; i++) target[index[i]] += dy[i];
+    }
+  });
+}
+
+#define GOTORCH_MAX_POOL(T)                                                    \
+  template void max_pool(int64_t, const PoolWindows&, const T*, T*, int64_t*); \
+  template void max_pool_backward(int64_t, int64_t, int64_t, const T*, const int64_t*, T*);
+GOTORCH_MAX_POOL(float)
+GOTORCH_MAX_POOL(double)
+#undef GOTORCH_MAX_POOL
+
+}  // namespace gotorch::kernels
