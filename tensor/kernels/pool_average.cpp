@@ -15,6 +15,11 @@ void add_row(T* __restrict sum, const T* __restrict x, int64_t n) {
   for (int64_t i = 0; i < n; i++) sum[i] += x[i];
 }
 
+template <class T>
+inline double sum_stretch(const T* x, int64_t n) {
+  return sum_row<T, 1>(n, [&](auto at) { return terms(at(x)); })[0];
+}
+
 // The sum of a window of a row: of a long one in lanes.
 template <class T>
 inline T sum_of(const T* x, int64_t n) {
@@ -44,15 +49,14 @@ inline void average_each(const PoolWindow* window, int64_t n, const T* sum, int6
   }
 }
 
-// `n` windows like w, Stride columns apart; y has room for kTogether more.
+// `n` windows like w, Stride columns apart.
 template <class T, int Stride>
-inline void average_run(const PoolWindow& w, int64_t n, const T* sum, T divisor, T* __restrict y) {
-  for (int64_t i = 0; i < n; i += kTogether) {
+inline void average_run(const PoolWindow& w, int64_t n, const T* sum, T divisor, T* y) {
+  for (int64_t i = 0; i < n; i += kWidth<T>) {
     const T* s = sum + w.begin + i * Stride;
-    T total[kTogether] = {};
-    for (int64_t k = 0; k < w.count; k++)
-      for (int l = 0; l < kTogether; l++) total[l] += s[k + l * Stride];
-    for (int l = 0; l < kTogether; l++) y[i + l] = total[l] / divisor;
+    Vec<T> total = {};
+    for (int64_t k = 0; k < w.count; k++) total += spaced<Stride>(s + k);
+    store_some(y, i, n, total / divisor);
   }
 }
 
@@ -72,9 +76,7 @@ class AverageRows {
  public:
   AverageRows(const PoolWindows& w, int64_t divisor)
       : w_(w), divisor_(divisor), n_(w.run.last - w.run.first) {
-    const int64_t room = w.in[2] + kBehind<2>;
-    sum_ = scratch<T>(Scratch::A, room + n_ + kTogether);
-    y_ = sum_ + room;
+    sum_ = scratch<T>(Scratch::A, w.in[2] + kBehind);
     const int64_t count = w.window[2][w.run.first].count;
     const int64_t stride = count > 0 && count < 32 ? w.run.stride : 0;
     run_ = stride == 1   ? best_variant<&average_run<T, 1>>()
@@ -84,12 +86,20 @@ class AverageRows {
 
   // Row (z, y) of the outputs of plane x.
   void row(const T* x, int64_t z, int64_t yy, T* y) {
+    static const auto sum = best_variant<&sum_stretch<T>>();
     static const auto add = best_variant<&add_row<T>>();
     static const auto each = best_variant<&average_each<T>>();
     const PoolWindow &wz = w_.window[0][z], &wy = w_.window[1][yy];
     const PoolWindow* window = w_.window[2].data();
     const int64_t width = w_.in[2], n = w_.out[2], rows = wz.divisor * wy.divisor;
     if (wz.count == 0 || wy.count == 0) return std::fill_n(y, n, T(0)), void();
+    if (n == 1 && window->count == width) {  // whole rows lie together
+      double total = 0;
+      for (int64_t kz = 0; kz < wz.count; kz++)
+        total += sum(x + ((wz.begin + kz) * w_.in[1] + wy.begin) * width, wy.count * width);
+      *y = static_cast<T>(total) / divisor_of<T>(*window, rows, divisor_);
+      return;
+    }
     std::fill_n(sum_, width, T(0));
     for (int64_t kz = 0; kz < wz.count; kz++)
       for (int64_t ky = 0; ky < wy.count; ky++)
@@ -97,15 +107,14 @@ class AverageRows {
     if (!run_) return each(window, n, sum_, rows, divisor_, y);
     const auto [first, last, stride] = w_.run;
     each(window, first, sum_, rows, divisor_, y);
-    run_(window[first], n_, sum_, divisor_of<T>(window[first], rows, divisor_), y_);
-    std::copy_n(y_, n_, y + first);
+    run_(window[first], n_, sum_, divisor_of<T>(window[first], rows, divisor_), y + first);
     each(window + last, n - last, sum_, rows, divisor_, y + last);
   }
 
  private:
   const PoolWindows& w_;
   int64_t divisor_, n_;
-  T *sum_, *y_;
+  T* sum_;
   void (*run_)(const PoolWindow&, int64_t, const T*, T, T*);
 };
 

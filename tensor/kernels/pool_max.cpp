@@ -35,11 +35,50 @@ struct ColumnMax {
 };
 
 // Whether `value` in row `row` takes the place of `most`, which is in an earlier column and in row `at`: if it is larger,
-// or equal and in an earlier row. NaN wins over numbers, and over a NaN that comes earlier in the window.
-template <class T, class Row>
-inline bool wins(T value, Row row, T most, Row at) {
-  const bool larger = value > most, nan = value != value, was_nan = most != most;
-  return larger | ((value == most) & (row < at)) | (nan & (!was_nan | (row >= at)));
+// or equal and in an earlier row. NaN wins over numbers, and over a NaN that comes earlier in the window. Of scalars or
+// vectors.
+template <class V, class Row>
+inline auto wins(V value, Row row, V most, Row at) {
+  return (value > most) | ((value == most) & (row < at)) |
+         ((value != value) & ((most == most) | (row >= at)));
+}
+
+constexpr int64_t kLong = 16;
+
+template <class T>
+struct Place {
+  T value;
+  Number<T> row, column;
+};
+
+// The result of a window of n >= kLong neighbouring columns: of each lane first.
+template <class T>
+inline Place<T> max_long(const T* best, const Number<T>* at, int64_t n) {
+  using N = Number<T>;
+  constexpr int W = kWidth<T>;
+  Vec<T> most = VecAt<T>{0}(best);
+  Vec<N> row = VecAt<N>{0}(at), column = {}, place = {};
+  for (int l = 0; l < W; l++) column[l] = place[l] = static_cast<N>(l);
+  int64_t k = W;
+  for (; k + W <= n; k += W) {
+    place += static_cast<N>(W);
+    const Vec<T> value = VecAt<T>{k}(best);
+    const Vec<N> value_row = VecAt<N>{k}(at);
+    const auto better = wins(value, value_row, most, row);
+    most = better ? value : most;
+    row = better ? value_row : row;
+    column = better ? place : column;
+  }
+  Place<T> top{most[0], row[0], column[0]};
+  const auto meet = [&top](const Place<T>& p) {
+    const bool later = p.column > top.column;
+    const bool better = later ? bool(wins(p.value, p.row, top.value, top.row))
+                              : !wins(top.value, top.row, p.value, p.row);
+    if (better) top = p;
+  };
+  for (int l = 1; l < W; l++) meet({most[l], row[l], column[l]});
+  for (; k < n; k++) meet({best[k], at[k], static_cast<N>(k)});
+  return top;
 }
 
 // A row of outputs: its windows' columns are in `best` and `at`; row number r of a window starts at line[r] of the plane.
@@ -54,6 +93,7 @@ struct Along {
 
   // Outputs [first, last), one by one.
   void each(int64_t first, int64_t last) const {
+    static const auto longest = best_variant<&max_long<T>>();
     for (int64_t i = first; i < last; i++) {
       const PoolWindow& w = window[i];
       if (w.count == 0) {
@@ -61,11 +101,18 @@ struct Along {
         index[i] = 0;
         continue;
       }
+      if (w.count >= kLong && w.step == 1 && w.count <= std::numeric_limits<int32_t>::max()) {
+        const auto most = longest(best + w.begin, at + w.begin, w.count);
+        y[i] = most.value;
+        index[i] = line[most.row] + w.begin + most.column;
+        continue;
+      }
       // Selected with a mask: which input is larger is not predictable, so a branch would miss.
       int64_t top = w.begin;
       for (int64_t k = 1; k < w.count; k++) {
         const int64_t c = w.begin + k * w.step;
-        top += (c - top) & -static_cast<int64_t>(wins(best[c], at[c], best[top], at[top]));
+        const bool better = wins(best[c], at[c], best[top], at[top]);
+        top += (c - top) & -static_cast<int64_t>(better);
       }
       y[i] = best[top];
       index[i] = line[at[top]] + top;
@@ -75,33 +122,29 @@ struct Along {
 
 // `n` windows like w, Stride columns apart: results, and where they are, from w.begin on.
 template <class T, int Stride>
-inline void max_run(const PoolWindow& w, int64_t n, const T* best, const Number<T>* at,
-                    T* __restrict y, Number<T>* __restrict row, Number<T>* __restrict column) {
+inline void max_run(const PoolWindow& w, int64_t n, const T* best, const Number<T>* at, T* y,
+                    Number<T>* row, Number<T>* column) {
   using N = Number<T>;
-  for (int64_t i = 0; i < n; i += kTogether) {
+  constexpr int W = kWidth<T>;
+  Vec<N> apart = {};
+  for (int l = 0; l < W; l++) apart[l] = static_cast<N>(l * Stride);
+  for (int64_t i = 0; i < n; i += W) {
     const T* b = best + w.begin + i * Stride;
     const N* a = at + w.begin + i * Stride;
-    T most[kTogether];
-    N r[kTogether], c[kTogether];
-    for (int l = 0; l < kTogether; l++) {
-      most[l] = b[l * Stride];
-      r[l] = a[l * Stride];
-      c[l] = static_cast<N>((i + l) * Stride);
-    }
+    Vec<T> most = spaced<Stride>(b);
+    Vec<N> r = spaced<Stride>(a), c = apart + static_cast<N>(i * Stride);
     for (int64_t k = 1; k < w.count; k++) {
-      const T* bk = b + k * w.step;
-      const N* ak = a + k * w.step;
-      const auto place = static_cast<N>(i * Stride + k * w.step);
-      for (int l = 0; l < kTogether; l++) {
-        const T value = bk[l * Stride];
-        const N value_row = ak[l * Stride];
-        const bool better = wins(value, value_row, most[l], r[l]);
-        most[l] = better ? value : most[l];
-        r[l] = better ? value_row : r[l];
-        c[l] = better ? static_cast<N>(place + l * Stride) : c[l];
-      }
+      const Vec<T> value = spaced<Stride>(b + k * w.step);
+      const Vec<N> value_row = spaced<Stride>(a + k * w.step);
+      const Vec<N> place = apart + static_cast<N>(i * Stride + k * w.step);
+      const auto better = wins(value, value_row, most, r);
+      most = better ? value : most;
+      r = better ? value_row : r;
+      c = better ? place : c;
     }
-    for (int l = 0; l < kTogether; l++) y[i + l] = most[l], row[i + l] = r[l], column[i + l] = c[l];
+    store_some(y, i, n, most);
+    store_some(row, i, n, r);
+    store_some(column, i, n, c);
   }
 }
 
@@ -119,15 +162,14 @@ class MaxRows {
 
  public:
   explicit MaxRows(const PoolWindows& w) : w_(w), n_(w.run.last - w.run.first) {
-    const int64_t room = w.in[2] + kBehind<2>, outputs = n_ + kTogether;
-    best_ = scratch<T>(Scratch::A, room + outputs);
-    at_ = scratch<N>(Scratch::B, room + 2 * outputs);
-    y_ = best_ + room;
+    const int64_t room = w.in[2] + kBehind;
+    best_ = scratch<T>(Scratch::A, room);
+    at_ = scratch<N>(Scratch::B, room + 2 * n_);
     row_ = at_ + room;
-    column_ = row_ + outputs;
+    column_ = row_ + n_;
     // Column numbers have to fit.
     const bool vectors = w.window[2][w.run.first].count > 0 &&
-                         w.in[2] + kBehind<2> <= std::numeric_limits<int32_t>::max();
+                         room <= std::numeric_limits<int32_t>::max();
     run_ = vectors && w.run.stride == 1   ? best_variant<&max_run<T, 1>>()
            : vectors && w.run.stride == 2 ? best_variant<&max_run<T, 2>>()
                                           : nullptr;
@@ -166,15 +208,14 @@ class MaxRows {
   void together(const int64_t* line, bool even, int64_t apart, T* y, int64_t* index) {
     static const auto even_places = best_variant<&places<N>>();
     const PoolWindow& first = w_.window[2][w_.run.first];
-    run_(first, n_, best_, at_, y_, row_, column_);
-    std::copy_n(y_, n_, y);
+    run_(first, n_, best_, at_, y, row_, column_);
     if (even) return even_places(n_, row_, column_, line[0] + first.begin, apart, index);
     for (int64_t i = 0; i < n_; i++) index[i] = line[row_[i]] + first.begin + column_[i];
   }
 
   const PoolWindows& w_;
   int64_t n_;
-  T *best_, *y_;
+  T* best_;
   N *at_, *row_, *column_;
   void (*run_)(const PoolWindow&, int64_t, const T*, const N*, T*, N*, N*);
 };

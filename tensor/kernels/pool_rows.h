@@ -1,13 +1,14 @@
 #pragma once
 // Rows of outputs of a pooling, for its kernels.
 #include <algorithm>
+#include <cstring>
 
+#include "tensor/kernels/lanes.h"
 #include "tensor/kernels/pool.h"
 
 namespace gotorch::kernels {
 
 inline constexpr int64_t kPoolGrain = 1 << 14;  // inputs of a chunk
-inline constexpr int64_t kTogether = 16;        // outputs of a run that are computed at once
 
 inline int64_t volume(const Spatial& s) { return s[0] * s[1] * s[2]; }
 
@@ -25,8 +26,29 @@ inline int64_t row_grain(const PoolWindows& w) {
   return std::max<int64_t>(1, kPoolGrain * outputs / (volume(w.in) + 1));
 }
 
-// Room behind a row for the inputs of kTogether windows, of which one is in the row.
-template <int Stride>
-inline constexpr int64_t kBehind = kTogether * Stride;
+// Every Stride-th of the elements from p on, for neighbouring outputs of a run; reads kBehind elements, not all used.
+template <int Stride, class T>
+inline Vec<T> spaced(const T* p) {
+  constexpr int W = kWidth<T>;
+  const Vec<T> a = VecAt<T>{0}(p);
+  if constexpr (Stride == 1) {
+    return a;
+  } else {
+    static_assert(Stride == 2);
+    const Vec<T> b = VecAt<T>{W}(p);
+    if constexpr (W == 8) return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+    else return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+  }
+}
+// Room behind a row for the inputs of a vector of outputs, of which one is in the row.
+inline constexpr int64_t kBehind = 2 * kWidth<float>;
+
+// Writes output i and its neighbours, of which n - i are wanted.
+template <class T>
+inline void store_some(T* y, int64_t i, int64_t n, Vec<T> v) {
+  if (i + kWidth<T> <= n) std::memcpy(y + i, &v, sizeof v);
+  else
+    for (int64_t j = i; j < n; j++) y[j] = v[j - i];
+}
 
 }  // namespace gotorch::kernels
