@@ -12,6 +12,8 @@ namespace {
 
 // The largest item is 8 bytes, so every tile buffer has room for any dtype.
 constexpr int64_t kItemRoom = 8;
+// Bytes of a buffer. Readers of a program's tiles take up to kTile elements.
+int64_t room_of(int64_t tile) { return std::max(tile, kTile) * kItemRoom; }
 
 // Scratch tiles of one thread for the programs it ran last. Kernels' chunks never park, so thread-local is safe.
 struct Scratch {
@@ -212,7 +214,9 @@ void Program::assign_buffers() {
       in.last_use = -1;  // named twice by one step: freed once
     }
   }
+  // Tiles stay in the first-level cache; fewer of them where little has to.
   if (buffers_ > 6) tile_ = kTile / 2;
+  else if (buffers_ <= 2) tile_ = 2 * kTile;
 }
 
 std::byte* Program::prologue() const {
@@ -220,18 +224,20 @@ std::byte* Program::prologue() const {
     if (s.program == id_) return s.base;
   Scratch& s = scratches[next_scratch];
   next_scratch = (next_scratch + 1) % kScratches;
-  const size_t bytes = static_cast<size_t>(buffers_) * kTile * kItemRoom + 64;
+  const int64_t room = room_of(tile_);
+  const size_t bytes = static_cast<size_t>(buffers_ * room) + 64;
   if (s.room.size() < bytes) s.room.resize(bytes);
   s.program = id_;
   s.base = s.room.data() + (-reinterpret_cast<uintptr_t>(s.room.data()) & 63);
+  const int64_t fill = std::min(numel_, std::max(tile_, kTile));
   for (const Slot& slot : slots_) {
     if (slot.place != Place::Fixed) continue;
-    std::byte* tile = s.base + slot.buffer * kTile * kItemRoom;
+    std::byte* tile = s.base + slot.buffer * room;
     if (slot.memory) {
-      kernels::copy_plane({tile, slot.memory, 1, kTile, 0, 1, 0, 0}, size_of(slot.dtype));
+      kernels::copy_plane({tile, slot.memory, 1, fill, 0, 1, 0, 0}, size_of(slot.dtype));
     } else {
       dispatch(slot.dtype, [&]<class T>() {
-        std::fill_n(reinterpret_cast<T*>(tile), kTile, slot.scalar.to<T>());
+        std::fill_n(reinterpret_cast<T*>(tile), fill, slot.scalar.to<T>());
       });
     }
   }
@@ -241,7 +247,7 @@ std::byte* Program::prologue() const {
 void Program::tile(std::byte* scratch, int64_t begin, int64_t n, void** where) const {
   for (size_t i = 0; i < slots_.size(); i++) {
     const Slot& s = slots_[i];
-    std::byte* buffer = scratch + s.buffer * kTile * kItemRoom;
+    std::byte* buffer = scratch + s.buffer * room_of(tile_);
     switch (s.place) {
       case Place::Fixed:
       case Place::Temporary: where[i] = buffer; break;

@@ -86,9 +86,6 @@ class AverageRows {
 
   // Row (z, y) of the outputs of plane x.
   void row(const T* x, int64_t z, int64_t yy, T* y) {
-    static const auto sum = best_variant<&sum_stretch<T>>();
-    static const auto add = best_variant<&add_row<T>>();
-    static const auto each = best_variant<&average_each<T>>();
     const PoolWindow &wz = w_.window[0][z], &wy = w_.window[1][yy];
     const PoolWindow* window = w_.window[2].data();
     const int64_t width = w_.in[2], n = w_.out[2], rows = wz.divisor * wy.divisor;
@@ -96,19 +93,19 @@ class AverageRows {
     if (n == 1 && window->count == width) {  // whole rows lie together
       double total = 0;
       for (int64_t kz = 0; kz < wz.count; kz++)
-        total += sum(x + ((wz.begin + kz) * w_.in[1] + wy.begin) * width, wy.count * width);
+        total += stretch_(x + ((wz.begin + kz) * w_.in[1] + wy.begin) * width, wy.count * width);
       *y = static_cast<T>(total) / divisor_of<T>(*window, rows, divisor_);
       return;
     }
     std::fill_n(sum_, width, T(0));
     for (int64_t kz = 0; kz < wz.count; kz++)
       for (int64_t ky = 0; ky < wy.count; ky++)
-        add(sum_, x + ((wz.begin + kz) * w_.in[1] + wy.begin + ky) * width, width);
-    if (!run_) return each(window, n, sum_, rows, divisor_, y);
+        add_(sum_, x + ((wz.begin + kz) * w_.in[1] + wy.begin + ky) * width, width);
+    if (!run_) return each_(window, n, sum_, rows, divisor_, y);
     const auto [first, last, stride] = w_.run;
-    each(window, first, sum_, rows, divisor_, y);
+    each_(window, first, sum_, rows, divisor_, y);
     run_(window[first], n_, sum_, divisor_of<T>(window[first], rows, divisor_), y + first);
-    each(window + last, n - last, sum_, rows, divisor_, y + last);
+    each_(window + last, n - last, sum_, rows, divisor_, y + last);
   }
 
  private:
@@ -116,6 +113,9 @@ class AverageRows {
   int64_t divisor_, n_;
   T* sum_;
   void (*run_)(const PoolWindow&, int64_t, const T*, T, T*);
+  static inline const auto stretch_ = best_variant<&sum_stretch<T>>();
+  static inline const auto add_ = best_variant<&add_row<T>>();
+  static inline const auto each_ = best_variant<&average_each<T>>();
 };
 
 // What a row of outputs gives to each column of its windows.

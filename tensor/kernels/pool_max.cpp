@@ -1,6 +1,7 @@
 // A window is reduced in two steps: down its columns, for all columns of the image at once, which is one contiguous loop
 // per row; then along that row of column results, for several windows at once where they are alike.
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <type_traits>
 
@@ -162,6 +163,7 @@ class MaxRows {
 
  public:
   explicit MaxRows(const PoolWindows& w) : w_(w), n_(w.run.last - w.run.first) {
+    line_ = scratch<int64_t>(Scratch::C, most_inputs(w.window[0]) * most_inputs(w.window[1]));
     const int64_t room = w.in[2] + kBehind;
     best_ = scratch<T>(Scratch::A, room);
     at_ = scratch<N>(Scratch::B, room + 2 * n_);
@@ -177,19 +179,16 @@ class MaxRows {
 
   // Row (z, y) of the outputs of plane x.
   void row(const T* x, int64_t z, int64_t yy, T* y, int64_t* index) {
-    static const auto start = best_variant<&ColumnMax<T>::start>();
-    static const auto add = best_variant<&ColumnMax<T>::add>();
     const PoolWindow &wz = w_.window[0][z], &wy = w_.window[1][yy];
     const int64_t width = w_.in[2], n = w_.out[2];
-    int64_t* line = scratch<int64_t>(Scratch::C, wz.count * wy.count);
     N number = 0;
     for (int64_t kz = 0; kz < wz.count; kz++) {
       const int64_t depth = (wz.begin + kz * wz.step) * w_.in[1];
       for (int64_t ky = 0; ky < wy.count; ky++, number++) {
-        line[number] = (depth + wy.begin + ky * wy.step) * width;
-        const T* source = x + line[number];
-        if (number == 0) start(best_, at_, width, source);
-        else add(best_, at_, width, source, number);
+        line_[number] = (depth + wy.begin + ky * wy.step) * width;
+        const T* source = x + line_[number];
+        if (number == 0) start_(best_, at_, width, source);
+        else add_(best_, at_, width, source, number);
       }
     }
     if (number == 0) {
@@ -197,27 +196,98 @@ class MaxRows {
       std::fill_n(index, n, int64_t{0});
       return;
     }
-    const Along<T> along{w_.window[2].data(), best_, at_, line, y, index};
+    const Along<T> along{w_.window[2].data(), best_, at_, line_, y, index};
     if (!run_) return along.each(0, n);
     along.each(0, w_.run.first);
-    together(line, wz.count == 1, wy.step * width, y + w_.run.first, index + w_.run.first);
+    together(wz.count == 1, wy.step * width, y + w_.run.first, index + w_.run.first);
     along.each(w_.run.last, n);
   }
 
  private:
-  void together(const int64_t* line, bool even, int64_t apart, T* y, int64_t* index) {
-    static const auto even_places = best_variant<&places<N>>();
+  void together(bool even, int64_t apart, T* y, int64_t* index) {
     const PoolWindow& first = w_.window[2][w_.run.first];
     run_(first, n_, best_, at_, y, row_, column_);
-    if (even) return even_places(n_, row_, column_, line[0] + first.begin, apart, index);
-    for (int64_t i = 0; i < n_; i++) index[i] = line[row_[i]] + first.begin + column_[i];
+    if (even) return places_(n_, row_, column_, line_[0] + first.begin, apart, index);
+    for (int64_t i = 0; i < n_; i++) index[i] = line_[row_[i]] + first.begin + column_[i];
   }
 
   const PoolWindows& w_;
   int64_t n_;
   T* best_;
   N *at_, *row_, *column_;
+  int64_t* line_;  // where in the plane each row of the window starts
+  static inline const auto start_ = best_variant<&ColumnMax<T>::start>();
+  static inline const auto add_ = best_variant<&ColumnMax<T>::add>();
+  static inline const auto places_ = best_variant<&places<N>>();
   void (*run_)(const PoolWindow&, int64_t, const T*, const N*, T*, N*, N*);
+};
+
+template <class T>
+inline void max_with(T* __restrict best, const T* __restrict x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) best[i] = (x[i] > best[i]) | (x[i] != x[i]) ? x[i] : best[i];
+}
+
+template <class T, int Stride>
+inline void value_run(const PoolWindow& w, int64_t n, const T* best, T* y) {
+  for (int64_t i = 0; i < n; i += kWidth<T>) {
+    const T* b = best + w.begin + i * Stride;
+    Vec<T> most = spaced<Stride>(b);
+    for (int64_t k = 1; k < w.count; k++) {
+      const Vec<T> value = spaced<Stride>(b + k * w.step);
+      most = (value > most) | (value != value) ? value : most;
+    }
+    store_some(y, i, n, most);
+  }
+}
+
+// As MaxRows, without places.
+template <class T>
+class ValueRows {
+ public:
+  explicit ValueRows(const PoolWindows& w)
+      : w_(w), best_(scratch<T>(Scratch::A, w.in[2] + kBehind)) {
+    const bool any = w.window[2][w.run.first].count > 0;
+    run_ = any && w.run.stride == 1   ? best_variant<&value_run<T, 1>>()
+           : any && w.run.stride == 2 ? best_variant<&value_run<T, 2>>()
+                                      : nullptr;
+  }
+
+  void row(const T* x, int64_t z, int64_t yy, T* y) {
+    const PoolWindow &wz = w_.window[0][z], &wy = w_.window[1][yy];
+    const auto [first, last, stride] = w_.run;
+    const int64_t width = w_.in[2], n = w_.out[2];
+    bool started = false;
+    for (int64_t kz = 0; kz < wz.count; kz++)
+      for (int64_t ky = 0; ky < wy.count; ky++, started = true) {
+        const T* source =
+            x + ((wz.begin + kz * wz.step) * w_.in[1] + wy.begin + ky * wy.step) * width;
+        if (started) max_(best_, source, width);
+        else std::copy_n(source, width, best_);
+      }
+    if (!started) return std::fill_n(y, n, -std::numeric_limits<T>::infinity()), void();
+    if (!run_) return each(0, n, y);
+    each(0, first, y);
+    run_(w_.window[2][first], last - first, best_, y + first);
+    each(last, n, y);
+  }
+
+ private:
+  void each(int64_t first, int64_t last, T* y) const {
+    for (int64_t i = first; i < last; i++) {
+      const PoolWindow& w = w_.window[2][i];
+      T most = -std::numeric_limits<T>::infinity();
+      for (int64_t k = 0; k < w.count; k++) {
+        const T value = best_[w.begin + k * w.step];
+        most = (value > most) | (value != value) ? value : most;
+      }
+      y[i] = most;
+    }
+  }
+
+  const PoolWindows& w_;
+  T* best_;
+  void (*run_)(const PoolWindow&, int64_t, const T*, T*);
+  static inline const auto max_ = best_variant<&max_with<T>>();
 };
 
 }  // namespace
@@ -236,21 +306,41 @@ void max_pool(int64_t planes, const PoolWindows& w, const T* x, T* y, int64_t* i
 }
 
 template <class T>
-void max_pool_backward(int64_t planes, int64_t in, int64_t out, const T* dy, const int64_t* index,
-                       T* dx) {
+void max_pool_values(int64_t planes, const PoolWindows& w, const T* x, T* y) {
+  if (planes * volume(w.out) == 0) return;
+  const int64_t n = w.out[2], size = volume(w.in);
+  const int64_t rows = planes * w.out[0] * w.out[1];
+  runtime::parallel_for(rows, row_grain(w), [&](int64_t begin, int64_t end) {
+    ValueRows<T> chunk(w);
+    each_row(w.out, begin, end, [&](int64_t r, int64_t plane, int64_t oz, int64_t oy) {
+      chunk.row(x + plane * size, oz, oy, y + r * n);
+    });
+  });
+}
+
+template <class T>
+std::optional<BadIndex> max_pool_backward(int64_t planes, int64_t in, int64_t out, const T* dy,
+                                          const int64_t* index, T* dx) {
   const int64_t grain = std::max<int64_t>(1, kPoolGrain / (in + out + 1));
+  std::atomic<bool> good{true};
   runtime::parallel_for(planes, grain, [&](int64_t begin, int64_t end) {
-    std::fill(dx + begin * in, dx + end * in, T(0));
     for (int64_t plane = begin; plane < end; plane++) {
       T* target = dx + plane * in;
-      for (int64_t i = plane * out; i < (plane + 1) * out; i++) target[index[i]] += dy[i];
+      const int64_t* places = index + plane * out;
+      std::fill_n(target, in, T(0));
+      if (any_bad_index(places, out, 0, in)) return good.store(false, std::memory_order_relaxed);
+      for (int64_t i = 0; i < out; i++) target[places[i]] += dy[plane * out + i];
     }
   });
+  if (good) return {};
+  return find_bad_index(index, planes * out, 0, in);
 }
 
 #define GOTORCH_MAX_POOL(T)                                                    \
   template void max_pool(int64_t, const PoolWindows&, const T*, T*, int64_t*); \
-  template void max_pool_backward(int64_t, int64_t, int64_t, const T*, const int64_t*, T*);
+  template void max_pool_values(int64_t, const PoolWindows&, const T*, T*);    \
+  template std::optional<BadIndex> max_pool_backward(int64_t, int64_t, int64_t, const T*, \
+                                                     const int64_t*, T*);
 GOTORCH_MAX_POOL(float)
 GOTORCH_MAX_POOL(double)
 #undef GOTORCH_MAX_POOL

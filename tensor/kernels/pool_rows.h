@@ -15,9 +15,21 @@ inline int64_t volume(const Spatial& s) { return s[0] * s[1] * s[2]; }
 // Rows [begin, end) of all output rows, counted through planes and depths; f(row, plane, z, y).
 template <class F>
 void each_row(const Spatial& out, int64_t begin, int64_t end, F&& f) {
+  int64_t plane = begin / (out[0] * out[1]), z = begin / out[1] % out[0], y = begin % out[1];
   for (int64_t row = begin; row < end; row++) {
-    f(row, row / (out[0] * out[1]), row / out[1] % out[0], row % out[1]);
+    f(row, plane, z, y);
+    if (++y < out[1]) continue;
+    y = 0;
+    if (++z < out[0]) continue;
+    z = 0;
+    plane++;
   }
+}
+
+inline int64_t most_inputs(const Buffer<PoolWindow>& windows) {
+  int64_t most = 0;
+  for (const PoolWindow& w : windows) most = std::max(most, w.count);
+  return most;
 }
 
 // Output rows of a chunk, so that it reads about kPoolGrain inputs.

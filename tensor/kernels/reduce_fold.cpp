@@ -6,6 +6,7 @@
 
 #include "tensor/kernels/reduce.h"
 #include "tensor/simd/isa.h"
+#include "tensor/simd/math_base.h"
 #include "tensor/simd/wrapping.h"
 
 namespace gotorch::kernels {
@@ -47,8 +48,13 @@ struct Product {
     return times(a, b);
   }
 };
-// NaN wins: no comparison with it is true, and only it differs from itself.
+// NaN wins: no comparison with it is true, and only it differs from itself. Long loops `pick`, which is one instruction
+// and loses NaN, and watch for it aside.
 struct Max {
+  template <class T>
+  static T pick(T a, T b) {
+    return a > b ? a : b;
+  }
   template <class T>
   static constexpr T start() {
     return std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
@@ -64,6 +70,10 @@ struct Max {
   }
 };
 struct Min {
+  template <class T>
+  static T pick(T a, T b) {
+    return a < b ? a : b;
+  }
   template <class T>
   static constexpr T start() {
     return std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity()
@@ -94,13 +104,49 @@ inline A fold(A (&lane)[N]) {
   return lane[0];
 }
 
+// One result per lane, of elements that come N at a time.
+template <class F, class A, int N>
+struct Lanes {
+  A lane[N];
+  explicit Lanes(A start) {
+    for (int l = 0; l < N; l++) lane[l] = start;
+  }
+  template <class T>
+  void add(const T* __restrict x) {
+    for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[l])));
+  }
+  void finish() {}
+};
+template <class F>
+concept Picks = requires(float x) { F::pick(x, x); };
+template <class F, class A, int N>
+  requires(Picks<F> && std::is_floating_point_v<A>)
+struct Lanes<F, A, N> {
+  A lane[N];
+  math::Bits<A> largest[N] = {};  // without signs: above infinity is NaN
+  explicit Lanes(A start) {
+    for (int l = 0; l < N; l++) lane[l] = start;
+  }
+  void add(const A* __restrict x) {
+    for (int l = 0; l < N; l++) {
+      const math::Bits<A> size = math::to_bits(math::abs(x[l]));
+      lane[l] = F::pick(lane[l], x[l]);
+      largest[l] = largest[l] > size ? largest[l] : size;
+    }
+  }
+  void finish() {
+    constexpr A inf = math::Layout<A>::kInf, nan = math::Layout<A>::kNan;
+    for (int l = 0; l < N; l++) lane[l] = largest[l] > math::to_bits(inf) ? nan : lane[l];
+  }
+};
+
 template <class F, class T, class A, int N>
 inline A row(const T* __restrict x, int64_t n) {
-  A lane[N];
-  for (int l = 0; l < N; l++) lane[l] = F::template start<A>();
+  Lanes<F, A, N> lanes(F::template start<A>());
   int64_t i = 0;
-  for (; i + N <= n; i += N)
-    for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[i + l])));
+  for (; i + N <= n; i += N) lanes.add(x + i);
+  lanes.finish();
+  auto& lane = lanes.lane;
   for (int l = 0; i + l < n; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[i + l])));
   return fold<F>(lane);
 }
@@ -124,12 +170,10 @@ inline void rows(const void* x_, int64_t count, int64_t n, int64_t, void* state,
 
 template <class F, class T, class A, int N>
 inline void strip(const T* __restrict x, int64_t rows, int64_t stride, A* __restrict y) {
-  A lane[N];
-  for (int l = 0; l < N; l++) lane[l] = F::map(static_cast<A>(x[l]));
-  for (int64_t r = 1; r < rows; r++)
-    for (int l = 0; l < N; l++)
-      lane[l] = F::join(lane[l], F::map(static_cast<A>(x[r * stride + l])));
-  for (int l = 0; l < N; l++) y[l] = lane[l];
+  Lanes<F, A, N> lanes(F::template start<A>());
+  for (int64_t r = 0; r < rows; r++) lanes.add(x + r * stride);
+  lanes.finish();
+  for (int l = 0; l < N; l++) y[l] = lanes.lane[l];
 }
 
 template <class F, class T, class A>
