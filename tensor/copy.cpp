@@ -20,12 +20,8 @@ void copy_same_shape(const Tensor& dst, const Tensor& src) {
     if (from == to) return;  // the same elements: other layouts that overlap were copied
     if (dst.is_contiguous() && src.is_contiguous())
       return StridedCopy{to, from, item, {dst.numel()}, {1}, {1}}.run();
-    return StridedCopy{to,
-                       from,
-                       item,
-                       DimVector(dst.shape()),
-                       DimVector(dst.strides()),
-                       DimVector(src.strides())}
+    return StridedCopy{
+        to, from, item, DimVector(dst.shape()), DimVector(dst.strides()), DimVector(src.strides())}
         .run();
   }
   TileReader reader(src, dst.dtype());

@@ -12,7 +12,8 @@ namespace {
 using kernels::Plane;
 
 constexpr int64_t kChunk = 32768;  // elements of a parallel chunk, about
-constexpr int64_t kSquare = 256;   // bytes of a side of a block that is transposed: a few cache lines
+constexpr int64_t kSquare =
+    256;  // bytes of a side of a block that is transposed: a few cache lines
 
 // Calls f(place of the first, rows, n) for the rows, parts of rows and groups of whole rows of n elements that make up the
 // `count` elements from linear index `begin`. There is at least one dim.
@@ -155,10 +156,10 @@ void StridedCopy::run() {
         y += plane % shape[d] * to_strides[d];
         x += plane % shape[d] * from_strides[d];
       }
-      kernels::copy_plane({to + y * item, from + x * item, std::min(height, rows - r),
-                           std::min(width, n - c), to_strides[outer], to_strides[last],
-                           from_strides[outer], from_strides[last]},
-                          item);
+      kernels::copy_plane(
+          {to + y * item, from + x * item, std::min(height, rows - r), std::min(width, n - c),
+           to_strides[outer], to_strides[last], from_strides[outer], from_strides[last]},
+          item);
     }
   });
 }

@@ -173,8 +173,7 @@ void average_pool_backward(int64_t planes, const PoolWindows& w, int64_t divisor
       spread_along(w, dy + r * n, wz.divisor * wy.divisor, divisor, share, row);
       for (int64_t kz = 0; kz < wz.count; kz++) {
         T* target = dx + plane * size + (wz.begin + kz) * w.in[1] * width;
-        for (int64_t ky = 0; ky < wy.count; ky++)
-          add(target + (wy.begin + ky) * width, row, width);
+        for (int64_t ky = 0; ky < wy.count; ky++) add(target + (wy.begin + ky) * width, row, width);
       }
     });
   });

@@ -170,8 +170,8 @@ class MaxRows {
     row_ = at_ + room;
     column_ = row_ + n_;
     // Column numbers have to fit.
-    const bool vectors = w.window[2][w.run.first].count > 0 &&
-                         room <= std::numeric_limits<int32_t>::max();
+    const bool vectors =
+        w.window[2][w.run.first].count > 0 && room <= std::numeric_limits<int32_t>::max();
     run_ = vectors && w.run.stride == 1   ? best_variant<&max_run<T, 1>>()
            : vectors && w.run.stride == 2 ? best_variant<&max_run<T, 2>>()
                                           : nullptr;
@@ -336,9 +336,9 @@ std::optional<BadIndex> max_pool_backward(int64_t planes, int64_t in, int64_t ou
   return find_bad_index(index, planes * out, 0, in);
 }
 
-#define GOTORCH_MAX_POOL(T)                                                    \
-  template void max_pool(int64_t, const PoolWindows&, const T*, T*, int64_t*); \
-  template void max_pool_values(int64_t, const PoolWindows&, const T*, T*);    \
+#define GOTORCH_MAX_POOL(T)                                                               \
+  template void max_pool(int64_t, const PoolWindows&, const T*, T*, int64_t*);            \
+  template void max_pool_values(int64_t, const PoolWindows&, const T*, T*);               \
   template std::optional<BadIndex> max_pool_backward(int64_t, int64_t, int64_t, const T*, \
                                                      const int64_t*, T*);
 GOTORCH_MAX_POOL(float)

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
+#include "tensor/kernels/plane.h"
 #include "tensor/kernels/reduce.h"
 #include "tensor/simd/isa.h"
 #include "tensor/simd/math_base.h"
@@ -115,6 +117,7 @@ struct Lanes {
   void add(const T* __restrict x) {
     for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[l])));
   }
+  A folded() { return fold<F>(lane); }
   void finish() {}
 };
 template <class F>
@@ -134,6 +137,14 @@ struct Lanes<F, A, N> {
       largest[l] = largest[l] > size ? largest[l] : size;
     }
   }
+  A folded() {
+    for (int half = N / 2; half > 0; half /= 2)
+      for (int l = 0; l < half; l++) {
+        lane[l] = F::pick(lane[l], lane[l + half]);
+        largest[l] = largest[l] > largest[l + half] ? largest[l] : largest[l + half];
+      }
+    return largest[0] > math::to_bits(math::Layout<A>::kInf) ? math::Layout<A>::kNan : lane[0];
+  }
   void finish() {
     constexpr A inf = math::Layout<A>::kInf, nan = math::Layout<A>::kNan;
     for (int l = 0; l < N; l++) lane[l] = largest[l] > math::to_bits(inf) ? nan : lane[l];
@@ -145,27 +156,13 @@ inline A row(const T* __restrict x, int64_t n) {
   Lanes<F, A, N> lanes(F::template start<A>());
   int64_t i = 0;
   for (; i + N <= n; i += N) lanes.add(x + i);
-  lanes.finish();
-  auto& lane = lanes.lane;
-  for (int l = 0; i + l < n; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[i + l])));
-  return fold<F>(lane);
-}
-
-template <class F, class T, class A>
-inline void rows(const void* x_, int64_t count, int64_t n, int64_t, void* state, int64_t) {
-  const T* x = static_cast<const T*>(x_);
-  A* y = static_cast<A*>(state);
-  if (n < kLane<A>) {
-    for (int64_t r = 0; r < count; r++, x += n) {
-      A a = F::template start<A>();
-      for (int64_t i = 0; i < n; i++) a = F::join(a, F::map(static_cast<A>(x[i])));
-      y[r] = a;
-    }
-  } else if (n < kMany<A>) {
-    for (int64_t r = 0; r < count; r++) y[r] = row<F, T, A, kLane<A>>(x + r * n, n);
-  } else {
-    for (int64_t r = 0; r < count; r++) y[r] = row<F, T, A, kMany<A>>(x + r * n, n);
+  if (i < n) {
+    T rest[N];
+    for (int l = 0; l < N; l++) rest[l] = static_cast<T>(F::template start<A>());
+    std::memcpy(rest, x + i, static_cast<size_t>(n - i) * sizeof(T));
+    lanes.add(rest);
   }
+  return lanes.folded();
 }
 
 template <class F, class T, class A, int N>
@@ -174,6 +171,35 @@ inline void strip(const T* __restrict x, int64_t rows, int64_t stride, A* __rest
   for (int64_t r = 0; r < rows; r++) lanes.add(x + r * stride);
   lanes.finish();
   for (int l = 0; l < N; l++) y[l] = lanes.lane[l];
+}
+
+// Rows of fewer elements than lanes, as columns.
+template <class F, class T, class A>
+inline void short_rows(const T* x, int64_t count, int64_t n, A* y) {
+  constexpr int W = kMany<A>;
+  T columns[kLane<A> * W];
+  for (; count >= W; count -= W, x += W * n, y += W) {
+    copy_plane({columns, x, W, n, 1, W, n, 1}, sizeof(T));
+    strip<F, T, A, W>(columns, n, W, y);
+  }
+  for (; count > 0; count--, x += n) {
+    A a = F::template start<A>();
+    for (int64_t i = 0; i < n; i++) a = F::join(a, F::map(static_cast<A>(x[i])));
+    *y++ = a;
+  }
+}
+
+template <class F, class T, class A>
+inline void rows(const void* x_, int64_t count, int64_t n, int64_t, void* state, int64_t) {
+  const T* x = static_cast<const T*>(x_);
+  A* y = static_cast<A*>(state);
+  if (n < kLane<A>) {
+    short_rows<F>(x, count, n, y);
+  } else if (n < kMany<A>) {
+    for (int64_t r = 0; r < count; r++) y[r] = row<F, T, A, kLane<A>>(x + r * n, n);
+  } else {
+    for (int64_t r = 0; r < count; r++) y[r] = row<F, T, A, kMany<A>>(x + r * n, n);
+  }
 }
 
 template <class F, class T, class A>

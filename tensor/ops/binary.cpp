@@ -47,7 +47,7 @@ inline void divide_loop(void* y, void* const* x, int64_t n) {
       static_cast<const T*>(x[1]));
 }
 template <class Whole, class Real>
-PointwiseKernel division(Whole whole, Real) {
+PointwiseKernel pointwise_division(Whole whole, Real) {
   PointwiseKernel k = pointwise<kInts>(whole);
   k.loops[static_cast<int>(Dtype::Float)] = best_variant<&divide_loop<Real, float>>();
   k.loops[static_cast<int>(Dtype::Double)] = best_variant<&divide_loop<Real, double>>();
@@ -102,8 +102,8 @@ const Op add{{
     .sig = "add(Tensor input, Operand other, *, Scalar alpha=1) -> Tensor",
     .doc = "input + alpha * other.",
     .dtypes = kAll,
-    .kernel = pointwise<kAll>(
-        [](auto x, auto y, auto a) { return math::plus(x, math::times(a, y)); }),
+    .kernel =
+        pointwise<kAll>([](auto x, auto y, auto a) { return math::plus(x, math::times(a, y)); }),
     .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
              wrt("other", "", [](auto& s) { return mul(s.g(), s.scalar(2)); })},
     .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), 2.5}, {in(-1, 1, {3, 1}), in(-1, 1, {4})}},
@@ -157,7 +157,7 @@ const Op floor_divide{{
     .sig = "floor_divide(Tensor input, Operand other) -> Tensor",
     .doc = "floor(input / other). Integer division by zero raises.",
     .dtypes = kNumbers,
-    .kernel = division(
+    .kernel = pointwise_division(
         [](auto x, auto y) {
           using T = decltype(x);
           const T d = safe_divisor(y), q = static_cast<T>(x / d);
@@ -208,7 +208,7 @@ const Op remainder{{
     .doc =
         "input - other * floor(input / other): the sign of other. Integer division by zero raises.",
     .dtypes = kNumbers,
-    .kernel = division(
+    .kernel = pointwise_division(
         [](auto x, auto y) {
           const auto d = safe_divisor(y);
           return with_sign_of_divisor(static_cast<decltype(x)>(x % d), d);
@@ -226,8 +226,9 @@ const Op fmod{{
     .doc =
         "input - other * trunc(input / other): the sign of input. Integer division by zero raises.",
     .dtypes = kNumbers,
-    .kernel = division([](auto x, auto y) { return static_cast<decltype(x)>(x % safe_divisor(y)); },
-                       [](auto, auto, auto r) { return r; }),
+    .kernel = pointwise_division(
+        [](auto x, auto y) { return static_cast<decltype(x)>(x % safe_divisor(y)); },
+        [](auto, auto, auto r) { return r; }),
     .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
              wrt("other", "input other",
                  [](auto& s) { return neg(s.g() * trunc_divide(s[0], s.value(1))); })},

@@ -254,8 +254,8 @@ int64_t cross_dim(const Args& a, Dims shape) {
   if (a.given(2)) dim = wrap_dim(a.integer(2), dims);
   else
     while (dim < dims && shape[dim] != 3) dim++;
-  check(dim < dims && shape[dim] == 3, "a dimension of size 3 is needed, got shapes ",
-        a[0].shape(), " and ", a[1].shape());
+  check(dim < dims && shape[dim] == 3, "a dimension of size 3 is needed, got shapes ", a[0].shape(),
+        " and ", a[1].shape());
   return dim;
 }
 

@@ -354,7 +354,8 @@ const Op take{{
     .grad = {wrt("input", "index",
                  [](auto& s) {
                    const int64_t n = numel_of(s.shape(0));
-                   const Tensor flat = flatten(s[1]), index = where(lt(flat, 0), add(flat, n), flat);
+                   const Tensor flat = flatten(s[1]),
+                                index = where(lt(flat, 0), add(flat, n), flat);
                    const Tensor none = zeros(DimVector{n}, s.g().dtype());
                    return reshape(index_add(none, 0, index, flatten(s.g())), s.shape(0));
                  })},

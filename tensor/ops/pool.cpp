@@ -140,8 +140,8 @@ Tensor max_pool_result(const Args& a, size_t dims) {
   if (grad_mode().enabled && x.requires_grad()) return std::move(max_pool(a, dims)[0]);
   check_dims(x, dims);
   const DimVector kernel = full_list(a.ints(1), dims, "kernel_size");
-  const auto w = kernels::max_windows(pool_shape(
-      x.shape(), kernel, own_stride(a, dims, kernel), a.ints(3), a.ints(4), a.flag(5)));
+  const auto w = kernels::max_windows(
+      pool_shape(x.shape(), kernel, own_stride(a, dims, kernel), a.ints(3), a.ints(4), a.flag(5)));
   return in_compute_type(
       x.dtype(), with_spatial(x.shape(), w.out, dims), [&]<class T>(T* y, Dtype d) {
         kernels::max_pool_values(planes_of(x.shape(), dims), w, packed(x, d).data<T>(), y);
@@ -232,7 +232,9 @@ const Op max_pool_kernel{{
     .scope = Scope::Internal,
     .kernel = function([](auto& a) -> Tensors {
       const size_t dims = a.ints(1).size();
-      return largest(a[0], kernels::max_windows(pool_shape(a[0].shape(), a.ints(1), a.ints(2), a.ints(3), a.ints(4), a.flag(5))),
+      return largest(a[0],
+                     kernels::max_windows(pool_shape(a[0].shape(), a.ints(1), a.ints(2), a.ints(3),
+                                                     a.ints(4), a.flag(5))),
                      dims);
     }),
     .grad = {wrt("input", "indices",
@@ -295,7 +297,8 @@ const Op avg_pool_backward{{
       const size_t dims = a.ints(1).size();
       const DimVector x = with_size(a[0], a.ints(1));
       check(a.ints(2).size() == dims, "expected a kernel of ", dims, " sizes, got ", a.ints(2));
-      const auto w = kernels::average_windows(pool_shape(x, a.ints(2), a.ints(3), a.ints(4), kOnes, a.flag(5)), a.flag(6));
+      const auto w = kernels::average_windows(
+          pool_shape(x, a.ints(2), a.ints(3), a.ints(4), kOnes, a.flag(5)), a.flag(6));
       expect_shape("grad", a[0], with_spatial(x, w.out, dims));
       return average_backward(a[0], x, w, dims, a.integer(7));
     }),
@@ -314,8 +317,8 @@ const Op avg_pool_kernel{{
         "The mean of each window over the last dims, or its sum over `divisor` if that is not 0.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
-      const auto w =
-          kernels::average_windows(pool_shape(a[0].shape(), a.ints(1), a.ints(2), a.ints(3), kOnes, a.flag(4)), a.flag(5));
+      const auto w = kernels::average_windows(
+          pool_shape(a[0].shape(), a.ints(1), a.ints(2), a.ints(3), kOnes, a.flag(4)), a.flag(5));
       return average(a[0], w, a.ints(1).size(), a.integer(6));
     }),
     .grad = {wrt("input", "",

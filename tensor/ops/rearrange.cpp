@@ -12,9 +12,12 @@ namespace {
 
 Tensor flipped(const Tensor& x, Dims flipped_dims) {
   const Tensor y = gotorch::empty(x.shape(), x.dtype());
-  StridedCopy copy{static_cast<std::byte*>(y.raw()), static_cast<const std::byte*>(x.raw()),
-                   x.item_size(),                    DimVector(x.shape()),
-                   DimVector(y.strides()),           DimVector(x.strides())};
+  StridedCopy copy{static_cast<std::byte*>(y.raw()),
+                   static_cast<const std::byte*>(x.raw()),
+                   x.item_size(),
+                   DimVector(x.shape()),
+                   DimVector(y.strides()),
+                   DimVector(x.strides())};
   for (int64_t d : wrap_dims(flipped_dims, x.dim())) {
     if (x.dim() == 0 || x.numel() == 0) continue;
     copy.from += (copy.shape[d] - 1) * copy.from_strides[d] * copy.item;
