@@ -45,28 +45,43 @@ struct Driver {
     for (int64_t step = 0; step < plan.depth_parts; step++) {
       const Range depth = even_part(g.k, 8, plan.depth_parts, step);
       const T* row[kMaxRows];
-      point_to_rows(row, a + depth.begin * g.a_cs, rows, depth.size());
+      int64_t offsets[kMaxDepth];
+      point_to_rows(row, offsets, a + depth.begin * g.a_cs, rows, depth.size());
       for (int64_t j = cols.begin; j < cols.end; j += kernels.nr()) {
         const int width = static_cast<int>(std::min<int64_t>(kernels.nr(), cols.end - j));
         int64_t b_rs = 0;
         const T* panel = panel_at(b, shared, depth, j, width, b_rs);
-        run_panel(kernels, row, rows.size(), depth.size(), panel, b_rs,
-                  output(c + j - cols.begin, c_rs, rows, j, width, depth));
+        const TileOut<T> out = output(c + j - cols.begin, c_rs, rows, j, width, depth);
+        if (plan.a == ReadA::Columns) {
+          run_panel(kernels, row, offsets, rows.size(), depth.size(), panel, out);
+        } else {
+          run_panel(kernels, row, rows.size(), depth.size(), panel, b_rs, out);
+        }
       }
     }
   }
 
-  void point_to_rows(const T** row, const T* a, Range rows, int64_t depth) const {
+  // Where the rows of A start, and how far behind that their elements are.
+  void point_to_rows(const T** row, int64_t* offsets, const T* a, Range rows, int64_t depth) const {
     const T* first = a + rows.begin * g.a_rs;
-    int64_t stride = g.a_rs;
-    if (plan.pack_a) {
-      // An odd number of cache lines between rows keeps them in different sets of the cache.
-      stride = round_up(depth, 16) + 16;
-      T* packed = scratch<T>(Scratch::A, rows.size() * stride);
-      pack(packed, stride, depth, rows.size(), depth, first, g.a_rs, g.a_cs);
+    int64_t row_step = g.a_rs, step = g.a_cs;
+    // An odd number of cache lines between what is read one after the other keeps it in different
+    // sets of the cache.
+    if (plan.a == ReadA::Columns) {
+      if (plan.copy_a) {
+        step = round_up(rows.size(), 16) + 16;
+        T* packed = scratch<T>(Scratch::A, depth * step);
+        pack(packed, step, rows.size(), depth, rows.size(), first, g.a_cs, 1);
+        first = packed;
+      }
+      for (int64_t p = 0; p < depth; p++) offsets[p] = p * step;
+    } else if (plan.copy_a) {
+      row_step = round_up(depth, 16) + 16;
+      T* packed = scratch<T>(Scratch::A, rows.size() * row_step);
+      pack(packed, row_step, depth, rows.size(), depth, first, g.a_rs, g.a_cs);
       first = packed;
     }
-    for (int64_t i = 0; i < rows.size(); i++) row[i] = first + i * stride;
+    for (int64_t i = 0; i < rows.size(); i++) row[i] = first + i * row_step;
   }
 
   // Panels narrower than nr are packed as wide as their vectors.

@@ -32,8 +32,13 @@ using MicroKernel = void (*)(int64_t k, const T* const* a, const T* b, int64_t b
 
 // The same where row p of B starts at b + offsets[p].
 template <class T>
-using GatherKernel = void (*)(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
-                              const TileOut<T>& out);
+using GatherBKernel = void (*)(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
+                               const TileOut<T>& out);
+
+// The same where element p of row i of A is a[i][offsets[p]], and rows of B are a panel's, packed.
+template <class T>
+using GatherAKernel = void (*)(int64_t k, const T* const* a, const int64_t* offsets, const T* b,
+                               const TileOut<T>& out);
 
 // The micro-kernels of one instruction set. run[nv - 1][rows - 1] computes `rows` rows of nv
 // vectors.
@@ -44,7 +49,8 @@ struct MicroKernels {
   int mr;     // most rows of a tile
   int lanes;  // elements of a vector
   MicroKernel<T> run[kVectors][kMaxRows];
-  GatherKernel<T> gather[kVectors][kMaxRows];
+  GatherBKernel<T> gather_b[kVectors][kMaxRows];
+  GatherAKernel<T> gather_a[kVectors][kMaxRows];
   int nr() const { return kVectors * lanes; }
 };
 
@@ -66,5 +72,8 @@ void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, 
 template <class T>
 void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, int64_t k,
                const T* panel, const int64_t* offsets, TileOut<T> out);
+template <class T>
+void run_panel(const MicroKernels<T>& kernels, const T* const* a, const int64_t* offsets,
+               int64_t rows, int64_t k, const T* panel, TileOut<T> out);
 
 }  // namespace gotorch::kernels

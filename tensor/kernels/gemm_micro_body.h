@@ -23,22 +23,23 @@ struct Tile {
     }
   }
 
-  // Row p of B starts at row_at(p).
-  template <class RowAt>
-  void add_product(int64_t k, const T* const* a, RowAt row_at) {
+  // Row p of B starts at row_at(p); element p of a row of A is at(p) elements behind its start.
+  template <class At, class RowAt>
+  void add_product(int64_t k, const T* const* a, At at, RowAt row_at) {
     const T* row[M];
 #pragma GCC unroll 8
     for (int i = 0; i < M; i++) row[i] = a[i];
 #pragma GCC unroll 4
     for (int64_t p = 0; p < k; p++) {
       const T* b = row_at(p);
+      const int64_t place = at(p);
       typename V::Type bv[N];
 #pragma GCC unroll 2
       for (int j = 0; j < N; j++) bv[j] = V::load(b + j * L);
 #pragma GCC unroll 8
       for (int i = 0; i < M; i++) {
 #pragma GCC unroll 2
-        for (int j = 0; j < N; j++) acc[i][j] += row[i][p] * bv[j];
+        for (int j = 0; j < N; j++) acc[i][j] += row[i][place] * bv[j];
       }
     }
   }
@@ -55,10 +56,10 @@ struct Tile {
   }
 };
 
-template <class T, int L, int M, int N, class RowAt>
-inline void micro(int64_t k, const T* const* a, RowAt row_at, const TileOut<T>& out) {
+template <class T, int L, int M, int N, class At, class RowAt>
+inline void micro(int64_t k, const T* const* a, At at, RowAt row_at, const TileOut<T>& out) {
   Tile<T, L, M, N> tile;
-  tile.add_product(k, a, row_at);
+  tile.add_product(k, a, at, row_at);
   if (out.cols == N * L) {
     tile.store(out);
   } else {
@@ -79,13 +80,21 @@ inline void micro_run(int64_t k, const T* const* a, const T* b, int64_t b_rs,
     b += b_rs;
     return row;
   };
-  micro<T, L, M, N>(k, a, next_row, out);
+  micro<T, L, M, N>(k, a, [](int64_t p) { return p; }, next_row, out);
 }
 
 template <class T, int L, int M, int N>
-inline void micro_gather(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
-                         const TileOut<T>& out) {
-  micro<T, L, M, N>(k, a, [&](int64_t p) { return b + offsets[p]; }, out);
+inline void micro_gather_b(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
+                           const TileOut<T>& out) {
+  micro<T, L, M, N>(
+      k, a, [](int64_t p) { return p; }, [&](int64_t p) { return b + offsets[p]; }, out);
+}
+
+template <class T, int L, int M, int N>
+inline void micro_gather_a(int64_t k, const T* const* a, const int64_t* offsets, const T* b,
+                           const TileOut<T>& out) {
+  micro<T, L, M, N>(
+      k, a, [&](int64_t p) { return offsets[p]; }, [&](int64_t p) { return b + p * N * L; }, out);
 }
 
 // The table of one instruction set: the functions of Target<T, rows, vectors> are compiled for it.
@@ -94,7 +103,8 @@ constexpr MicroKernels<T> micro_table(int lanes, std::integer_sequence<int, I...
   return {sizeof...(I),
           lanes,
           {{&Target<T, I + 1, 1>::run...}, {&Target<T, I + 1, 2>::run...}},
-          {{&Target<T, I + 1, 1>::gather...}, {&Target<T, I + 1, 2>::gather...}}};
+          {{&Target<T, I + 1, 1>::gather_b...}, {&Target<T, I + 1, 2>::gather_b...}},
+          {{&Target<T, I + 1, 1>::gather_a...}, {&Target<T, I + 1, 2>::gather_a...}}};
 }
 
 }  // namespace gotorch::kernels

@@ -11,9 +11,13 @@ struct Target {
                                     const TileOut<T>& out) {
     micro_run<T, kLanes, M, N>(k, a, b, b_rs, out);
   }
-  GOTORCH_TARGET_V2 static void gather(int64_t k, const T* const* a, const T* b,
-                                       const int64_t* offsets, const TileOut<T>& out) {
-    micro_gather<T, kLanes, M, N>(k, a, b, offsets, out);
+  GOTORCH_TARGET_V2 static void gather_b(int64_t k, const T* const* a, const T* b,
+                                         const int64_t* offsets, const TileOut<T>& out) {
+    micro_gather_b<T, kLanes, M, N>(k, a, b, offsets, out);
+  }
+  GOTORCH_TARGET_V2 static void gather_a(int64_t k, const T* const* a, const int64_t* offsets,
+                                         const T* b, const TileOut<T>& out) {
+    micro_gather_a<T, kLanes, M, N>(k, a, offsets, b, out);
   }
 };
 

@@ -38,11 +38,18 @@ class CallMemory {
   void* data_;
 };
 
+// The micro-kernel reads rows of A, or, of a transposed one, its columns.
+enum class ReadA { Rows, Columns };
+
+// Most elements of a step of the depth.
+constexpr int64_t kMaxDepth = 328;
+
 // A task computes one (row part) x (column part) block of C over the whole depth, in `depth_parts`
 // steps. It packs what it needs itself, so tasks share nothing but the packed B where that pays.
 struct GemmPlan {
   int64_t row_parts = 1, col_parts = 1, depth_parts = 1;
-  bool pack_a = false;   // else rows of A are read in place
+  ReadA a = ReadA::Rows;
+  bool copy_a = false;   // first, else A is read in place
   bool pack_b = false;   // else full panels of B are read in place
   bool share_b = false;  // pack B once, before the tasks
 };
