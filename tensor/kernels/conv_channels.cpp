@@ -1,6 +1,9 @@
 // Convolution with output channels along the vectors: panels of the weight, packed once, meet rows
 // of positions whose inputs are fetched where they lie. A position has no row of its own in memory;
-// the micro-kernel adds the same offsets, one per (channel, tap), to the start of each.
+// the micro-kernel adds the same offsets, one per (tap, channel), to the start of each.
+//
+// Positions at a border need not meet the taps outside the image. They are computed apart, class by
+// class: those with the same taps inside. Taps come first in the depth, so that these are a few runs.
 #include <algorithm>
 
 #include "runtime/parallel.h"
@@ -14,12 +17,13 @@ namespace gotorch::kernels {
 namespace {
 
 constexpr int64_t kDepth = 384;             // of a packed panel, as in a matrix product
-constexpr int64_t kBlockElements = 1 << 16;  // sums of a task: 256 KiB of the L2 cache
+constexpr int64_t kBlockElements = 1 << 18;  // sums of a task: 256 KiB of the L2 cache
 constexpr int64_t kMinPositions = 96, kMaxPositions = 384;
 constexpr int64_t kEnoughPositions = 256;  // to pay for packing the weight
 constexpr int64_t kFewTasks = 8;
 constexpr double kTaskFlops = 2e6;
 constexpr int64_t kPackElements = 1 << 16;
+constexpr double kWorthSkipping = 0.98;  // of the products, which are done without classes
 
 template <class T>
 class ChannelRunner {
@@ -31,7 +35,8 @@ class ChannelRunner {
         width_(round_up(c_.out_channels, kernels_.lanes)),
         planes_(c_.batch * c_.out[0]),
         plan_(plan()),
-        layout_(c_.in, c_.out, c_.stride, c_.taps, plan_.block_rows) {}
+        skips_(find_inside(0) * find_inside(1) * find_inside(2) < kWorthSkipping),
+        layout_(c_.in, c_.out, c_.stride, c_.taps, plan_.block_rows, skips_) {}
 
   void run() const {
     const int64_t steps = ceil_div(c_.in_channels, plan_.step_channels);
@@ -50,19 +55,13 @@ class ChannelRunner {
     std::vector<T> bias(c_.groups * width_);
     for (int64_t i = 0; c_.bias && i < c_.groups * c_.out_channels; i++)
       bias[i / c_.out_channels * width_ + i % c_.out_channels] = c_.bias[i];
-    std::vector<int64_t> offsets;
-    for (int64_t c = 0; c < plan_.step_channels; c++) {
-      for (int64_t offset : layout_.offsets())
-        offsets.push_back(c * layout_.channel_size() + offset);
-    }
     const double flops = 2.0 * c_.groups * c_.out_channels * depth * planes_ * c_.out[1] * c_.out[2];
     const int64_t grain =
         std::max<int64_t>(1, static_cast<int64_t>(kTaskFlops * tasks() / flops));
     runtime::parallel_for(tasks(), grain, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; task++) {
         const Block b = block_of(task);
-        run_block(b, weight.get() + b.group * width_ * depth, bias.data() + b.group * width_,
-                  offsets.data());
+        run_block(b, weight.get() + b.group * width_ * depth, bias.data() + b.group * width_);
       }
     });
   }
@@ -75,6 +74,34 @@ class ChannelRunner {
     int64_t group;
     Range channels, planes, rows;
   };
+
+  // Taps of one dimension that lie inside the image at each position: their places in c_.taps, which
+  // ascend or descend. Returns the share of all.
+  double find_inside(int d) {
+    const auto& taps = c_.taps[d];
+    const auto count = static_cast<int64_t>(taps.size());
+    int64_t total = 0;
+    for (int64_t i = 0; i < c_.out[d]; i++) {
+      auto outside = [&](int64_t t) {
+        const int64_t at = i * c_.stride[d] + taps[t];
+        return at < 0 || at >= c_.in[d];
+      };
+      Range r{0, count};
+      while (r.begin < r.end && outside(r.begin)) r.begin++;
+      while (r.begin < r.end && outside(r.end - 1)) r.end--;
+      inside_[d].push_back(r);
+      total += r.size();
+    }
+    return static_cast<double>(total) / static_cast<double>(count * c_.out[d]);
+  }
+
+  // Positions of a block that meet the same taps: rows [rows.begin, rows.end) of its sums.
+  struct Class {
+    Range taps[3];
+    Range rows;
+  };
+
+  Range all_taps(int d) const { return {0, static_cast<int64_t>(c_.taps[d].size())}; }
 
   Plan plan() const {
     Plan p{};
@@ -126,40 +153,113 @@ class ChannelRunner {
   void pack_panel(T* weight, int64_t group, int64_t j, Range in) const {
     const int64_t cols = std::min<int64_t>(kernels_.nr(), c_.out_channels - j);
     const int64_t ld = round_up(cols, kernels_.lanes), depth = c_.in_channels * taps_;
-    pack(weight + panel_at(j, in), ld, ld, in.size() * taps_, cols,
+    T* by_channel = scratch<T>(Scratch::B, in.size() * taps_ * ld);
+    pack(by_channel, ld, ld, in.size() * taps_, cols,
          c_.weight + (group * c_.out_channels + j) * depth + in.begin * taps_, 1, depth);
+    T* panel = weight + panel_at(j, in);
+    for (int64_t t = 0; t < taps_; t++)
+      pack(panel + t * in.size() * ld, ld, ld, in.size(), ld, by_channel + t * ld, taps_ * ld, 1);
   }
 
-  void run_block(const Block& b, const T* weight, const T* bias, const int64_t* offsets) const {
-    const int64_t per_plane = b.rows.size() * c_.out[2], positions = b.planes.size() * per_plane;
+  void run_block(const Block& b, const T* weight, const T* bias) const {
+    const int64_t positions = b.planes.size() * b.rows.size() * c_.out[2];
     const int64_t ld = round_up(b.channels.size(), kernels_.lanes);
     T* sums = scratch<T>(Scratch::C, positions * ld);
+    std::vector<int64_t> place(positions), offsets;  // which row of the sums a position has
     std::vector<const T*> row(positions);
+    const std::vector<Class> classes = classify(b, place.data());
     for (int64_t step = 0; step * plan_.step_channels < c_.in_channels; step++) {
       const Range in = channels_of(step);
-      find_rows(row.data(), b, in);
+      offsets.clear();
+      for (int64_t offset : layout_.offsets()) {
+        for (int64_t c = 0; c < in.size(); c++)
+          offsets.push_back(offset + c * layout_.channel_size());
+      }
+      find_rows(row.data(), place.data(), b, in);
+      const bool last = in.end == c_.in_channels;
       for (int64_t j = 0; j < b.channels.size(); j += kernels_.nr()) {
         const int64_t cols = std::min<int64_t>(kernels_.nr(), ld - j), at = b.channels.begin + j;
-        const bool last = in.end == c_.in_channels;
-        run_panel(kernels_, row.data(), offsets, positions, in.size() * taps_,
-                  weight + panel_at(at, in),
-                  TileOut<T>{.c = sums + j,
+        const TileOut<T> out{.c = sums + j,
                              .c_rs = ld,
                              .cols = static_cast<int>(cols),
                              .alpha = 1,
                              .beta = step == 0 ? T(0) : T(1),
-                             .bias_col = last && c_.bias ? bias + at : nullptr});
+                             .bias_col = last && c_.bias ? bias + at : nullptr};
+        for (const Class& k : classes)
+          run_class(k, row.data(), offsets.data(), weight + panel_at(at, in), in.size(), out);
       }
     }
-    write(b, sums, ld);
+    write(b, sums, ld, classes.size() > 1 ? place.data() : nullptr);
   }
 
-  // row[p] = where the inputs of the block's position p start.
-  void find_rows(const T** row, const Block& b, Range in) const {
+  // The rows of the sums in the order of their classes: place[p] is that of position p.
+  std::vector<Class> classify(const Block& b, int64_t* place) const {
+    std::vector<Class> classes;
+    if (!skips_) {
+      const int64_t positions = b.planes.size() * b.rows.size() * c_.out[2];
+      for (int64_t p = 0; p < positions; p++) place[p] = p;
+      classes.push_back({{all_taps(0), all_taps(1), all_taps(2)}, {0, positions}});
+      return classes;
+    }
+    const auto each = [&](auto f) {
+      for (int64_t plane = b.planes.begin, p = 0; plane < b.planes.end; plane++) {
+        const Range z = inside_[0][plane % c_.out[0]];
+        for (int64_t y = b.rows.begin; y < b.rows.end; y++) {
+          for (int64_t x = 0; x < c_.out[2]; x++, p++) {
+            const Range taps[3] = {z, inside_[1][y], inside_[2][x]};
+            size_t i = 0;
+            while (i < classes.size() && !std::equal(taps, taps + 3, classes[i].taps)) i++;
+            if (i == classes.size()) classes.push_back({{taps[0], taps[1], taps[2]}, {0, 0}});
+            f(classes[i], p);
+          }
+        }
+      }
+    };
+    each([](Class& k, int64_t) { k.rows.end++; });
+    int64_t first = 0;
+    for (Class& k : classes) {
+      const int64_t size = k.rows.end;
+      k.rows = {first, first};
+      first += size;
+    }
+    each([&](Class& k, int64_t p) { place[p] = k.rows.end++; });
+    return classes;
+  }
+
+  // One panel of output channels for the positions of a class, run after run of its taps.
+  void run_class(const Class& k, const T* const* row, const int64_t* offsets, const T* panel,
+                 int64_t channels, TileOut<T> out) const {
+    const auto y_taps = static_cast<int64_t>(c_.taps[1].size()),
+               x_taps = static_cast<int64_t>(c_.taps[2].size());
+    const int64_t ld = round_up(out.cols, kernels_.lanes);
+    const T* bias = out.bias_col;
+    out.c += k.rows.begin * out.c_rs;
+    Range run{0, 0};
+    const auto flush = [&](bool last) {
+      out.bias_col = last ? bias : nullptr;
+      run_panel(kernels_, row + k.rows.begin, offsets + run.begin * channels, k.rows.size(),
+                run.size() * channels, panel + run.begin * channels * ld, out);
+      out.beta = 1;
+    };
+    for (int64_t z = k.taps[0].begin; z < k.taps[0].end; z++) {
+      for (int64_t y = k.taps[1].begin; y < k.taps[1].end; y++) {
+        const int64_t first = (z * y_taps + y) * x_taps;
+        const Range next{first + k.taps[2].begin, first + k.taps[2].end};
+        if (run.end != next.begin && run.size() > 0) flush(false);
+        if (run.end != next.begin || run.size() == 0) run.begin = next.begin;
+        run.end = next.end;
+      }
+    }
+    flush(true);
+  }
+
+  // row[place[p]] = where the inputs of the block's position p start.
+  void find_rows(const T** row, const int64_t* place, const Block& b, Range in) const {
     const int64_t all = c_.groups * c_.in_channels, size = c_.in[0] * c_.in[1] * c_.in[2];
     const int64_t slab_size = in.size() * layout_.channel_size();
-    T* slab = layout_.in_place() ? nullptr
-                                 : scratch<T>(Scratch::A, b.planes.size() * slab_size + SlabLayout::kSlack);
+    T* slab = layout_.in_place()
+                  ? nullptr
+                  : scratch<T>(Scratch::A, b.planes.size() * slab_size + SlabLayout::kSlack);
     for (int64_t plane = b.planes.begin; plane < b.planes.end; plane++) {
       const int64_t image = plane / c_.out[0], z = plane % c_.out[0];
       const T* source = c_.input + (image * all + b.group * c_.in_channels + in.begin) * size;
@@ -171,12 +271,20 @@ class ChannelRunner {
         slab += slab_size;
       }
       for (int64_t y = 0; y < b.rows.size(); y++) {
-        for (int64_t x = 0; x < c_.out[2]; x++) *row++ = start + layout_.position(y, x);
+        for (int64_t x = 0; x < c_.out[2]; x++) row[*place++] = start + layout_.position(y, x);
       }
     }
   }
 
-  void write(const Block& b, const T* sums, int64_t ld) const {
+  // `place` may be null: then the sums are in the order of the positions.
+  void write(const Block& b, const T* sums, int64_t ld, const int64_t* place) const {
+    if (place) {
+      const int64_t positions = b.planes.size() * b.rows.size() * c_.out[2];
+      T* ordered = scratch<T>(Scratch::A, positions * ld);
+      for (int64_t p = 0; p < positions; p++)
+        std::copy(sums + place[p] * ld, sums + (place[p] + 1) * ld, ordered + p * ld);
+      sums = ordered;
+    }
     const bool dense = c_.position_stride[2] == 1 && c_.position_stride[1] == c_.out[2];
     const int64_t runs = dense ? 1 : b.rows.size();
     const int64_t length = dense ? b.rows.size() * c_.out[2] : c_.out[2];
@@ -196,6 +304,8 @@ class ChannelRunner {
   const MicroKernels<T>& kernels_;
   const int64_t taps_, width_, planes_;
   const Plan plan_;
+  std::vector<Range> inside_[3];
+  const bool skips_;
   const PaddedLayout layout_;
 };
 

@@ -49,12 +49,13 @@ class SlabLayout {
 };
 
 // The plain counterpart, for kernels that can fetch each input from a place of its own: rows of the
-// image with the zeros of the padding in place. Without padding the image itself is read.
+// image with the zeros of the padding in place. Where no padding is read the image itself is.
 class PaddedLayout {
  public:
-  // For blocks of up to `rows` output rows of one plane. There is at least one tap.
+  // For blocks of up to `rows` output rows of one plane. There is at least one tap. `inside`: the
+  // caller reads no tap of a position that lies outside the image.
   PaddedLayout(const Spatial& in, const Spatial& out, const Spatial& stride,
-               const std::vector<int64_t> (&taps)[3], int64_t rows);
+               const std::vector<int64_t> (&taps)[3], int64_t rows, bool inside = false);
 
   bool in_place() const { return in_place_; }
   // Elements of one channel, of a slab or of the image.

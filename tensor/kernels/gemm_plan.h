@@ -16,6 +16,7 @@ inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 struct Range {
   int64_t begin, end;
   int64_t size() const { return end - begin; }
+  bool operator==(const Range&) const = default;
 };
 inline Range even_part(int64_t n, int64_t unit, int64_t parts, int64_t i) {
   const int64_t units = ceil_div(n, unit);
