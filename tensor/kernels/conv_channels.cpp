@@ -16,14 +16,14 @@
 namespace gotorch::kernels {
 namespace {
 
-constexpr int64_t kDepth = 384;             // of a packed panel, as in a matrix product
-constexpr int64_t kBlockElements = 1 << 18;  // sums of a task: 256 KiB of the L2 cache
+constexpr int64_t kDepth = 384;              // of a packed panel, as in a matrix product
+constexpr int64_t kBlockElements = 1 << 18;  // sums of a task
 constexpr int64_t kMinPositions = 96, kMaxPositions = 384;
 constexpr int64_t kEnoughPositions = 256;  // to pay for packing the weight
 constexpr int64_t kFewTasks = 8;
 constexpr double kTaskFlops = 2e6;
+constexpr double kWorthSkipping = 0.98;  // of the products; if more lie inside, all are computed
 constexpr int64_t kPackElements = 1 << 16;
-constexpr double kWorthSkipping = 0.98;  // of the products, which are done without classes
 
 template <class T>
 class ChannelRunner {
@@ -43,21 +43,21 @@ class ChannelRunner {
     const int64_t depth = c_.in_channels * taps_, nr = kernels_.nr();
     const CallMemory<T> weight(c_.groups * width_ * depth);
     const int64_t panels = ceil_div(c_.out_channels, nr);
-    runtime::parallel_for(
-        c_.groups * steps * panels,
-        std::max<int64_t>(1, kPackElements / (nr * plan_.step_channels * taps_)),
-        [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; i++) {
-            const int64_t j = i % panels * nr, s = i / panels % steps, g = i / (panels * steps);
-            pack_panel(weight.get() + g * width_ * depth, g, j, channels_of(s));
-          }
-        });
+    runtime::parallel_for(c_.groups * steps * panels,
+                          std::max<int64_t>(1, kPackElements / (nr * plan_.step_channels * taps_)),
+                          [&](int64_t begin, int64_t end) {
+                            for (int64_t i = begin; i < end; i++) {
+                              const int64_t j = i % panels * nr, s = i / panels % steps,
+                                            g = i / (panels * steps);
+                              pack_panel(weight.get() + g * width_ * depth, g, j, channels_of(s));
+                            }
+                          });
     std::vector<T> bias(c_.groups * width_);
     for (int64_t i = 0; c_.bias && i < c_.groups * c_.out_channels; i++)
       bias[i / c_.out_channels * width_ + i % c_.out_channels] = c_.bias[i];
-    const double flops = 2.0 * c_.groups * c_.out_channels * depth * planes_ * c_.out[1] * c_.out[2];
-    const int64_t grain =
-        std::max<int64_t>(1, static_cast<int64_t>(kTaskFlops * tasks() / flops));
+    const double flops =
+        2.0 * c_.groups * c_.out_channels * depth * planes_ * c_.out[1] * c_.out[2];
+    const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kTaskFlops * tasks() / flops));
     runtime::parallel_for(tasks(), grain, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; task++) {
         const Block b = block_of(task);
@@ -105,13 +105,13 @@ class ChannelRunner {
 
   Plan plan() const {
     Plan p{};
-    const int64_t positions =
-        std::clamp(kBlockElements / width_, kMinPositions, kMaxPositions);
+    const int64_t positions = std::clamp(kBlockElements / width_, kMinPositions, kMaxPositions);
     const int64_t plane = c_.out[1] * c_.out[2];
     p.y_parts = std::min(c_.out[1], ceil_div(plane, positions));
     p.block_rows = ceil_div(c_.out[1], p.y_parts);
     p.y_parts = ceil_div(c_.out[1], p.block_rows);
-    p.plane_parts = p.y_parts > 1 ? planes_ : ceil_div(planes_, std::max<int64_t>(1, positions / plane));
+    p.plane_parts =
+        p.y_parts > 1 ? planes_ : ceil_div(planes_, std::max<int64_t>(1, positions / plane));
     p.channel_parts = 1;
     while (c_.groups * p.y_parts * p.plane_parts * p.channel_parts < kFewTasks &&
            c_.out_channels >= 2 * kernels_.nr() * p.channel_parts) {

@@ -161,9 +161,9 @@ PaddedLayout::PaddedLayout(const Spatial& in, const Spatial& out, const Spatial&
   for (size_t z = 0; z < planes_.size(); z++) {
     for (int64_t y : taps[1]) {
       for (int64_t x : taps[2]) {
-        offsets_.push_back(in_place_
-                               ? (planes_[z] * in[1] + y) * in[2] + x
-                               : (static_cast<int64_t>(z) * rows_ + y - first[1]) * pitch_ + x - first[2]);
+        offsets_.push_back(in_place_ ? (planes_[z] * in[1] + y) * in[2] + x
+                                     : (static_cast<int64_t>(z) * rows_ + y - first[1]) * pitch_ +
+                                           x - first[2]);
       }
     }
   }

@@ -49,8 +49,8 @@ class WeightGradient {
     in_parts_ = ceil_div(in_, std::max<int64_t>(1, kMaxRows / taps_));
     out_parts_ = ceil_div(out_, kMaxColumns);
     const int64_t tasks = s.groups * in_parts_ * out_parts_;
-    const int64_t parts =
-        std::min({ceil_div(kTasks, tasks), ceil_div(blocks_, joined_), kPartialElements / weights()});
+    const int64_t parts = std::min(
+        {ceil_div(kTasks, tasks), ceil_div(blocks_, joined_), kPartialElements / weights()});
     parts_ = std::max<int64_t>(1, parts);
   }
 

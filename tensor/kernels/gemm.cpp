@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kMaxRows = 256;             // rows of a block; the plan stays below
 constexpr int64_t kSharedElements = 1 << 21;  // of B packed at a time
 
-constexpr int64_t kPackElements = 1 << 16;  // a chunk of packing
-constexpr double kChunkFlops = 2e6;         // a chunk of small products: about 20 microseconds
+constexpr double kChunkFlops = 2e6;  // a chunk of small products: about 20 microseconds
+constexpr int64_t kPackElements = 1 << 16;
 
 template <class T>
 struct Driver {
@@ -145,7 +145,7 @@ void run_blocks(const Driver<T>& driver, const T* shared) {
   const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kChunkFlops / flops));
   runtime::parallel_for(g.batch * blocks, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; task++) {
-      const int64_t z = task / blocks, block = task % blocks;
+      const int64_t z = blocks == 1 ? task : task / blocks, block = task - z * blocks;
       const Range rows = even_part(g.m, driver.kernels.mr, plan.row_parts, block % plan.row_parts);
       const Range cols =
           even_part(g.n, driver.kernels.nr(), plan.col_parts, block / plan.row_parts);
@@ -250,12 +250,8 @@ void run_split(const Gemm<T>& g, int64_t slices, const MicroKernels<T>& kernels)
 }  // namespace
 
 template <class T>
-void gemm(const Gemm<T>& given) {
-  if (given.m <= 0 || given.n <= 0 || given.batch <= 0) return;
-  const MicroKernels<T>& kernels = micro_kernels<T>();
-  const Gemm<T> folded = fold_batch(given);
-  if (gemm_thin(folded)) return;
-  const Gemm<T> g = cheaper_side(folded, kernels);
+void gemm_blocks(const Gemm<T>& given, const MicroKernels<T>& kernels) {
+  const Gemm<T> g = cheaper_side(given, kernels);
   const int64_t slices = depth_slices(g, kernels);
   if (slices > 1) {
     run_split(g, slices, kernels);
@@ -264,7 +260,15 @@ void gemm(const Gemm<T>& given) {
   }
 }
 
+template <class T>
+void gemm(const Gemm<T>& g) {
+  if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
+  const Gemm<T> folded = fold_batch(g);
+  if (!gemm_thin(folded)) gemm_blocks(folded, micro_kernels<T>(std::max(folded.m, folded.n)));
+}
+
 template void gemm(const Gemm<float>&);
 template void gemm(const Gemm<double>&);
+template void gemm_blocks(const Gemm<float>&, const MicroKernels<float>&);
 
 }  // namespace gotorch::kernels

@@ -1,5 +1,7 @@
 #include "tensor/kernels/gemm_micro.h"
 
+#include <limits>
+
 #include "tensor/simd/isa.h"
 
 namespace gotorch::kernels {
@@ -27,13 +29,26 @@ void run_tiles(int mr, const T* const* a, int64_t rows, TileOut<T> out, Tile til
   int64_t begin = 0;
   for (int64_t t = 1; t <= tiles; t++) {
     // Even tiles: 7 rows are 3 and 4, since a tile of one row takes as long as one of four.
-    const int64_t end = t * rows / tiles, size = end - begin;
+    const int64_t end = t == tiles ? rows : t * rows / tiles, size = end - begin;
     tile(size, a + begin, out);
     out.c += size * out.c_rs;
     if (out.bias_row) out.bias_row += size;
     begin = end;
   }
 }
+
+template <class T>
+struct MicroSets;
+template <>
+struct MicroSets<float> {
+  static constexpr const MicroKernels<float>&v2 = kMicroFloatV2, &v3 = kMicroFloatV3,
+                         &v4 = kMicroFloatV4;
+};
+template <>
+struct MicroSets<double> {
+  static constexpr const MicroKernels<double>&v2 = kMicroDoubleV2, &v3 = kMicroDoubleV3,
+                         &v4 = kMicroDoubleV4;
+};
 
 template <class T>
 int vectors(const MicroKernels<T>& kernels, const TileOut<T>& out) {
@@ -69,19 +84,24 @@ void run_panel(const MicroKernels<T>& kernels, const T* const* a, const int64_t*
   });
 }
 
-template <>
-const MicroKernels<float>& micro_kernels() {
-  static const MicroKernels<float>* const sets[] = {&kMicroFloatV2, &kMicroFloatV3, &kMicroFloatV4};
-  return *sets[static_cast<int>(active_isa())];
+template <class T>
+const MicroKernels<T>& micro_kernels(int64_t n) {
+  static const MicroKernels<T>* const sets[] = {&MicroSets<T>::v2, &MicroSets<T>::v3,
+                                                &MicroSets<T>::v4};
+  auto isa = static_cast<int>(active_isa());
+  if (isa == static_cast<int>(Isa::V4) && n <= MicroSets<T>::v3.lanes) isa--;
+  return *sets[isa];
 }
 
-template <>
-const MicroKernels<double>& micro_kernels() {
-  static const MicroKernels<double>* const sets[] = {&kMicroDoubleV2, &kMicroDoubleV3,
-                                                     &kMicroDoubleV4};
-  return *sets[static_cast<int>(active_isa())];
+template <class T>
+const MicroKernels<T>& micro_kernels() {
+  return micro_kernels<T>(std::numeric_limits<int64_t>::max());
 }
 
+template const MicroKernels<float>& micro_kernels(int64_t);
+template const MicroKernels<double>& micro_kernels(int64_t);
+template const MicroKernels<float>& micro_kernels();
+template const MicroKernels<double>& micro_kernels();
 template void run_panel(const MicroKernels<double>&, const double* const*, int64_t, int64_t,
                         const double*, int64_t, TileOut<double>);
 template void run_panel(const MicroKernels<float>&, const float* const*, int64_t, int64_t,

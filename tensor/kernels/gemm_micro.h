@@ -56,6 +56,8 @@ struct MicroKernels {
 
 extern const MicroKernels<float> kMicroFloatV2, kMicroFloatV3, kMicroFloatV4;
 extern const MicroKernels<double> kMicroDoubleV2, kMicroDoubleV3, kMicroDoubleV4;
+// Elements of A and B are words of two bfloat16, neighbours along the depth.
+extern const MicroKernels<float> kMicroBFloat16;
 
 // Writes a tile that lies in a buffer of row stride `ld`: the path for narrow tiles.
 template <class T>
@@ -64,6 +66,10 @@ void finish_tile(const T* tile, int64_t ld, int rows, const TileOut<T>& out);
 // The set for the instruction set in use.
 template <class T>
 const MicroKernels<T>& micro_kernels();
+// The same for a small matrix, of n rows or columns at most: narrower vectors are not half empty. Both
+// round alike.
+template <class T>
+const MicroKernels<T>& micro_kernels(int64_t n);
 
 // `rows` rows of A times one panel: the tiles of a column of C. `out` describes the first of them.
 template <class T>

@@ -21,7 +21,9 @@ struct Block {
   static Type join(const T* low, const T* high) {
     return __builtin_shufflevector(Half::load(low), Half::load(high), 0, 1, 2, 3, 4, 5, 6, 7);
   }
-  static Type low(Type a, Type b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13); }
+  static Type low(Type a, Type b) {
+    return __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13);
+  }
   static Type high(Type a, Type b) {
     return __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
   }
@@ -64,18 +66,22 @@ void pack_transposed(T* __restrict dst, int64_t ld, int64_t rows, int64_t cols,
     for (int64_t j = 0; j < cols8; j += 8) {
       const T* from = src + j * cs;
       for (int64_t c = 0; c < 8; c++) __builtin_prefetch(from + c * cs + i + ahead);
-      for (int64_t r = i; r < end; r += 4)
-        Block<T>::transpose(dst + r * ld + j, ld, from + r, cs);
+      for (int64_t r = i; r < end; r += 4) Block<T>::transpose(dst + r * ld + j, ld, from + r, cs);
     }
   }
   pack_strided(dst + rows4 * ld, ld, rows - rows4, cols, src + rows4, 1, cs);
   pack_strided(dst + cols8, ld, rows4, cols - cols8, src + cols8 * cs, 1, cs);
 }
 
+// Rows are too far apart for the hardware to see a stream: those to come are asked for.
 template <class T, int W>
 void copy_panel(T* __restrict dst, int64_t rows, const T* __restrict src, int64_t rs) {
+  using V = VecOf < T, W<16 ? W : 16>;
+  constexpr int kVector = W < 16 ? W : 16;
+  constexpr int64_t kAhead = 12, kLine = 64 / sizeof(T);
   for (int64_t i = 0; i < rows; i++) {
-    for (int j = 0; j < W; j++) dst[i * W + j] = src[i * rs + j];
+    for (int64_t j = 0; j < W; j += kLine) __builtin_prefetch(src + (i + kAhead) * rs + j);
+    for (int j = 0; j < W; j += kVector) V::store(dst + i * W + j, V::load(src + i * rs + j));
   }
 }
 

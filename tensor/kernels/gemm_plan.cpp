@@ -11,7 +11,7 @@ constexpr int64_t kBlockRows = 192;  // 192 x 320 floats are 240 KiB of L2
 constexpr int64_t kBlockCols = 512;
 constexpr double kTaskFlops = 4e6;               // about 40 microseconds
 constexpr int64_t kEnoughTasks = 16;             // with so many, tasks may be twice as large
-constexpr int64_t kManyTasks = 32;               // with so many, none is split at a cost
+constexpr int64_t kManyTasks = 32;               // with so many, none is split at a cost in packing
 constexpr int64_t kShareRows = 1024;             // of A, from which B is packed once for all
 constexpr int64_t kFewTasks = 8;                 // fewer blocks than this leave workers idle
 constexpr int64_t kSliceDepth = 1024;            // least depth of a slice
@@ -102,21 +102,19 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   // Halving keeps the number of blocks even, which suits any even number of workers.
   const auto small_enough = [&] {
     const int64_t tasks = plan.row_parts * plan.col_parts;
-    return flops <= kTaskFlops * tasks * (tasks < kEnoughTasks ? 1 : 2) ||
-           (plan.copy_a && tasks >= kManyTasks);
+    return flops <= kTaskFlops * tasks * (tasks < kEnoughTasks ? 1 : 2);
   };
   while (!small_enough()) {
     const int64_t rows = g.m / plan.row_parts, cols = g.n / plan.col_parts;
     // Each part of the columns copies its rows of A, each part of the rows packs its panels of B.
-    const int64_t by_columns = plan.copy_a ? g.m : 0, by_rows = plan.share_b ? 0 : g.n;
+    const int64_t by_columns = plan.copy_a ? g.m : 0,
+                  by_rows = plan.pack_b && !plan.share_b ? g.n : 0;
     const bool columns_first = by_columns == by_rows ? cols >= rows : by_columns < by_rows;
-    if (cols >= 2 * kMinCols && columns_first) {
-      plan.col_parts *= 2;
-    } else if (rows >= 2 * kMinRows) {
-      plan.row_parts *= 2;
-    } else {
-      break;
-    }
+    const bool split_columns = columns_first && cols >= 2 * kMinCols;
+    if (!split_columns && rows < 2 * kMinRows) break;
+    const bool free = (split_columns ? by_columns : by_rows) == 0;
+    if (!free && plan.row_parts * plan.col_parts >= kManyTasks) break;
+    (split_columns ? plan.col_parts : plan.row_parts) *= 2;
   }
   return plan;
 }

@@ -19,6 +19,7 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 inline Range even_part(int64_t n, int64_t unit, int64_t parts, int64_t i) {
+  if (parts == 1) return {0, n};  // divisions take as long as a small product
   const int64_t units = ceil_div(n, unit);
   const int64_t begin = i * units / parts * unit, end = (i + 1) * units / parts * unit;
   return {begin < n ? begin : n, end < n ? end : n};
@@ -73,6 +74,10 @@ int64_t depth_slices(const Gemm<T>& g, const MicroKernels<T>& kernels);
 
 template <class T>
 GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels);
+
+// The product by blocks, whatever its shape, with the given micro-kernels.
+template <class T>
+void gemm_blocks(const Gemm<T>& g, const MicroKernels<T>& kernels);
 
 // Depth of one step: its panel of B fits the L1 cache beside the rows of A.
 int64_t depth_parts(int64_t k);
