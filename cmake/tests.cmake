@@ -45,7 +45,16 @@ foreach(dir IN LISTS GOTORCH_TEST_DIRS)
 endforeach()
 
 if(GOTORCH_BENCH)
-  gotorch_program(vs_go bench/vs_go/programs.cpp)
+  gotorch_program(vs_go bench/vs_go/programs.cpp bench/vs_go/figures.cpp)
+  find_package(OpenMP)
+  if(OpenMP_CXX_FOUND)
+    add_executable(vs_openmp bench/vs_go/openmp.cpp)
+    target_link_libraries(vs_openmp PRIVATE OpenMP::OpenMP_CXX)
+    add_dependencies(vs_go vs_openmp)
+  endif()
+  if(GOTORCH_PYTHON)
+    add_dependencies(vs_go _C)  # bench/vs_go/task.py
+  endif()
 endif()
 
 # Tests with inner loops of their own are compiled as those of the library are.
