@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <unordered_map>
 
+extern "C" char __data_start, _end;  // of the program's static data
+
 namespace explorer {
 namespace {
 
@@ -218,10 +220,11 @@ std::string Machine::run(const std::function<void()>& program, uint64_t run_numb
   return failure;
 }
 
-// A run that was left in the middle has left locks locked that others use, too.
+// A run that was left in the middle has left static locks locked, which others use, too.
 void Machine::undo() {
   for (auto& [at, cell] : cells()) {
-    if (cell.run == number && places[cell.place].size() > 1)
+    const auto* p = static_cast<const char*>(at);
+    if (cell.run == number && p >= &__data_start && p < &_end)
       set_newest({const_cast<void*>(at), cell.size}, places[cell.place][0].value);
   }
 }
@@ -403,7 +406,6 @@ void Machine::write(Word word, uint64_t value, std::memory_order order, const Vi
 }  // namespace
 
 void begin(const void* at) { cells().erase(at); }
-void end(const void* at) { cells().erase(at); }
 
 uint64_t load(Word word, std::memory_order order) {
   if (!machine) return newest_of(word);

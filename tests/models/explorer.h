@@ -59,7 +59,6 @@ struct Word {
   size_t size;  // at most 8
 };
 void begin(const void* at);  // a new atomic is here
-void end(const void* at);    // no more
 uint64_t load(Word word, std::memory_order order);
 void store(Word word, uint64_t value, std::memory_order order);
 // The value before. `next` is told that and says what to write.

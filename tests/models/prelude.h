@@ -92,9 +92,6 @@ class atomic {
   constexpr atomic(T value) noexcept : value_(value) {
     if (!std::is_constant_evaluated()) explorer::begin(this);
   }
-  constexpr ~atomic() {
-    if (!std::is_constant_evaluated()) explorer::end(this);
-  }
   atomic(const atomic&) = delete;
 
   T load(std::memory_order order = std::memory_order_seq_cst) const {
