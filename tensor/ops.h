@@ -280,6 +280,19 @@ extern const Op triu;
 extern const Op diag_embed;
 extern const Op diag;
 extern const Op block_diag;
+extern const Op lstm_input;
+extern const Op lstm_data;
+extern const Op gru_input;
+extern const Op gru_data;
+extern const Op rnn_tanh_input;
+extern const Op rnn_tanh_data;
+extern const Op rnn_relu_input;
+extern const Op rnn_relu_data;
+extern const Op lstm_cell;
+extern const Op gru_cell;
+extern const Op rnn_tanh_cell;
+extern const Op rnn_relu_cell;
+extern const Op recurrent_layer;
 extern const Op sum;
 extern const Op mean;
 extern const Op prod;
@@ -2335,6 +2348,97 @@ inline Tensor block_diag(std::span<const Tensor> tensors) {
   const Value given[] = {Value(tensors)};
   Tensors out = call(ops::block_diag, given);
   return std::move(out[0]);
+}
+
+// LSTM over [t, b, in], or [b, t, in] with batch_first: y, h and c. params: w_ih, w_hh, b_ih and b_hh of each layer and direction.
+inline std::array<Tensor, 3> lstm(const Tensor& input, std::span<const Tensor> hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional, bool batch_first) {
+  const Value given[] = {Value(input), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional), Value(batch_first)};
+  Tensors out = call(ops::lstm_input, given);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// LSTM over packed sequences.
+inline std::array<Tensor, 3> lstm(const Tensor& data, const Tensor& batch_sizes, std::span<const Tensor> hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional) {
+  const Value given[] = {Value(data), Value(batch_sizes), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional)};
+  Tensors out = call(ops::lstm_data, given);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// GRU over [t, b, in], or [b, t, in] with batch_first: y and h.
+inline std::array<Tensor, 2> gru(const Tensor& input, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional, bool batch_first) {
+  const Value given[] = {Value(input), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional), Value(batch_first)};
+  Tensors out = call(ops::gru_input, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// GRU over packed sequences.
+inline std::array<Tensor, 2> gru(const Tensor& data, const Tensor& batch_sizes, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional) {
+  const Value given[] = {Value(data), Value(batch_sizes), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional)};
+  Tensors out = call(ops::gru_data, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// RNN with tanh over [t, b, in], or [b, t, in] with batch_first: y and h.
+inline std::array<Tensor, 2> rnn_tanh(const Tensor& input, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional, bool batch_first) {
+  const Value given[] = {Value(input), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional), Value(batch_first)};
+  Tensors out = call(ops::rnn_tanh_input, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// RNN with tanh over packed sequences.
+inline std::array<Tensor, 2> rnn_tanh(const Tensor& data, const Tensor& batch_sizes, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional) {
+  const Value given[] = {Value(data), Value(batch_sizes), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional)};
+  Tensors out = call(ops::rnn_tanh_data, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// RNN with ReLU over [t, b, in], or [b, t, in] with batch_first: y and h.
+inline std::array<Tensor, 2> rnn_relu(const Tensor& input, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional, bool batch_first) {
+  const Value given[] = {Value(input), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional), Value(batch_first)};
+  Tensors out = call(ops::rnn_relu_input, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// RNN with ReLU over packed sequences.
+inline std::array<Tensor, 2> rnn_relu(const Tensor& data, const Tensor& batch_sizes, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional) {
+  const Value given[] = {Value(data), Value(batch_sizes), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional)};
+  Tensors out = call(ops::rnn_relu_data, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// One step of LSTM from hx = (h, c), each [b, hidden]: the next h and c.
+inline std::array<Tensor, 2> lstm_cell(const Tensor& input, std::span<const Tensor> hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  const Value given[] = {Value(input), Value(hx), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh)};
+  Tensors out = call(ops::lstm_cell, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// One step of GRU: the next state [b, hidden].
+inline Tensor gru_cell(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  const Value given[] = {Value(input), Value(hx), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh)};
+  Tensors out = call(ops::gru_cell, given);
+  return std::move(out[0]);
+}
+
+// tanh(input w_ih^T + b_ih + hx w_hh^T + b_hh).
+inline Tensor rnn_tanh_cell(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  const Value given[] = {Value(input), Value(hx), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh)};
+  Tensors out = call(ops::rnn_tanh_cell, given);
+  return std::move(out[0]);
+}
+
+// relu(input w_ih^T + b_ih + hx w_hh^T + b_hh).
+inline Tensor rnn_relu_cell(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  const Value given[] = {Value(input), Value(hx), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh)};
+  Tensors out = call(ops::rnn_relu_cell, given);
+  return std::move(out[0]);
+}
+
+// One layer of 'lstm', 'gru', 'rnn_tanh' or 'rnn_relu' in one direction: input [t, b, in], or [b, t, in] with batch_first, or packed [rows, in] with batch_sizes. gates and kept are what backward needs, as bits.
+inline std::array<Tensor, 5> _recurrent_layer(const Tensor& input, const Tensor& h0, const Tensor& c0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh, std::string_view cell, bool reverse = false, bool batch_first = false, OptionalIntList batch_sizes = {}) {
+  const Value given[] = {Value(input), Value(h0), Value(c0), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh), Value(cell), Value(reverse), Value(batch_first), Value(batch_sizes)};
+  Tensors out = call(ops::recurrent_layer, given);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2]), std::move(out[3]), std::move(out[4])};
 }
 
 // The sum over `dim`, or of all elements. Integers and bool add up to int64.
