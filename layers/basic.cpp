@@ -57,6 +57,18 @@ void reset_table(LayerState& s) {
   if (s.given(padding)) init::constant(selected(s.tensor(0), 0, s.integer(padding)), 0);
 }
 
+// Options in the order of EmbeddingBag's signature; the first two are Embedding's.
+enum BagOption {
+  kBagMaxNorm = 2,
+  kBagNormType,
+  kBagByFrequency,
+  kBagMode,
+  kBagSparse,
+  kBagGiven,
+  kBagIncludeLast,
+  kBagPadding
+};
+
 }  // namespace
 
 const Layer linear{{
@@ -115,6 +127,26 @@ const Layer embedding{{
         },
     .repr = "{num_embeddings}, {embedding_dim}{padding_idx*}{max_norm*}{norm_type*}"
             "{scale_grad_by_freq*}",
+}};
+
+const Layer embedding_bag{{
+    .sig = "EmbeddingBag(int num_embeddings, int embedding_dim, float? max_norm=None, float "
+           "norm_type=2.0, bool scale_grad_by_freq=False, str mode='mean', bool sparse=False, "
+           "Tensor? _weight=None, bool include_last_offset=False, int? padding_idx=None)",
+    .doc = "The sum, mean or maximum of the rows of the weight [num_embeddings, embedding_dim] that "
+           "each bag names: bags are the rows of the input, or begin in it at offsets.",
+    .inputs = "input, offsets?, per_sample_weights?",
+    .build = [](LayerState& s) { build_table(s, kBagPadding, kBagGiven, kBagSparse, false); },
+    .reset = reset_table<kBagPadding, kBagGiven>,
+    .forward =
+        [](const LayerCall& c) {
+          return ops::embedding_bag(c.input(), c.tensor(0), c.input(1), c.value(kBagMaxNorm),
+                                    c.number(kBagNormType), c.flag(kBagByFrequency),
+                                    c.str(kBagMode), c.flag(kBagSparse), c.input(2),
+                                    c.flag(kBagIncludeLast), c.value(kBagPadding));
+        },
+    .repr = "{num_embeddings}, {embedding_dim}{max_norm*}{norm_type*}{scale_grad_by_freq*}, "
+            "mode={mode!r}{padding_idx*}",
 }};
 
 const Layer dropout{{

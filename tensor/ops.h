@@ -141,6 +141,8 @@ extern const Op embedding;
 extern const Op embedding_backward;
 extern const Op one_hot;
 extern const Op bincount;
+extern const Op embedding_bag_kernel;
+extern const Op embedding_bag;
 extern const Op isclose;
 extern const Op allclose;
 extern const Op equal;
@@ -1374,6 +1376,20 @@ inline Tensor one_hot(const Tensor& input, int64_t num_classes = -1) {
 inline Tensor bincount(const Tensor& input, const Tensor& weights = {}, int64_t minlength = 0) {
   const Value given[] = {Value(input), Value(weights), Value(minlength)};
   Tensors out = call(ops::bincount, given);
+  return std::move(out[0]);
+}
+
+// embedding_bag of indices of one dimension, and of 'max' which row each value is from.
+inline std::array<Tensor, 2> _embedding_bag(const Tensor& weight, const Tensor& indices, const Tensor& offsets, std::string_view mode, const Tensor& per_sample_weights, int64_t padding_idx, bool scale_grad_by_freq, bool include_last_offset) {
+  const Value given[] = {Value(weight), Value(indices), Value(offsets), Value(mode), Value(per_sample_weights), Value(padding_idx), Value(scale_grad_by_freq), Value(include_last_offset)};
+  Tensors out = call(ops::embedding_bag_kernel, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// Sum, mean or maximum of the rows of weight that each bag names: bags are the rows of input, or begin in it at offsets. The row padding_idx does not count; rows longer than max_norm are scaled down in place first.
+inline Tensor embedding_bag(const Tensor& input, const Tensor& weight, const Tensor& offsets = {}, std::optional<double> max_norm = {}, double norm_type = 2, bool scale_grad_by_freq = false, std::string_view mode = "mean", bool sparse = false, const Tensor& per_sample_weights = {}, bool include_last_offset = false, std::optional<int64_t> padding_idx = {}) {
+  const Value given[] = {Value(input), Value(weight), Value(offsets), Value(max_norm), Value(norm_type), Value(scale_grad_by_freq), Value(mode), Value(sparse), Value(per_sample_weights), Value(include_last_offset), Value(padding_idx)};
+  Tensors out = call(ops::embedding_bag, given);
   return std::move(out[0]);
 }
 

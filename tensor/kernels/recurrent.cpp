@@ -15,6 +15,8 @@ namespace {
 constexpr double kSplitFlops = 4e6;      // from so much work a step on, its units are shared out
 constexpr double kChunkFlops = 1e6;      // of those, a chunk: about 15 microseconds
 constexpr double kSerialFlops = 4e6;     // a whole call that one thread had better do
+constexpr int64_t kDepth = 192;          // 192 x 32 floats are 24 KiB of L1
+constexpr int64_t kRows = 64;            // pointers on the stack
 constexpr int64_t kSerialSteps = 256;    // between two looks for an interrupt
 
 // The recurrent weight as panels of the micro-kernel: block j holds units j * width ..., once for each gate in forward
@@ -48,16 +50,29 @@ class PackedWeight {
   // sums[row][part][unit of the block], bias included.
   void multiply(const T* const* rows, int64_t count, int64_t block, T* sums) const {
     const int64_t ld = padded(block);
-    for (int64_t part = 0; part < parts_; part++) {
-      const TileOut<T> out{.c = sums + part * width_,
-                           .c_rs = parts_ * width_,
-                           .cols = static_cast<int>(ld),
-                           .alpha = 1,
-                           .beta = 0,
-                           .relu = false,
-                           .bias_row = nullptr,
-                           .bias_col = bias_.get() + (block * parts_ + part) * width_};
-      run_panel(kernels_, rows, count, depth_, panel(block, part), ld, out);
+    // Several tiles of rows read a panel: as much of it at a time as stays in the L1 cache. The cut follows from the depth
+    // alone, so it changes no bit.
+    const int64_t cuts = ceil_div(depth_, kDepth);
+    const T* row[kRows];
+    for (int64_t first = 0; first < count; first += kRows) {
+      const int64_t n = std::min(kRows, count - first);
+      for (int64_t cut = 0; cut < cuts; cut++) {
+        const Range depth = even_part(depth_, 8, cuts, cut);
+        for (int64_t i = 0; i < n; i++) row[i] = rows[first + i] + depth.begin;
+        for (int64_t part = 0; part < parts_; part++) {
+          const int64_t at = block * parts_ + part;
+          run_panel(kernels_, row, n, depth.size(), panels_.get() + at * depth_ * width_ + depth.begin * ld,
+                    ld,
+                    TileOut<T>{.c = sums + (first * parts_ + part) * width_,
+                               .c_rs = parts_ * width_,
+                               .cols = static_cast<int>(ld),
+                               .alpha = 1,
+                               .beta = T(cut > 0),
+                               .relu = false,
+                               .bias_row = nullptr,
+                               .bias_col = cut > 0 ? nullptr : bias_.get() + at * width_});
+        }
+      }
     }
   }
 

@@ -1,6 +1,8 @@
 // Compiled with -ffp-contract=fast, as the products are whose sums it reads.
 #include "tensor/kernels/recurrent_cells.h"
 
+#include <type_traits>
+
 #include "tensor/simd/isa.h"
 #include "tensor/simd/math.h"
 
@@ -14,6 +16,56 @@ inline void for_units(int64_t n, F f) {
   for (int64_t j = 0; j < n; j++) f(j);
 }
 
+// over / under, with under in [1, 2]: several quotients share one division.
+template <class T>
+struct Quotient {
+  T over, under;
+};
+
+// x = n ln2 + r of an exponential that is a normal number, for x <= 0 or NaN; below, that of the lowest such x.
+template <class T>
+GOTORCH_MATH math::detail::ExpReduced<T> reduced(T x) {
+  constexpr T lowest = std::is_same_v<T, float> ? T(-87.33) : T(-708.39);
+  return math::detail::reduce_exp(x < lowest ? lowest : x);
+}
+// exp(r) - 1 for the r of such a reduction.
+template <class T>
+GOTORCH_MATH T exp_minus_one(T r) {
+  return r + r * r * math::detail::exp_tail(r);
+}
+
+template <class T>
+GOTORCH_MATH Quotient<T> sigmoid(T x) {
+  const auto e = reduced(-math::abs(x));
+  const T down = (T(1) + exp_minus_one(e.r)) * math::detail::power_of_two<T>(e.biased);
+  return {x < T(0) ? down : T(1), T(1) + down};
+}
+
+// tanh(|x|) = -t / (2 + t) with t = exp(-2 |x|) - 1, which is as exact for small x.
+template <class T>
+GOTORCH_MATH Quotient<T> tanh(T x) {
+  const auto e = reduced(T(-2) * math::abs(x));
+  const T power = math::detail::power_of_two<T>(e.biased);
+  const T t = exp_minus_one(e.r) * power + (power - T(1));
+  return {math::mulsign(-t, x), T(2) + t};
+}
+
+template <class T>
+GOTORCH_MATH T value(Quotient<T> a) {
+  return a.over / a.under;
+}
+// The values of two, and of three.
+template <class T>
+GOTORCH_MATH void values(Quotient<T> a, Quotient<T> b, T& x, T& y) {
+  const T r = T(1) / (a.under * b.under);
+  x = a.over * (r * b.under), y = b.over * (r * a.under);
+}
+template <class T>
+GOTORCH_MATH void values(Quotient<T> a, Quotient<T> b, Quotient<T> c, T& x, T& y, T& z) {
+  const T ab = a.under * b.under, r = T(1) / (ab * c.under), of_ab = r * c.under;
+  x = a.over * (of_ab * b.under), y = b.over * (of_ab * a.under), z = c.over * (r * ab);
+}
+
 template <class T>
 void lstm_forward(const CellForward<T>& b) {
   const int64_t w = b.width, h = b.hidden;
@@ -22,10 +74,11 @@ void lstm_forward(const CellForward<T>& b) {
     T *g = b.gates + r * b.gates_rs, *kept = b.kept + r * b.kept_rs, *c = b.c + r * h;
     T* y = b.y + r * b.y_rs;
     for_units(b.units, [=](int64_t j) {
-      const T in = math::sigmoid(s[j] + g[j]), forget = math::sigmoid(s[w + j] + g[h + j]);
-      const T cell = math::tanh(s[2 * w + j] + g[2 * h + j]);
-      const T out = math::sigmoid(s[3 * w + j] + g[3 * h + j]);
-      const T now = forget * c[j] + in * cell, squashed = math::tanh(now);
+      T in, forget, cell, out, squashed;
+      values(sigmoid(s[j] + g[j]), sigmoid(s[w + j] + g[h + j]),
+             tanh(s[2 * w + j] + g[2 * h + j]), in, forget, cell);
+      const T now = forget * c[j] + in * cell;
+      values(sigmoid(s[3 * w + j] + g[3 * h + j]), tanh(now), out, squashed);
       g[j] = in, g[h + j] = forget, g[2 * h + j] = cell, g[3 * h + j] = out;
       c[j] = now;
       kept[j] = now, kept[h + j] = squashed;
@@ -62,8 +115,9 @@ void gru_forward(const CellForward<T>& b) {
     const T *s = b.sums + r * 3 * w, *before = b.before[r] + b.unit;
     T *g = b.gates + r * b.gates_rs, *kept = b.kept + r * b.kept_rs, *y = b.y + r * b.y_rs;
     for_units(b.units, [=](int64_t j) {
-      const T reset = math::sigmoid(s[j] + g[j]), update = math::sigmoid(s[w + j] + g[h + j]);
-      const T from_state = s[2 * w + j], fresh = math::tanh(g[2 * h + j] + reset * from_state);
+      T reset, update;
+      values(sigmoid(s[j] + g[j]), sigmoid(s[w + j] + g[h + j]), reset, update);
+      const T from_state = s[2 * w + j], fresh = value(tanh(g[2 * h + j] + reset * from_state));
       g[j] = reset, g[h + j] = update, g[2 * h + j] = fresh;
       kept[j] = from_state;
       y[j] = fresh + update * (before[j] - fresh);
@@ -97,7 +151,7 @@ void plain_forward(const CellForward<T>& b) {
     T* y = b.y + r * b.y_rs;
     for_units(b.units, [=](int64_t j) {
       const T sum = s[j] + g[j];
-      if constexpr (cell == Cell::Tanh) y[j] = math::tanh(sum);
+      if constexpr (cell == Cell::Tanh) y[j] = value(tanh(sum));
       else y[j] = sum < T(0) ? T(0) : sum;  // NaN stays NaN
     });
   }

@@ -1,6 +1,7 @@
 // Sums, means and maxima of rows of a table.
 #include "tensor/kernels/embedding_bag.h"
 
+#include "tensor/buffer.h"
 #include "tensor/copy.h"
 #include "tensor/ops.h"
 #include "tensor/ops/embedding.h"
