@@ -16,7 +16,7 @@ in_asan = LD_PRELOAD="$(call library,libasan.so) $(call library,libstdc++.so)" P
 # The Python tests that are worth their time there: values and shapes of all ops, and bad input.
 hostile := test_bad_input or test_ops and (values or strided or empty or gradients_are)
 
-.PHONY: help train train-cpp test prove soak bench bench-go check tidy format asan tsan wheel clean
+.PHONY: help train train-cpp test prove soak bench bench-go instructions check tidy format asan tsan wheel clean
 
 help:
 	@echo "make train [ARGS=...]   train a network on handwritten digits (ARGS=--help lists options)"
@@ -26,6 +26,7 @@ help:
 	@echo "make soak [ARGS=n]      a mixed load of the runtime for n seconds (3600)"
 	@echo "make bench [ARGS=...]   measure against PyTorch; ARGS go to bench/vs_torch.py"
 	@echo "make bench-go           measure the runtime against Go; writes docs/vs_go.md"
+	@echo "make instructions       count the instructions of small calls against bench/instructions.json"
 	@echo "make check              format, lint, layering, sizes"
 	@echo "make tidy [ARGS=files]  clang-tidy"
 	@echo "make format             format all sources in place"
@@ -63,6 +64,10 @@ bench:
 bench-go:
 	@$(setup) bench-go
 	$(venv) bench/vs_go/run.py $(ARGS)
+
+instructions:
+	@$(setup) instructions
+	$(venv) bench/instructions.py $(ARGS)
 
 check:
 	@$(setup) check

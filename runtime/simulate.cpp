@@ -59,7 +59,8 @@ Simulation::Simulation(uint64_t seed, FnRef<void()> f, const SimulateOptions& op
       lowest_priority_(kOrdinary) {
   for (int i = 0; i < 8; i++)
     random();  // seeds that follow each other shall not resemble each other
-  constexpr uint32_t kInterrupts[2][4] = {{0, 2, 4, 16}, {0, 16, 64, 256}};  // at random; by priority
+  constexpr uint32_t kInterrupts[2][4] = {{0, 2, 4, 16},
+                                          {0, 16, 64, 256}};  // at random; by priority
   constexpr uint32_t kHandsOver[] = {0, 2, 8};
   by_priority_ = random() % 2;
   interrupts_one_in_ = kInterrupts[by_priority_][random() % 4];

@@ -106,6 +106,11 @@ def google_benchmark():
         raise Missing("Google Benchmark is missing (bench/ uses it).", "libbenchmark-dev")
 
 
+def valgrind():
+    if not shutil.which("valgrind"):
+        raise Missing("valgrind is missing (it counts instructions).", "valgrind")
+
+
 def system_boost():
     """True if Boost.Fiber >= 1.81 is installed where the compiler finds it."""
     if os.environ.get("GOTORCH_BOOST") == "pypi":

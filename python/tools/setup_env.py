@@ -46,6 +46,7 @@ TARGETS = {
     "soak": (TESTED, ["build"], "release", EVERYTHING, "runtime_soak"),
     "bench": (TESTED, ["build", "test", "oracle"], "release", EVERYTHING, "all"),
     "bench-go": (TESTED, ["build", "go"], "release", EVERYTHING, "vs_go"),
+    "instructions": ([*TESTED, needs.valgrind], ["build"], "release", EVERYTHING, "_C"),
     "asan": (TESTED, ["build", "test", "oracle"], "asan", EXTENSION, "all"),
     "tsan": (TESTED, ["build"], "tsan", {}, "all"),
     "check": ([], ["check"], None, {}, None),
