@@ -115,8 +115,7 @@ timer::timer(std::chrono::nanoseconds duration, std::unique_ptr<Action> action)
 bool timer::stop() const {
   std::unique_lock guard(state_->lock);
   const bool stopped = disarm(*state_);
-  Goroutine* runner =
-      state_->function ? std::exchange(state_->function->runner, nullptr) : nullptr;
+  Goroutine* runner = state_->function ? std::exchange(state_->function->runner, nullptr) : nullptr;
   guard.unlock();
   if (runner) drop_goroutine(runner);
   return stopped;
