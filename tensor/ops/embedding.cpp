@@ -1,4 +1,7 @@
 // Rows of a table by index, and counts of indices.
+#include "tensor/ops/embedding.h"
+
+#include <algorithm>
 #include <cmath>
 
 #include "runtime/parallel.h"
@@ -12,9 +15,8 @@
 #include "tensor/view.h"
 
 namespace gotorch::ops {
-namespace {
 
-Tensor indices_of(const Tensor& input) {
+Tensor table_indices(const Tensor& input) {
   check(input.dtype() == Dtype::Int64 || input.dtype() == Dtype::Int32,
         "Expected tensor for argument #1 'indices' to have "
         "one of the following scalar types: Long, Int; but got ",
@@ -22,7 +24,6 @@ Tensor indices_of(const Tensor& input) {
   return packed(input, Dtype::Int64);
 }
 
-// The row that never gets a gradient, from the front; -1: none.
 int64_t padding_row(const Value& padding, int64_t rows) {
   if (padding.is_none()) return -1;
   const int64_t row = padding.scalar().to<int64_t>();
@@ -31,7 +32,6 @@ int64_t padding_row(const Value& padding, int64_t rows) {
   return row < 0 ? row + rows : row;
 }
 
-// Scales the rows that are named and longer than max_norm down to it, in place.
 void renormalise(const Tensor& weight, const Tensor& index, double max_norm, double p) {
   const Unrecorded inside;
   const auto bad = kernels::find_bad_index(index.data<int64_t>(), index.numel(), 0, weight.size(0));
@@ -46,6 +46,8 @@ void renormalise(const Tensor& weight, const Tensor& index, double max_norm, dou
     fill_elements(selected(norms, 0, row), 0);
   }
 }
+
+namespace {
 
 struct Bounds {
   int64_t low = 0, high = 0;
@@ -105,7 +107,7 @@ const Op embedding{{
     .scope = Scope::Nn,
     .dtypes = kInts,
     .kernel = function([](auto& a) {
-      const Tensor index = indices_of(a[0]);
+      const Tensor index = table_indices(a[0]);
       check(a[1].dim() == 2, "'weight' must be 2-D, got shape ", a[1].shape());
       padding_row(a.value(2), a[1].size(0));
       check(a[1].size(0) > 0 || index.numel() == 0, "'weight' has no rows: got shape ",
