@@ -144,7 +144,8 @@ def main():
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        return child()
+        child()
+        return
     now = counted()
     if options.write:
         RECORD.write_text(json.dumps(now, indent=1) + "\n")

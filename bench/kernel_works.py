@@ -182,3 +182,26 @@ _both(
     (50257, 64),
     index=lambda t: [t.randint(0, 50257, (4096,))],
 )
+
+
+def _recurrent(kind, width, batch, steps):
+    """Two layers, forward and backward for the input and all weights."""
+
+    def prepare(t):
+        layer = getattr(t.nn, kind)(width, width, 2)
+        x = t.randn(steps, batch, width, requires_grad=True)
+        g = t.randn(steps, batch, width)
+
+        def call():
+            y, _ = layer(x)
+            _force(t, *t.autograd.grad(y, [x, *layer.parameters()], g))
+
+        return call
+
+    name = f"{kind}, 2 layers, {width} wide, batch {batch}, {steps} steps, forward and backward"
+    WORKS.append((name, 0.6, "recurrent", prepare))
+
+
+for _kind in ("LSTM", "GRU"):
+    for _sizes in ((64, 8, 32), (64, 32, 128), (256, 8, 32), (256, 32, 64), (512, 8, 32), (512, 32, 32)):
+        _recurrent(_kind, *_sizes)

@@ -249,6 +249,43 @@ for _width in (128, 256):
     work(f"training step, GPT, 4 layers, {_width} wide, 128 positions, batch 8", 0.7, "step")(_gpt_step(_width))
 
 
+def language_model(t, words, width):
+    """An LSTM over words: the network and a function from a batch of rows of words to the loss."""
+    nn = t.nn
+    net = nn.ModuleDict(
+        {"words": nn.Embedding(words, width), "lstm": nn.LSTM(width, width, 2), "head": nn.Linear(width, words)}
+    )
+
+    def loss_of(tokens):
+        y, _ = net["lstm"](net["words"](tokens[:-1]))
+        return nn.functional.cross_entropy(net["head"](y).flatten(0, 1), tokens[1:].flatten())
+
+    return net, loss_of
+
+
+def _language_model_step(words, width, batch, steps):
+    def prepare(t):
+        net, loss_of = language_model(t, words, width)
+        tokens = t.randint(0, words, (steps + 1, batch))
+        optimizer = t.optim.Adam(net.parameters(), lr=1e-3)
+
+        def run():
+            optimizer.zero_grad()
+            loss = loss_of(tokens)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return run
+
+    return prepare
+
+
+work("training step, LSTM language model, 1,000 words, 2 x 128 wide, batch 16, 64 steps", 0.7, "step")(
+    _language_model_step(1000, 128, 16, 64)
+)
+
+
 def _adam(count, size):
     def prepare(t):
         parameters = [t.nn.Parameter(t.randn(size)) for _ in range(count)]

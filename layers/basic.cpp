@@ -33,28 +33,41 @@ enum EmbeddingOption {
   kFreeze
 };
 
-void build_embedding(LayerState& s) {
+// The weight of an embedding, by the positions of its options.
+void build_table(LayerState& s, size_t padding, size_t given, size_t sparse, bool freeze) {
   const int64_t rows = s.integer(kRows), width = s.integer(kWidth);
-  if (s.given(kPadding)) {
-    const int64_t row = s.integer(kPadding);
+  if (s.given(padding)) {
+    const int64_t row = s.integer(padding);
     check<ValueError>(row >= -rows && row < rows, "Padding_idx must be within num_embeddings, got ",
                       row, " with ", rows, " embeddings");
-    if (row < 0) s.set(kPadding, row + rows);
+    if (row < 0) s.set(padding, row + rows);
   }
-  check<NotImplementedError>(!s.flag(kSparse), "sparse gradients are not implemented");
-  const bool freeze = s.given(kFreeze) && s.flag(kFreeze);
-  if (!s.given(kGiven)) return s.parameter("weight", {rows, width}, !freeze);
-  check<ValueError>(same(s[kGiven].shape(), DimVector{rows, width}),
+  check<NotImplementedError>(!s.flag(sparse), "sparse gradients are not implemented");
+  if (!s.given(given)) return s.parameter("weight", {rows, width}, !freeze);
+  check<ValueError>(same(s[given].shape(), DimVector{rows, width}),
                     "Shape of weight does not match num_embeddings and embedding_dim: got ",
-                    s[kGiven].shape(), ", expected [", rows, ", ", width, "]");
-  s.parameter_of("weight", s[kGiven], !freeze);
+                    s[given].shape(), ", expected [", rows, ", ", width, "]");
+  s.parameter_of("weight", s[given], !freeze);
 }
 
-void reset_embedding(LayerState& s) {
-  if (s.given(kGiven)) return;
+template <size_t padding, size_t given>
+void reset_table(LayerState& s) {
+  if (s.given(given)) return;
   init::normal(s.tensor(0), 0, 1);
-  if (s.given(kPadding)) init::constant(selected(s.tensor(0), 0, s.integer(kPadding)), 0);
+  if (s.given(padding)) init::constant(selected(s.tensor(0), 0, s.integer(padding)), 0);
 }
+
+// Options in the order of EmbeddingBag's signature; the first two are Embedding's.
+enum BagOption {
+  kBagMaxNorm = 2,
+  kBagNormType,
+  kBagByFrequency,
+  kBagMode,
+  kBagSparse,
+  kBagGiven,
+  kBagIncludeLast,
+  kBagPadding
+};
 
 }  // namespace
 
@@ -102,8 +115,11 @@ const Layer embedding{{
     .doc = "The row of the weight [num_embeddings, embedding_dim] that each index names: [*] to "
            "[*, embedding_dim]. The row padding_idx starts as zeros and gets no gradient; rows "
            "longer than max_norm are scaled down as they are used.",
-    .build = build_embedding,
-    .reset = reset_embedding,
+    .build =
+        [](LayerState& s) {
+          build_table(s, kPadding, kGiven, kSparse, s.given(kFreeze) && s.flag(kFreeze));
+        },
+    .reset = reset_table<kPadding, kGiven>,
     .forward =
         [](const LayerCall& c) {
           return ops::embedding(c.input(), c.tensor(0), c.value(kPadding), c.value(kMaxNorm),
@@ -111,6 +127,27 @@ const Layer embedding{{
         },
     .repr = "{num_embeddings}, {embedding_dim}{padding_idx*}{max_norm*}{norm_type*}"
             "{scale_grad_by_freq*}",
+}};
+
+const Layer embedding_bag{{
+    .sig = "EmbeddingBag(int num_embeddings, int embedding_dim, float? max_norm=None, float "
+           "norm_type=2.0, bool scale_grad_by_freq=False, str mode='mean', bool sparse=False, "
+           "Tensor? _weight=None, bool include_last_offset=False, int? padding_idx=None)",
+    .doc =
+        "The sum, mean or maximum of the rows of the weight [num_embeddings, embedding_dim] that "
+        "each bag names: bags are the rows of the input, or begin in it at offsets.",
+    .inputs = "input, offsets?, per_sample_weights?",
+    .build = [](LayerState& s) { build_table(s, kBagPadding, kBagGiven, kBagSparse, false); },
+    .reset = reset_table<kBagPadding, kBagGiven>,
+    .forward =
+        [](const LayerCall& c) {
+          return ops::embedding_bag(c.input(), c.tensor(0), c.input(1), c.value(kBagMaxNorm),
+                                    c.number(kBagNormType), c.flag(kBagByFrequency),
+                                    c.str(kBagMode), c.flag(kBagSparse), c.input(2),
+                                    c.flag(kBagIncludeLast), c.value(kBagPadding));
+        },
+    .repr = "{num_embeddings}, {embedding_dim}{max_norm*}{norm_type*}{scale_grad_by_freq*}, "
+            "mode={mode!r}{padding_idx*}",
 }};
 
 const Layer dropout{{

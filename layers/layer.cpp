@@ -33,7 +33,9 @@ Layer::Layer(LayerDef def) : def_(def), signature_(def.sig) {
   std::istringstream names(def.inputs);
   for (std::string name; names >> name;) {
     if (name.ends_with(',')) name.pop_back();
-    inputs_.push_back(std::move(name));
+    const bool optional = name.ends_with('?');
+    if (optional) name.pop_back();
+    inputs_.push_back({std::move(name), optional});
   }
   mutable_table().push_back(this);
 }

@@ -74,7 +74,7 @@ class LayerCall : public Args {
 struct LayerDef {
   const char* sig;
   const char* doc = "";
-  const char* inputs = "input";  // names, separated by commas
+  const char* inputs = "input";  // names, separated by commas; "offsets?" may be left out
   void (*build)(LayerState&) = [](LayerState&) {};
   void (*reset)(LayerState&) = [](LayerState&) {};
   Tensor (*forward)(const LayerCall&);
@@ -92,12 +92,16 @@ class Layer {
   const LayerDef& def() const { return def_; }
   const Signature& signature() const { return signature_; }
   const std::string& name() const { return signature_.name; }
-  const std::vector<std::string>& inputs() const { return inputs_; }
+  struct Input {
+    std::string name;
+    bool optional;
+  };
+  const std::vector<Input>& inputs() const { return inputs_; }
 
  private:
   LayerDef def_;
   Signature signature_;
-  std::vector<std::string> inputs_;
+  std::vector<Input> inputs_;
 };
 
 const std::vector<const Layer*>& layer_table();

@@ -34,6 +34,7 @@ extern const Layer softmax2d;
 extern const Layer linear;
 extern const Layer bilinear;
 extern const Layer embedding;
+extern const Layer embedding_bag;
 extern const Layer dropout;
 extern const Layer dropout1d;
 extern const Layer dropout2d;
@@ -354,6 +355,14 @@ class Embedding : public LayerModule {
   explicit Embedding(int64_t num_embeddings, int64_t embedding_dim, std::optional<int64_t> padding_idx = {}, std::optional<double> max_norm = {}, double norm_type = 2.0, bool scale_grad_by_freq = false, bool sparse = false, const Tensor& _weight = {}, bool _freeze = false)
       : LayerModule(layers::embedding, {Value(num_embeddings), Value(embedding_dim), Value(padding_idx), Value(max_norm), Value(norm_type), Value(scale_grad_by_freq), Value(sparse), Value(_weight), Value(_freeze)}) {}
   Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The sum, mean or maximum of the rows of the weight [num_embeddings, embedding_dim] that each bag names: bags are the rows of the input, or begin in it at offsets.
+class EmbeddingBag : public LayerModule {
+ public:
+  explicit EmbeddingBag(int64_t num_embeddings, int64_t embedding_dim, std::optional<double> max_norm = {}, double norm_type = 2.0, bool scale_grad_by_freq = false, std::string_view mode = "mean", bool sparse = false, const Tensor& _weight = {}, bool include_last_offset = false, std::optional<int64_t> padding_idx = {})
+      : LayerModule(layers::embedding_bag, {Value(num_embeddings), Value(embedding_dim), Value(max_norm), Value(norm_type), Value(scale_grad_by_freq), Value(mode), Value(sparse), Value(_weight), Value(include_last_offset), Value(padding_idx)}) {}
+  Tensor operator()(const Tensor& input, const Tensor& offsets = {}, const Tensor& per_sample_weights = {}) const { return compute({input, offsets, per_sample_weights}); }
 };
 
 // Zeroes elements with probability p while training and scales the others by 1 / (1 - p).

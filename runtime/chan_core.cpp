@@ -83,22 +83,6 @@ inline void ChanCore::take(void* slot) {
   count_.store(size() - 1, std::memory_order_relaxed);
 }
 
-// A full channel that is open can only have been full before, too: closing comes last.
-bool ChanCore::send_would_block() const {
-  // acquire: `closed` is read before the rest.
-  if (closed_.load(std::memory_order_acquire)) return false;
-  return capacity_ > 0 ? size() == capacity_ : receivers_.empty();
-}
-
-// What is empty, and later still open, was empty and open.
-bool ChanCore::receive_would_block() const {
-  if (returned_.load(std::memory_order_relaxed)) return false;
-  if (capacity_ > 0 ? size() > 0 : !senders_.empty()) return false;
-  // acquire: `closed` is read after the rest.
-  std::atomic_thread_fence(std::memory_order_acquire);
-  return !closed_.load(std::memory_order_acquire);
-}
-
 ChanResult ChanCore::try_send(void* value, Goroutine** woken) {
   if (closed_.load(std::memory_order_relaxed)) return ChanResult::Closed;
   if (ChanWaiter* w = receivers_.pop_claimed()) {

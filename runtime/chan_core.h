@@ -139,6 +139,22 @@ class ChanCore {
   std::exception_ptr error_;
 };
 
+// A full channel that is open can only have been full before, too: closing comes last.
+inline bool ChanCore::send_would_block() const {
+  // acquire: `closed` is read before the rest.
+  if (closed_.load(std::memory_order_acquire)) return false;
+  return capacity_ > 0 ? size() == capacity_ : receivers_.empty();
+}
+
+// What is empty, and later still open, was empty and open.
+inline bool ChanCore::receive_would_block() const {
+  if (returned_.load(std::memory_order_relaxed)) return false;
+  if (capacity_ > 0 ? size() > 0 : !senders_.empty()) return false;
+  // acquire: `closed` is read after the rest.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return !closed_.load(std::memory_order_acquire);
+}
+
 // A counted pointer to one.
 class ChanRef {
  public:

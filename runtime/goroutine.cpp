@@ -1,17 +1,31 @@
 #include "runtime/goroutine.h"
 
+#include <sys/mman.h>
+
+#include <iterator>
+#include <new>
+#include <utility>
+
 #include "runtime/goroutine_slab.h"
 #include "runtime/spin.h"
 
 namespace gotorch::runtime {
 namespace {
 
-constexpr int kBatch = 64;
+// Free goroutines are handed on in chains, so that whoever holds the lock never looks at them: they lie in another core's cache.
+// `next` links those of a chain, and `fired` of the first one the chains.
+constexpr int kChain = 64;
+constexpr int64_t kFewGoroutines = 10'000;
 
 struct Pool {
-  SpinLock lock;  // guards free; slabs are only ever added
-  Goroutine* free = nullptr;
+  SpinLock lock;  // guards chains; slabs are only ever added
+  Goroutine* chains = nullptr;
   std::atomic<GoroutineSlab*> slabs{nullptr};
+  SpinLock region_lock;  // none is taken under it
+  std::byte* region = nullptr;
+  size_t region_left = 0;
+  SpinLock shared_lock;   // taken before the others
+  GoroutineCache shared;  // the cache of all threads that are no workers
 };
 
 Pool& pool() {
@@ -19,86 +33,102 @@ Pool& pool() {
   return *p;
 }
 
-void add_slab(Pool& p) {
-  auto* slab = new GoroutineSlab;
-  for (int i = GoroutineSlab::kCount;
-       i-- > 0;) {  // so that the first one taken has the lowest number
-    slab->goroutines[i].next = p.free;
-    p.free = &slab->goroutines[i];
+struct Locked {
+  explicit Locked(SpinLock& lock) : lock(lock) { lock.lock(); }
+  ~Locked() { lock.unlock(); }
+  SpinLock& lock;
+};
+
+void put_chain(Pool& p, Goroutine* first) {
+  if (!first) return;
+  Locked locked(p.lock);
+  first->fired = std::exchange(p.chains, first);
+}
+
+// One by one first; where there are many, from regions that the system may give as one large page.
+GoroutineSlab* new_slab(Pool& p) {
+  constexpr size_t kRegion = size_t{2} << 20;
+  static_assert(kRegion % sizeof(GoroutineSlab) == 0);
+  const GoroutineSlab* newest = p.slabs.load(std::memory_order_relaxed);
+  if (!newest || newest->first_number < kFewGoroutines) return new GoroutineSlab;
+  Locked locked(p.region_lock);
+  if (p.region_left == 0) {
+    p.region = static_cast<std::byte*>(operator new(kRegion, std::align_val_t(kRegion)));
+    madvise(p.region, kRegion, MADV_HUGEPAGE);
+    p.region_left = kRegion;
   }
+  p.region_left -= sizeof(GoroutineSlab);
+  return new (p.region + p.region_left) GoroutineSlab;
+}
+
+// Adds a slab, except for the chain that it returns.
+Goroutine* new_chains(Pool& p) {
+  auto* slab = new_slab(p);  // not under the lock: fresh memory takes its time
+  Goroutine* chains[(GoroutineSlab::kCount - 1) / kChain + 1] = {};
+  for (int i = GoroutineSlab::kCount; i-- > 0;) {
+    Goroutine& g = slab->goroutines[i];
+    g.next = std::exchange(chains[i / kChain], &g);
+  }
+  for (size_t i = std::size(chains); i-- > 1;)
+    put_chain(p, chains[i]);  // the lowest numbers are taken first
+  Locked locked(p.lock);
   slab->next = p.slabs.load(std::memory_order_relaxed);
   slab->first_number = slab->next ? slab->next->first_number + GoroutineSlab::kCount : 1;
   // release: who walks the list finds the goroutines constructed.
   p.slabs.store(slab, std::memory_order_release);
+  return chains[0];
 }
 
-Goroutine* take(Goroutine*& list) {
-  Goroutine* g = list;
-  list = g->next;
-  g->next = nullptr;
-  return g;
+Goroutine* take_chain(Pool& p) {
+  {
+    Locked locked(p.lock);
+    if (Goroutine* first = p.chains) {
+      p.chains = static_cast<Goroutine*>(std::exchange(first->fired, nullptr));
+      return first;
+    }
+  }
+  return new_chains(p);
 }
-
-struct Locked {
-  explicit Locked(Pool& p) : p(p) { p.lock.lock(); }
-  ~Locked() { p.lock.unlock(); }
-  Pool& p;
-};
 
 }  // namespace
 
 Goroutine* new_goroutine_shared() {
   Pool& p = pool();
-  Locked locked(p);
-  if (!p.free) add_slab(p);
-  return take(p.free);
-}
-
-// Whoever looks at it must not take it for what it was.
-static void forget(Goroutine& g) {
-  g.site.store({}, std::memory_order_relaxed);
-  g.scope.store(nullptr, std::memory_order_relaxed);
+  Locked locked(p.shared_lock);
+  return p.shared.get();
 }
 
 void free_goroutine_shared(Goroutine* g) {
-  forget(*g);
   Pool& p = pool();
-  Locked locked(p);
-  g->next = p.free;
-  p.free = g;
+  Locked locked(p.shared_lock);
+  p.shared.put(g);
 }
 
 Goroutine* GoroutineCache::get() {
   if (!free_) {
-    Pool& p = pool();
-    Locked locked(p);
-    for (count_ = 0; count_ < kBatch; count_++) {
-      if (!p.free) add_slab(p);
-      Goroutine* g = take(p.free);
-      g->next = free_;
-      free_ = g;
-    }
+    free_ = full_ ? std::exchange(full_, nullptr) : take_chain(pool());
+    count_ = kChain;
   }
   count_--;
-  return take(free_);
+  Goroutine* g = std::exchange(free_, free_->next);
+  g->next = nullptr;
+  return g;
 }
 
 void GoroutineCache::put(Goroutine* g) {
-  forget(*g);
-  g->next = free_;
-  free_ = g;
-  if (++count_ < 4 * kBatch) return;
-  Pool& p = pool();
-  Locked locked(p);
-  for (; count_ > 2 * kBatch; count_--) {
-    Goroutine* spare = take(free_);
-    spare->next = p.free;
-    p.free = spare;
-  }
+  // Whoever looks at it must not take it for what it was.
+  g->site.store({}, std::memory_order_relaxed);
+  g->scope.store(nullptr, std::memory_order_relaxed);
+  g->next = std::exchange(free_, g);
+  if (++count_ < kChain) return;
+  count_ = 0;
+  put_chain(pool(), std::exchange(full_, std::exchange(free_, nullptr)));
 }
 
 void GoroutineCache::give_back_all() {
-  for (; free_; count_--) free_goroutine_shared(take(free_));
+  put_chain(pool(), std::exchange(free_, nullptr));
+  put_chain(pool(), std::exchange(full_, nullptr));
+  count_ = 0;
 }
 
 const std::atomic<GoroutineSlab*>* goroutine_slabs() { return &pool().slabs; }
@@ -127,7 +157,16 @@ void forget_goroutines_after_fork() {
   });
 }
 
-void lock_goroutine_pool_for_fork() { pool().lock.lock(); }
-void unlock_goroutine_pool_after_fork() { pool().lock.unlock(); }
+void lock_goroutine_pool_for_fork() {
+  pool().shared_lock.lock();
+  pool().region_lock.lock();
+  pool().lock.lock();
+}
+
+void unlock_goroutine_pool_after_fork() {
+  pool().lock.unlock();
+  pool().region_lock.unlock();
+  pool().shared_lock.unlock();
+}
 
 }  // namespace gotorch::runtime

@@ -7,9 +7,11 @@
 //  - push and pop of a ring or deque only by the worker that owns it; steal by anybody.
 //  - A goroutine is in at most one queue, and a queue's entry is taken by exactly one thread: the
 //    one whose exchange of head (or top) succeeds.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "runtime/goroutine.h"
@@ -87,10 +89,13 @@ class SpawnDeque {
 
   void push(Goroutine* g) {
     const int64_t b = bottom_.load(std::memory_order_relaxed);
-    // acquire: the slot we may reuse has been read by the thief that moved top.
-    const int64_t t = top_.load(std::memory_order_acquire);
     Array* a = array_.load(std::memory_order_relaxed);
-    if (b - t > a->mask) a = grow(a, t, b);
+    // Thieves write top's line: we look at it only if there seems to be no room.
+    if (b - top_seen_ > a->mask) {
+      // acquire: the slot we may reuse has been read by the thief that moved top.
+      top_seen_ = top_.load(std::memory_order_acquire);
+      if (b - top_seen_ > a->mask) a = grow(a, top_seen_, b);
+    }
     a->at(b).store(g, std::memory_order_relaxed);
     bottom_.store(b + 1, std::memory_order_release);  // publishes slot and goroutine
   }
@@ -121,6 +126,19 @@ class SpawnDeque {
     return top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst) ? g : nullptr;
   }
 
+  // Takes one, and moves more of a long row to another deque, which must be empty and the caller's. The rest of a short row may be
+  // the larger part of a tree of work: that stays.
+  Goroutine* steal_into(SpawnDeque& mine) {
+    int64_t more = std::min((size() - 1) / kShare, kMost);
+    Goroutine* g = steal();
+    for (Goroutine* another; g && more > 0 && (another = steal()); more--) {
+      __builtin_prefetch(another, 1);  // from the cache of the core that made it
+      __builtin_prefetch(reinterpret_cast<const char*>(another) + 64, 1);
+      mine.push(std::exchange(g, another));
+    }
+    return g;
+  }
+
   // What pop() would return if no thief took it first. Only by the owner.
   Goroutine* newest() const {
     const int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
@@ -133,6 +151,12 @@ class SpawnDeque {
   }
 
  private:
+  static constexpr int64_t kShare = 8, kMost = 64;
+
+  int64_t size() const {
+    return bottom_.load(std::memory_order_relaxed) - top_.load(std::memory_order_relaxed);
+  }
+
   struct Array {
     explicit Array(int64_t size) : mask(size - 1), slots(new std::atomic<Goroutine*>[size]) {}
     std::atomic<Goroutine*>& at(int64_t i) { return slots[i & mask]; }
@@ -152,6 +176,7 @@ class SpawnDeque {
 
   alignas(64) std::atomic<int64_t> top_{0};
   alignas(64) std::atomic<int64_t> bottom_{0};
+  int64_t top_seen_ = 0;  // by the owner
   std::atomic<Array*> array_;
   std::vector<std::unique_ptr<Array>> arrays_;  // old ones stay: a thief may be reading them
 };

@@ -20,12 +20,13 @@ namespace gotorch::runtime {
 //    its waiters, and the select removes those that are left before it returns.
 class Selection {
  public:
-  Selection(SelectCase* cases, int count);
+  Selection(SelectCase* cases, int count) : cases_(cases), count_(count) {}
   int run();
 
  private:
   static constexpr int kInline = 8;
 
+  void sort_out();
   int find_ready_apart();
   bool try_case(int i, Goroutine** woken);
   int find_ready(Goroutine** woken);
@@ -51,7 +52,7 @@ class Selection {
   int default_ = -1, timeout_ = -1;
   int locks_ = 0;     // channels, without duplicates
   int channels_ = 0;  // cases with a channel
-  // Inline for few cases, else on the heap. Filled in when needed.
+  // Inline for few cases, else on the heap. The last two are filled in to wait.
   int inline_order_[kInline];
   ChanCore* inline_locks_[kInline];
   ChanWaiter inline_waiters_[kInline];
@@ -71,33 +72,31 @@ uint64_t random_number() {
   return xorshift64(state);
 }
 
+// The high half of a product with a random number.
+int random_below(int end) {
+  return static_cast<int>(random_number() * static_cast<unsigned __int128>(end) >> 64);
+}
+
 }  // namespace
 
-Selection::Selection(SelectCase* cases, int count) : cases_(cases), count_(count) {
-  if (count > kInline) {
-    heap_order_ = std::make_unique_for_overwrite<int[]>(static_cast<size_t>(count));
+void Selection::sort_out() {
+  if (count_ > kInline) {
+    heap_order_ = std::make_unique_for_overwrite<int[]>(static_cast<size_t>(count_));
     order_ = heap_order_.get();
   }
-  uint64_t random = 0;
-  for (int i = 0; i < count; i++) {
+  for (int i = 0; i < count_; i++) {
+    const SelectCase& c = cases_[i];
     if (is_channel(i)) {
-      cases[i].chan->check_process();
-      // The high half of a product with a random number is a random place; the low half is what is left of the randomness.
-      if (channels_ % 16 == 0) random = random_number();
-      const auto product =
-          static_cast<unsigned __int128>(random) * static_cast<unsigned>(channels_ + 1);
-      random = static_cast<uint64_t>(product);
-      const auto j = static_cast<int>(product >> 64);
-      order_[channels_++] = order_[j];
-      order_[j] = i;
-    } else if (cases[i].kind == SelectCase::Default) {
+      c.chan->check_process();
+      order_[channels_++] = i;
+    } else if (c.kind == SelectCase::Default) {
       if (default_ >= 0) {
         throw std::invalid_argument("select: cases " + std::to_string(default_) + " and " +
                                     std::to_string(i) + " are both defaults, expected one at most");
       }
       default_ = i;
-    } else if (cases[i].kind == SelectCase::Timeout &&
-               (timeout_ < 0 || cases[i].deadline_ns < cases[timeout_].deadline_ns)) {
+    } else if (c.kind == SelectCase::Timeout &&
+               (timeout_ < 0 || c.deadline_ns < cases_[timeout_].deadline_ns)) {
       timeout_ = i;
     }
   }
@@ -147,20 +146,23 @@ bool Selection::try_case(int i, Goroutine** woken) {
   return result != ChanResult::WouldBlock;
 }
 
-// A case that can go on may be taken whatever the others are, so each channel is locked alone; most are not even locked.
+// Looks at the cases in a random order, which it makes as it goes, and takes the first that need not wait. That may be taken whatever
+// the others are, so its channel is locked alone.
 int Selection::find_ready_apart() {
   for (int k = 0; k < channels_; k++) {
-    const SelectCase& c = cases_[order_[k]];
-    if (c.kind == SelectCase::Send ? c.chan->send_would_block() : c.chan->receive_would_block())
-      continue;
+    std::swap(order_[k], order_[k + random_below(channels_ - k)]);
+    const int i = order_[k];
+    ChanCore& chan = *cases_[i].chan;
+    const bool sends = cases_[i].kind == SelectCase::Send;
+    if (sends ? chan.send_would_block() : chan.receive_would_block()) continue;
     Goroutine* woken = nullptr;
-    c.chan->lock_.lock();
-    const bool ready_now = try_case(order_[k], &woken);
-    const bool enough = ready_now && default_ < 0 && c.chan->count_operation();
-    c.chan->lock_.unlock();
+    chan.lock_.lock();
+    const bool taken = try_case(i, &woken);
+    const bool enough = taken && default_ < 0 && chan.count_operation();
+    chan.lock_.unlock();
     if (woken) ready(woken);
     if (enough) yield_to_company();
-    if (ready_now) return order_[k];
+    if (taken) return i;
   }
   return -1;
 }
@@ -174,6 +176,7 @@ int Selection::find_ready(Goroutine** woken) {
 }
 
 int Selection::run() {
+  sort_out();
   at_edge(default_ < 0 ? Edge::Operation : Edge::Attempt);
   if (channels_ == 0 && default_ < 0 && timeout_ < 0)
     wait_on_nil("select without a channel", true, kForever);

@@ -108,7 +108,7 @@ void Worker::switch_out(const Intent& intent) {
 }
 
 // Leaves the fiber that runs here for the next one.
-void Worker::leave_fiber(ThreadState& thread) {
+[[gnu::flatten]] void Worker::leave_fiber(ThreadState& thread) {
   const ExceptionState exceptions = *exception_record_;
   const LocalWord local = thread.local;
   if (ends_ > 0) tell_ends();
@@ -286,6 +286,10 @@ Fiber* Worker::fiber_for(Goroutine* g) {
     // acquire: what was done on it until it was left.
     return fiber == running_ || fiber->resumable.load(std::memory_order_acquire) ? fiber : nullptr;
   }
+  return carrier_for(g);
+}
+
+Fiber* Worker::carrier_for(Goroutine* g) {
   Carrier* carrier = nullptr;
   if (g->stack_size == 0 && !carriers_.empty()) {
     carrier = carriers_.back();  // the last one's stack is the warmest

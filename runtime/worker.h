@@ -104,6 +104,7 @@ class Worker {
   bool main_is_wanted();
   void push_ring(Goroutine* g);
   Fiber* fiber_for(Goroutine* g);
+  [[gnu::noinline]] Fiber* carrier_for(Goroutine* g);
   Fiber* fiber_or_main(Goroutine* g);
   Carrier* new_carrier(StackClass size);
   void keep_carrier(Carrier* carrier);

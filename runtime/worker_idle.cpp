@@ -86,7 +86,7 @@ Goroutine* Worker::steal() {
     Worker& victim = scheduler_.worker((start + i) % count);
     if (&victim == this || !victim.has_stealable()) continue;
     Goroutine* g = ring_.steal_from(victim.ring_);
-    if (!g) g = victim.deque_.steal();
+    if (!g) g = victim.deque_.steal_into(deque_);
     if (!g) continue;
     steal_paid_off(victim);
     counts_.steals.add();

@@ -144,6 +144,8 @@ extern const Op embedding;
 extern const Op embedding_backward;
 extern const Op one_hot;
 extern const Op bincount;
+extern const Op embedding_bag_kernel;
+extern const Op embedding_bag;
 extern const Op isclose;
 extern const Op allclose;
 extern const Op equal;
@@ -254,6 +256,10 @@ extern const Op adaptive_avg_pool3d;
 extern const Op max_pool3d;
 extern const Op max_pool3d_with_indices;
 extern const Op avg_pool3d;
+extern const Op quantile;
+extern const Op quantile_scalar;
+extern const Op nanquantile;
+extern const Op nanquantile_scalar;
 extern const Op rand;
 extern const Op randn;
 extern const Op randint_low;
@@ -283,6 +289,19 @@ extern const Op triu;
 extern const Op diag_embed;
 extern const Op diag;
 extern const Op block_diag;
+extern const Op lstm_input;
+extern const Op lstm_data;
+extern const Op gru_input;
+extern const Op gru_data;
+extern const Op rnn_tanh_input;
+extern const Op rnn_tanh_data;
+extern const Op rnn_relu_input;
+extern const Op rnn_relu_data;
+extern const Op lstm_cell;
+extern const Op gru_cell;
+extern const Op rnn_tanh_cell;
+extern const Op rnn_relu_cell;
+extern const Op recurrent_layer;
 extern const Op sum;
 extern const Op mean;
 extern const Op prod;
@@ -293,6 +312,9 @@ extern const Op nansum;
 extern const Op nanmean;
 extern const Op sum_to_size;
 extern const Op logsumexp;
+extern const Op repeat_interleave;
+extern const Op repeat_interleave_tensor;
+extern const Op repeat_interleave_int;
 extern const Op interpolate;
 extern const Op pixel_shuffle;
 extern const Op pixel_unshuffle;
@@ -1388,6 +1410,20 @@ inline Tensor bincount(const Tensor& input, const Tensor& weights = {}, int64_t 
   return std::move(out[0]);
 }
 
+// embedding_bag of indices of one dimension, and of 'max' which row each value is from.
+inline std::array<Tensor, 2> _embedding_bag(const Tensor& weight, const Tensor& indices, const Tensor& offsets, std::string_view mode, const Tensor& per_sample_weights, int64_t padding_idx, bool scale_grad_by_freq, bool include_last_offset) {
+  const Value given[] = {Value(weight), Value(indices), Value(offsets), Value(mode), Value(per_sample_weights), Value(padding_idx), Value(scale_grad_by_freq), Value(include_last_offset)};
+  Tensors out = call(ops::embedding_bag_kernel, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// Sum, mean or maximum of the rows of weight that each bag names: bags are the rows of input, or begin in it at offsets. The row padding_idx does not count; rows longer than max_norm are scaled down in place first.
+inline Tensor embedding_bag(const Tensor& input, const Tensor& weight, const Tensor& offsets = {}, std::optional<double> max_norm = {}, double norm_type = 2, bool scale_grad_by_freq = false, std::string_view mode = "mean", bool sparse = false, const Tensor& per_sample_weights = {}, bool include_last_offset = false, std::optional<int64_t> padding_idx = {}) {
+  const Value given[] = {Value(input), Value(weight), Value(offsets), Value(max_norm), Value(norm_type), Value(scale_grad_by_freq), Value(mode), Value(sparse), Value(per_sample_weights), Value(include_last_offset), Value(padding_idx)};
+  Tensors out = call(ops::embedding_bag, given);
+  return std::move(out[0]);
+}
+
 // |input - other| <= atol + rtol * |other|. NaN equals NaN only with equal_nan.
 inline Tensor isclose(const Tensor& input, const Tensor& other, double rtol = 1e-05, double atol = 1e-08, bool equal_nan = false) {
   const Value given[] = {Value(input), Value(other), Value(rtol), Value(atol), Value(equal_nan)};
@@ -2158,6 +2194,34 @@ inline Tensor avg_pool3d(const Tensor& input, IntList kernel_size, OptionalIntLi
   return std::move(out[0]);
 }
 
+// The q-quantiles along `dim`, or of all elements: linear, lower, higher, midpoint or nearest between two elements. NaN gives NaN.
+inline Tensor quantile(const Tensor& input, const Tensor& q, std::optional<int64_t> dim = {}, bool keepdim = false, std::string_view interpolation = "linear") {
+  const Value given[] = {Value(input), Value(q), Value(dim), Value(keepdim), Value(interpolation)};
+  Tensors out = call(ops::quantile, given);
+  return std::move(out[0]);
+}
+
+// The q-quantile for one number.
+inline Tensor quantile(const Tensor& input, double q, std::optional<int64_t> dim = {}, bool keepdim = false, std::string_view interpolation = "linear") {
+  const Value given[] = {Value(input), Value(q), Value(dim), Value(keepdim), Value(interpolation)};
+  Tensors out = call(ops::quantile_scalar, given);
+  return std::move(out[0]);
+}
+
+// quantile of the elements that are not NaN; NaN where there is none.
+inline Tensor nanquantile(const Tensor& input, const Tensor& q, std::optional<int64_t> dim = {}, bool keepdim = false, std::string_view interpolation = "linear") {
+  const Value given[] = {Value(input), Value(q), Value(dim), Value(keepdim), Value(interpolation)};
+  Tensors out = call(ops::nanquantile, given);
+  return std::move(out[0]);
+}
+
+// nanquantile for one number.
+inline Tensor nanquantile(const Tensor& input, double q, std::optional<int64_t> dim = {}, bool keepdim = false, std::string_view interpolation = "linear") {
+  const Value given[] = {Value(input), Value(q), Value(dim), Value(keepdim), Value(interpolation)};
+  Tensors out = call(ops::nanquantile_scalar, given);
+  return std::move(out[0]);
+}
+
 // Uniform numbers in [0, 1).
 inline Tensor rand(IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(size), Value(generator), Value(dtype)};
@@ -2361,6 +2425,97 @@ inline Tensor block_diag(std::span<const Tensor> tensors) {
   return std::move(out[0]);
 }
 
+// LSTM over [t, b, in], or [b, t, in] with batch_first: y, h and c. params: w_ih, w_hh, b_ih and b_hh of each layer and direction.
+inline std::array<Tensor, 3> lstm(const Tensor& input, std::span<const Tensor> hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional, bool batch_first) {
+  const Value given[] = {Value(input), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional), Value(batch_first)};
+  Tensors out = call(ops::lstm_input, given);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// LSTM over packed sequences.
+inline std::array<Tensor, 3> lstm(const Tensor& data, const Tensor& batch_sizes, std::span<const Tensor> hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional) {
+  const Value given[] = {Value(data), Value(batch_sizes), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional)};
+  Tensors out = call(ops::lstm_data, given);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2])};
+}
+
+// GRU over [t, b, in], or [b, t, in] with batch_first: y and h.
+inline std::array<Tensor, 2> gru(const Tensor& input, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional, bool batch_first) {
+  const Value given[] = {Value(input), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional), Value(batch_first)};
+  Tensors out = call(ops::gru_input, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// GRU over packed sequences.
+inline std::array<Tensor, 2> gru(const Tensor& data, const Tensor& batch_sizes, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional) {
+  const Value given[] = {Value(data), Value(batch_sizes), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional)};
+  Tensors out = call(ops::gru_data, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// RNN with tanh over [t, b, in], or [b, t, in] with batch_first: y and h.
+inline std::array<Tensor, 2> rnn_tanh(const Tensor& input, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional, bool batch_first) {
+  const Value given[] = {Value(input), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional), Value(batch_first)};
+  Tensors out = call(ops::rnn_tanh_input, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// RNN with tanh over packed sequences.
+inline std::array<Tensor, 2> rnn_tanh(const Tensor& data, const Tensor& batch_sizes, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional) {
+  const Value given[] = {Value(data), Value(batch_sizes), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional)};
+  Tensors out = call(ops::rnn_tanh_data, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// RNN with ReLU over [t, b, in], or [b, t, in] with batch_first: y and h.
+inline std::array<Tensor, 2> rnn_relu(const Tensor& input, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional, bool batch_first) {
+  const Value given[] = {Value(input), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional), Value(batch_first)};
+  Tensors out = call(ops::rnn_relu_input, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// RNN with ReLU over packed sequences.
+inline std::array<Tensor, 2> rnn_relu(const Tensor& data, const Tensor& batch_sizes, const Tensor& hx, std::span<const Tensor> params, bool has_biases, int64_t num_layers, double dropout, bool train, bool bidirectional) {
+  const Value given[] = {Value(data), Value(batch_sizes), Value(hx), Value(params), Value(has_biases), Value(num_layers), Value(dropout), Value(train), Value(bidirectional)};
+  Tensors out = call(ops::rnn_relu_data, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// One step of LSTM from hx = (h, c), each [b, hidden]: the next h and c.
+inline std::array<Tensor, 2> lstm_cell(const Tensor& input, std::span<const Tensor> hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  const Value given[] = {Value(input), Value(hx), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh)};
+  Tensors out = call(ops::lstm_cell, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// One step of GRU: the next state [b, hidden].
+inline Tensor gru_cell(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  const Value given[] = {Value(input), Value(hx), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh)};
+  Tensors out = call(ops::gru_cell, given);
+  return std::move(out[0]);
+}
+
+// tanh(input w_ih^T + b_ih + hx w_hh^T + b_hh).
+inline Tensor rnn_tanh_cell(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  const Value given[] = {Value(input), Value(hx), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh)};
+  Tensors out = call(ops::rnn_tanh_cell, given);
+  return std::move(out[0]);
+}
+
+// relu(input w_ih^T + b_ih + hx w_hh^T + b_hh).
+inline Tensor rnn_relu_cell(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  const Value given[] = {Value(input), Value(hx), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh)};
+  Tensors out = call(ops::rnn_relu_cell, given);
+  return std::move(out[0]);
+}
+
+// One layer of 'lstm', 'gru', 'rnn_tanh' or 'rnn_relu' in one direction: input [t, b, in], or [b, t, in] with batch_first, or packed [rows, in] with batch_sizes. gates and kept are what backward needs, as bits.
+inline std::array<Tensor, 5> _recurrent_layer(const Tensor& input, const Tensor& h0, const Tensor& c0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh, std::string_view cell, bool reverse = false, bool batch_first = false, OptionalIntList batch_sizes = {}) {
+  const Value given[] = {Value(input), Value(h0), Value(c0), Value(w_ih), Value(w_hh), Value(b_ih), Value(b_hh), Value(cell), Value(reverse), Value(batch_first), Value(batch_sizes)};
+  Tensors out = call(ops::recurrent_layer, given);
+  return {std::move(out[0]), std::move(out[1]), std::move(out[2]), std::move(out[3]), std::move(out[4])};
+}
+
 // The sum over `dim`, or of all elements. Integers and bool add up to int64.
 inline Tensor sum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
@@ -2428,6 +2583,27 @@ inline Tensor sum_to_size(const Tensor& input, IntList size) {
 inline Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim = false) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim)};
   Tensors out = call(ops::logsumexp, given);
+  return std::move(out[0]);
+}
+
+// repeats[0] times 0, then repeats[1] times 1, and so on.
+inline Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> output_size = {}) {
+  const Value given[] = {Value(repeats), Value(output_size)};
+  Tensors out = call(ops::repeat_interleave, given);
+  return std::move(out[0]);
+}
+
+// Slice i of `dim` repeats[i] times; without `dim`, the elements of the flattened input.
+inline Tensor repeat_interleave(const Tensor& input, const Tensor& repeats, std::optional<int64_t> dim = {}, std::optional<int64_t> output_size = {}) {
+  const Value given[] = {Value(input), Value(repeats), Value(dim), Value(output_size)};
+  Tensors out = call(ops::repeat_interleave_tensor, given);
+  return std::move(out[0]);
+}
+
+// Each slice of `dim` `repeats` times.
+inline Tensor repeat_interleave(const Tensor& input, int64_t repeats, std::optional<int64_t> dim = {}, std::optional<int64_t> output_size = {}) {
+  const Value given[] = {Value(input), Value(repeats), Value(dim), Value(output_size)};
+  Tensors out = call(ops::repeat_interleave_int, given);
   return std::move(out[0]);
 }
 

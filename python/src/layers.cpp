@@ -126,10 +126,14 @@ class BoundLayer {
   // `names` is the tuple of the keywords, whose values follow the `count` positional ones; or null.
   PyObject* forward(PyObject* self, PyObject* const* inputs, size_t count, PyObject* names) const {
     SmallVector<Tensor, 3> in;
-    for (size_t i = 0; i < layer_->inputs().size(); i++)
-      in.push_back(unwrap(input(i, inputs, count, names)));
+    size_t taken = 0;
+    for (size_t i = 0; i < layer_->inputs().size(); i++) {
+      PyObject* o = input(i, inputs, count, names);
+      in.push_back(o && o != Py_None ? unwrap(o) : Tensor());
+      taken += o != nullptr;
+    }
     const size_t given = count + static_cast<size_t>(names ? PyTuple_GET_SIZE(names) : 0);
-    check<TypeError>(given == in.size(), layer_->name(), ".forward() takes ", in.size(),
+    check<TypeError>(given == taken, layer_->name(), ".forward() takes ", in.size(),
                      " inputs, got ", given);
     PyObject** place = _PyObject_GetDictPtr(self);
     check<TypeError>(place && *place,
@@ -169,8 +173,9 @@ class BoundLayer {
     bool parameter;
   };
 
+  // Null: an optional one that was not given.
   PyObject* input(size_t i, PyObject* const* inputs, size_t count, PyObject* names) const {
-    const std::string& name = layer_->inputs()[i];
+    const auto& [name, optional] = layer_->inputs()[i];
     PyObject* found = i < count ? inputs[i] : nullptr;
     for (Py_ssize_t k = 0; names && k < PyTuple_GET_SIZE(names); k++) {
       if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, k), name.c_str())) continue;
@@ -178,6 +183,7 @@ class BoundLayer {
                        name, "'");
       found = inputs[count + static_cast<size_t>(k)];
     }
+    if (optional && (!found || found == Py_None)) return found;
     check<TypeError>(found, layer_->name(), ".forward() missing required argument: '", name, "'");
     check<TypeError>(is_tensor(found), layer_->name(), "(): argument '", name,
                      "' must be Tensor, not ", Py_TYPE(found)->tp_name);

@@ -26,14 +26,15 @@ class Layer:
     def cpp(self):
         params = ", ".join(p.cpp() for p in self.params)
         values = ", ".join(f"Value({p.name})" for p in self.params)
-        inputs = ", ".join(f"const Tensor& {name}" for name in self.inputs)
+        names = [name.rstrip("?") for name in self.inputs]
+        inputs = ", ".join(f"const Tensor& {name.replace('?', ' = {}')}" for name in self.inputs)
         return (
             f"// {self.doc}\n"
             f"class {self.name} : public LayerModule {{\n"
             f" public:\n"
             f"  explicit {self.name}({params})\n"
             f"      : LayerModule(layers::{self.variable}, {{{values}}}) {{}}\n"
-            f"  Tensor operator()({inputs}) const {{ return compute({{{', '.join(self.inputs)}}}); }}\n"
+            f"  Tensor operator()({inputs}) const {{ return compute({{{', '.join(names)}}}); }}\n"
             f"}};\n"
         )
 

@@ -24,6 +24,13 @@ class Uniform:
         self.low, self.high, self.shape = low, high, shape
 
 
+class Fixed:
+    """These integers."""
+
+    def __init__(self, *values):
+        self.values = values
+
+
 def options(*args, **kwargs):
     return args, kwargs
 
@@ -37,6 +44,8 @@ def data(spec, seed, dtype=np.float32):
         return random.choice([-1.0, 1.0], spec.shape).astype(dtype)
     if isinstance(spec, Ints):
         return random.integers(spec.low, spec.high, spec.shape)
+    if isinstance(spec, Fixed):
+        return np.array(spec.values)
     return random.normal(size=spec).astype(dtype)
 
 
@@ -72,6 +81,15 @@ TABLE = {
         (options(7, 3, _weight=Uniform(7, 3)), Ints(7, 4)),
         (options(7, 3, _weight=Uniform(7, 3), _freeze=True), Ints(7, 4)),
         (options(7, 3, dtype="float64"), Ints(7, 4)),
+    ],
+    "EmbeddingBag": [
+        (options(7, 3), Ints(7, 4, 5)),
+        (options(7, 3, mode="sum"), Ints(7, 6), Fixed(0, 2, 2, 5)),
+        (options(7, 3, mode="max", padding_idx=2), Ints(7, 8), Fixed(0, 3)),
+        (options(7, 3, 1.0, 1.0, mode="sum", padding_idx=-1), Ints(7, 8), Fixed(0, 3), Uniform(8)),
+        (options(7, 3, include_last_offset=True), Ints(7, 8), Fixed(0, 3, 7)),
+        (options(7, 3, mode="sum", _weight=Uniform(7, 3)), Ints(7, 4, 2)),
+        (options(7, 3, dtype="float64"), Ints(7, 4, 5)),
     ],
     "ReLU": [(options(), X), (options(inplace=True), X)],
     "ReLU6": [(options(), X), (options(True), X)],

@@ -113,6 +113,7 @@ def test_every_layer_is_in_the_table():
         "ModuleDict",
         "ParameterList",
         "ParameterDict",
+        *gotorch.nn.recurrent.__all__,  # test_recurrent.py
     }
     assert sorted(classes - others - set(TABLE)) == []
 

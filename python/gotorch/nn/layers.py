@@ -154,6 +154,18 @@ class _Embedding(_TableLayer):
         return cls(*embeddings.shape, padding_idx, _weight=embeddings, _freeze=freeze, **options)
 
 
+class _EmbeddingBag(_TableLayer):
+    @classmethod
+    def from_pretrained(cls, embeddings, freeze=True, *args, **kwargs):
+        """Bags on the given weight [num_embeddings, embedding_dim]; the options are the constructor's without _weight."""
+        if embeddings.dim() != 2:
+            raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        names = ("max_norm", "norm_type", "scale_grad_by_freq", "mode", "sparse", "include_last_offset", "padding_idx")
+        made = cls(*embeddings.shape, _weight=embeddings, **dict(zip(names, args)), **kwargs)
+        made.weight.requires_grad_(not freeze)
+        return made
+
+
 class _Identity(_TableLayer):
     def __init__(self, *args, **kwargs):
         """Takes any arguments, so that it can stand for any layer."""
@@ -164,6 +176,7 @@ class _Identity(_TableLayer):
 _BASES = {
     "BatchNorm": _RunningStatistics,
     "InstanceNorm": _RunningStatistics,
+    "EmbeddingBag": _EmbeddingBag,
     "Embedding": _Embedding,
     "Identity": _Identity,
 }
