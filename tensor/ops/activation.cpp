@@ -1,6 +1,7 @@
 // Activation functions.
 #include "tensor/ops.h"
 #include "tensor/simd/math.h"
+#include "tensor/simd/math_normal.h"
 
 namespace gotorch::ops {
 

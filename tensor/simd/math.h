@@ -13,6 +13,5 @@
 #include "tensor/simd/math_hyperbolic.h"
 #include "tensor/simd/math_log.h"
 #include "tensor/simd/math_mod.h"
-#include "tensor/simd/math_normal.h"
 #include "tensor/simd/math_pow.h"
 #include "tensor/simd/math_trig.h"

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tensor/simd/isa.h"
+#include "tensor/simd/math_normal.h"
 
 namespace gotorch {
 namespace {
