@@ -253,6 +253,10 @@ extern const Op adaptive_avg_pool3d;
 extern const Op max_pool3d;
 extern const Op max_pool3d_with_indices;
 extern const Op avg_pool3d;
+extern const Op quantile;
+extern const Op quantile_scalar;
+extern const Op nanquantile;
+extern const Op nanquantile_scalar;
 extern const Op rand;
 extern const Op randn;
 extern const Op randint_low;
@@ -305,6 +309,9 @@ extern const Op nansum;
 extern const Op nanmean;
 extern const Op sum_to_size;
 extern const Op logsumexp;
+extern const Op repeat_interleave;
+extern const Op repeat_interleave_tensor;
+extern const Op repeat_interleave_int;
 extern const Op interpolate;
 extern const Op pixel_shuffle;
 extern const Op pixel_unshuffle;
@@ -2163,6 +2170,34 @@ inline Tensor avg_pool3d(const Tensor& input, IntList kernel_size, OptionalIntLi
   return std::move(out[0]);
 }
 
+// The q-quantiles along `dim`, or of all elements: linear, lower, higher, midpoint or nearest between two elements. NaN gives NaN.
+inline Tensor quantile(const Tensor& input, const Tensor& q, std::optional<int64_t> dim = {}, bool keepdim = false, std::string_view interpolation = "linear") {
+  const Value given[] = {Value(input), Value(q), Value(dim), Value(keepdim), Value(interpolation)};
+  Tensors out = call(ops::quantile, given);
+  return std::move(out[0]);
+}
+
+// The q-quantile for one number.
+inline Tensor quantile(const Tensor& input, double q, std::optional<int64_t> dim = {}, bool keepdim = false, std::string_view interpolation = "linear") {
+  const Value given[] = {Value(input), Value(q), Value(dim), Value(keepdim), Value(interpolation)};
+  Tensors out = call(ops::quantile_scalar, given);
+  return std::move(out[0]);
+}
+
+// quantile of the elements that are not NaN; NaN where there is none.
+inline Tensor nanquantile(const Tensor& input, const Tensor& q, std::optional<int64_t> dim = {}, bool keepdim = false, std::string_view interpolation = "linear") {
+  const Value given[] = {Value(input), Value(q), Value(dim), Value(keepdim), Value(interpolation)};
+  Tensors out = call(ops::nanquantile, given);
+  return std::move(out[0]);
+}
+
+// nanquantile for one number.
+inline Tensor nanquantile(const Tensor& input, double q, std::optional<int64_t> dim = {}, bool keepdim = false, std::string_view interpolation = "linear") {
+  const Value given[] = {Value(input), Value(q), Value(dim), Value(keepdim), Value(interpolation)};
+  Tensors out = call(ops::nanquantile_scalar, given);
+  return std::move(out[0]);
+}
+
 // Uniform numbers in [0, 1).
 inline Tensor rand(IntList size, Generator* generator = nullptr, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(size), Value(generator), Value(dtype)};
@@ -2524,6 +2559,27 @@ inline Tensor sum_to_size(const Tensor& input, IntList size) {
 inline Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim = false) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim)};
   Tensors out = call(ops::logsumexp, given);
+  return std::move(out[0]);
+}
+
+// repeats[0] times 0, then repeats[1] times 1, and so on.
+inline Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> output_size = {}) {
+  const Value given[] = {Value(repeats), Value(output_size)};
+  Tensors out = call(ops::repeat_interleave, given);
+  return std::move(out[0]);
+}
+
+// Slice i of `dim` repeats[i] times; without `dim`, the elements of the flattened input.
+inline Tensor repeat_interleave(const Tensor& input, const Tensor& repeats, std::optional<int64_t> dim = {}, std::optional<int64_t> output_size = {}) {
+  const Value given[] = {Value(input), Value(repeats), Value(dim), Value(output_size)};
+  Tensors out = call(ops::repeat_interleave_tensor, given);
+  return std::move(out[0]);
+}
+
+// Each slice of `dim` `repeats` times.
+inline Tensor repeat_interleave(const Tensor& input, int64_t repeats, std::optional<int64_t> dim = {}, std::optional<int64_t> output_size = {}) {
+  const Value given[] = {Value(input), Value(repeats), Value(dim), Value(output_size)};
+  Tensors out = call(ops::repeat_interleave_int, given);
   return std::move(out[0]);
 }
 
