@@ -64,6 +64,38 @@ for _rows, _n in ((64, 10), (4096, 128), (2048, 1000), (64, 50257)):
         (_rows, _n),
         index=lambda t, r=_rows, n=_n: [t.randint(0, n, (r,))],
     )
+
+
+def _attention(batch, heads, positions, width, causal):
+    def run(t, q, k, v):
+        return t.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+
+    name = f"attention {batch}x{heads}x{positions}x{width}" + ", causal" * causal
+    _forward(name, run, *[(batch, heads, positions, width)] * 3)
+
+    def prepare(t):
+        tensors = [t.randn(batch, heads, positions, width, requires_grad=True) for _ in range(3)]
+        g = t.randn(batch, heads, positions, width)
+
+        def call():
+            _force(t, *t.autograd.grad(run(t, *tensors), tensors, g))
+
+        return call
+
+    WORKS.append((name + ", forward and backward", 0.6, "kernel", prepare))
+
+
+for _causal in (False, True):
+    for _sizes in (
+        (8, 4, 64, 32),
+        (8, 4, 128, 64),
+        (8, 8, 128, 32),
+        (2, 8, 256, 64),
+        (1, 16, 512, 64),
+        (1, 8, 1024, 64),
+    ):
+        _attention(*_sizes, _causal)
+
 _both("softmax over dim 1 of 8x21x16384", lambda t, x: t.softmax(x, 1), (8, 21, 16384))
 
 for _rows, _n in ((64, 64), (8192, 64), (4096, 768)):

@@ -228,6 +228,64 @@ work("training step, LSTM language model, 1,000 words, 2 x 128 wide, batch 16, 6
 )
 
 
+def gpt(t, width, heads=4, layers=4, positions=128, vocabulary=256):
+    """A decoder-only transformer, its causal attention by scaled_dot_product_attention."""
+    nn = t.nn
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+        def attend(self, x):
+            b, n, _ = x.shape
+            q, k, v = (y.view(b, n, heads, -1).transpose(1, 2) for y in self.qkv(x).split(width, 2))
+            y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return self.out(y.transpose(1, 2).reshape(b, n, width))
+
+        def forward(self, x):
+            x = x + self.attend(self.norm1(x))
+            return x + self.mlp(self.norm2(x))
+
+    class GPT(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens, self.places = nn.Embedding(vocabulary, width), nn.Embedding(positions, width)
+            self.blocks = nn.Sequential(*(Block() for _ in range(layers)))
+            self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary, bias=False)
+
+        def forward(self, tokens):
+            x = self.tokens(tokens) + self.places(t.arange(tokens.shape[1]))
+            return self.head(self.norm(self.blocks(x)))
+
+    return GPT()
+
+
+def _gpt_step(width):
+    def prepare(t):
+        net = gpt(t, width)
+        tokens = t.randint(0, 256, (8, 129))
+        optimizer = t.optim.AdamW(net.parameters(), lr=1e-3)
+
+        def run():
+            optimizer.zero_grad()
+            logits = net(tokens[:, :-1])
+            loss = t.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return run
+
+    return prepare
+
+
+for _width in (128, 256):
+    work(f"training step, GPT, 4 layers, {_width} wide, 128 positions, batch 8", 0.7, "step")(_gpt_step(_width))
+
+
 def _adam(count, size):
     def prepare(t):
         parameters = [t.nn.Parameter(t.randn(size)) for _ in range(count)]

@@ -45,28 +45,42 @@ foreach(dir IN LISTS GOTORCH_TEST_DIRS)
 endforeach()
 
 if(GOTORCH_BENCH)
-  gotorch_program(vs_go bench/vs_go/programs.cpp)
+  gotorch_program(vs_go bench/vs_go/programs.cpp bench/vs_go/figures.cpp)
+  find_package(OpenMP)
+  if(OpenMP_CXX_FOUND)
+    add_executable(vs_openmp bench/vs_go/openmp.cpp)
+    target_link_libraries(vs_openmp PRIVATE OpenMP::OpenMP_CXX)
+    add_dependencies(vs_go vs_openmp)
+  endif()
+  if(GOTORCH_PYTHON)
+    add_dependencies(vs_go _C)  # bench/vs_go/task.py
+  endif()
 endif()
 
 # Tests with inner loops of their own are compiled as those of the library are.
 set_source_files_properties(tests/tensor/math_test.cpp PROPERTIES COMPILE_OPTIONS "${GOTORCH_LOOP_FLAGS}")
 
 if(GOTORCH_TESTS AND NOT GOTORCH_SANITIZE)
-  # The runtime's own source on the atomics of tests/models/explorer.h, which tries all schedules.
-  file(GLOB models CONFIGURE_DEPENDS tests/models/*_test.cpp)
-  add_executable(models_test ${models} tests/models/support.cpp)
-  target_compile_options(models_test PRIVATE ${GOTORCH_FLAGS} -include ${CMAKE_CURRENT_SOURCE_DIR}/tests/models/prelude.h
-    -DGOTORCH_SWITCH_BY_CONTEXT=1)
+  # The runtime's own source on the atomics of tests/models/explorer.h, which tries all schedules. What a model calls of the
+  # rest of the runtime stands beside it; what it does not call is left out: calling it crashes.
   add_library(explorer STATIC tests/models/explorer.cpp)
   target_compile_options(explorer PRIVATE ${GOTORCH_FLAGS})
-  foreach(target explorer models_test)
-    target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-    target_link_libraries(${target} PRIVATE Boost::context GTest::gtest)
-  endforeach()
-  target_link_libraries(models_test PRIVATE explorer GTest::gtest_main Threads::Threads)
-  add_test(NAME models COMMAND models_test)
-  set_tests_properties(models PROPERTIES TIMEOUT 300)
-  add_custom_target(proof DEPENDS runtime_test models_test)  # what `make prove` runs
+  target_include_directories(explorer PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(explorer PUBLIC Boost::context GTest::gtest)
+  function(gotorch_models name)
+    add_executable(${name} ${ARGN})
+    target_compile_options(${name} PRIVATE ${GOTORCH_FLAGS} -include ${CMAKE_CURRENT_SOURCE_DIR}/tests/models/prelude.h
+      -DGOTORCH_SWITCH_BY_CONTEXT=1 -ffunction-sections)
+    target_link_options(${name} PRIVATE -no-pie -Wl,--gc-sections -Wl,--unresolved-symbols=ignore-in-object-files)
+    target_link_libraries(${name} PRIVATE explorer GTest::gtest_main Threads::Threads)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  endfunction()
+  file(GLOB models CONFIGURE_DEPENDS tests/models/*_test.cpp)
+  gotorch_models(models_test ${models} tests/models/support.cpp
+    runtime/park.cpp runtime/chan_core.cpp runtime/select.cpp runtime/scope.cpp runtime/context.cpp)
+  gotorch_models(idle_models_test tests/models/idle/idle_test.cpp runtime/worker_idle.cpp runtime/scheduler.cpp)
+  add_custom_target(proof DEPENDS runtime_test models_test idle_models_test)  # what `make prove` runs
 endif()
 
 if(GOTORCH_TESTS)

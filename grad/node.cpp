@@ -72,11 +72,13 @@ SavedTensor::SavedTensor(const Tensor& t, const Node* result_of, uint32_t slot)
 }
 
 Tensor SavedTensor::unpack(Node* owner, bool with_history) const {
-  check(data_.version() == version_,
+  if (data_.version() != version_) {
+    fail(
         "one of the variables needed for gradient computation has been modified by an inplace "
         "operation: a ",
         data_.dtype(), " tensor of shape ", data_.shape(), " saved by ", owner->name(),
         " is at version ", data_.version(), "; expected version ", version_, " instead");
+  }
   if (!with_history || (!is_result_ && !history_)) return data_;
   Tensor t = twin(data_);
   if (is_result_) set_history(t, Ref<Node>::share(owner), slot_);

@@ -34,8 +34,10 @@ bool broadcasts_to(Dims from, Dims to) {
 Tensor fitted(Tensor g, const Edge& e, const Node& from) {
   const ResultMeta& meta = e.node->results[e.slot];
   if (!same(g.shape(), meta.shape)) {
-    check(broadcasts_to(meta.shape, g.shape()), from.name(), " returned a gradient of shape ",
-          g.shape(), " for a tensor of shape ", Dims(meta.shape));
+    if (!broadcasts_to(meta.shape, g.shape())) {
+      fail(from.name(), " returned a gradient of shape ", g.shape(), " for a tensor of shape ",
+           Dims(meta.shape));
+    }
     g = sum_to(g, meta.shape);
   }
   if (g.dtype() != meta.dtype) g = _to_dtype(g, meta.dtype);
@@ -156,8 +158,10 @@ Tensors Pass::run(std::span<const Tensor> grads) {
 // What arrived, added slot by slot, after the hooks of the tensors that these are the gradients of.
 Tensors Pass::collect(const Node& node, State& s) {
   Tensors grads(node.results.size(), Tensor());
-  std::stable_sort(s.inbox.begin(), s.inbox.end(),
-                   [](const Message& a, const Message& b) { return a.sender > b.sender; });
+  if (s.inbox.size() > 1) {  // it asks for memory in any case
+    std::stable_sort(s.inbox.begin(), s.inbox.end(),
+                     [](const Message& a, const Message& b) { return a.sender > b.sender; });
+  }
   for (Message& m : s.inbox) {
     Tensor& sum = grads[m.slot];
     sum = sum.defined() ? sum + m.gradient : std::move(m.gradient);

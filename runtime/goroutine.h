@@ -29,6 +29,7 @@ enum class WakeReason : uint64_t { Signal, Timeout, Cancelled, Interrupted };
 //    by itself. Who finds it in a queue before it has left its fiber (Fiber::resumable) leaves it for later. A timer may also claim it while Running, on its way to wait: then it does not wait.
 struct alignas(128) Goroutine {
   enum State : uint64_t { kRunning = 0, kWaiting = 1, kClaimed = 2, kStateMask = 3 };
+  enum Signal : uint32_t { kSignalled = 1, kAsleep = 2 };
   static constexpr size_t kInlineClosure = 40;
 
   std::atomic<uint64_t> wait{0};
@@ -40,7 +41,7 @@ struct alignas(128) Goroutine {
   std::atomic<std::source_location> site{};  // of the go() that started it; line 0: it is free
   void* fired = nullptr;  // what the waker left: the channel waiter that was served
   void (*invoke)(Goroutine&, bool run) = nullptr;  // destroys the closure in any case
-  std::atomic<uint32_t> signal{0};                 // native threads sleep on it
+  std::atomic<uint32_t> signal{0};                 // of a native thread: a Signal, or 0
   std::atomic<bool> native{false};
   std::atomic<bool> cancellable{false};  // this wait, by its context
   std::atomic<bool> timed{false};        // a native thread's wait: it ends by itself

@@ -119,9 +119,13 @@ bool commit_park(Goroutine& g, const ParkSpec& spec) {
          !claim_wait(g, waiting, WakeReason::Signal);  // lost: the claimer makes it ready
 }
 
+// Says that it sleeps: who signals a thread that is awake need not ask the system to wake it.
 bool wait_for_signal(Goroutine& me, int64_t ns) {
-  if (me.signal.load(std::memory_order_acquire) == 0) futex_wait(me.signal, 0, ns);
-  return me.signal.load(std::memory_order_acquire) != 0;
+  uint32_t before = 0;
+  me.signal.compare_exchange_strong(before, Goroutine::kAsleep, std::memory_order_relaxed);
+  if (before != Goroutine::kSignalled) futex_wait(me.signal, Goroutine::kAsleep, ns);
+  // acquire: what the waker did before it signalled is seen.
+  return me.signal.load(std::memory_order_acquire) == Goroutine::kSignalled;
 }
 
 // Asks the interrupt check, unless this thread did within the last 50 ms: many short waits are interrupted like a long one.
@@ -165,7 +169,7 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
   if (polls && interrupted()) return give_up(me, WakeReason::Interrupted);
   for (const int64_t start = real_now_ns(); real_now_ns() - start < kSpinNs;) {
     for (int i = 0; i < 32; i++, cpu_relax()) {
-      if (me.signal.load(std::memory_order_acquire)) return;
+      if (me.signal.load(std::memory_order_acquire) == Goroutine::kSignalled) return;
     }
   }
   for (DeadlockWatch watch(me);;) {
@@ -239,8 +243,9 @@ bool claim(Goroutine& g, WakeReason reason) {
 void ready(Goroutine* g) {
   trace::event(trace::Kind::Ready, g);
   if (g->native) {
-    g->signal.store(1, std::memory_order_release);
-    futex_wake(g->signal, 1);  // the thread may be gone by now: the word is not
+    // The thread may be gone right after this: the word is not.
+    if (g->signal.exchange(Goroutine::kSignalled, std::memory_order_release) == Goroutine::kAsleep)
+      futex_wake(g->signal, 1);
   } else if (Worker* worker = this_worker()) {
     at_edge(Edge::Waking) ? worker->scheduler().inject(g) : worker->ready(g);
   } else {

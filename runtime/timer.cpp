@@ -16,28 +16,31 @@ void arm(Timer& timer, std::chrono::nanoseconds duration) {
   this_scheduler().add_timer(timer);
 }
 
-// A full channel keeps the time it has.
+// A time that nobody has received yet stays.
 Goroutine* send_time(Timer& timer) {
-  static_cast<TimerState&>(timer).c.try_send(runtime_clock::now());
+  auto& t = static_cast<TimerState&>(timer);
+  if (t.c) t.c.try_send(runtime_clock::now());
+  else if (t.unread_ns == TimerState::kNone) t.unread_ns = now_ns();
   return nullptr;
 }
 
 Goroutine* start_runner(Timer& timer) {
-  return std::exchange(static_cast<TimerState&>(timer).runner, nullptr);
+  return std::exchange(static_cast<TimerState&>(timer).function->runner, nullptr);
 }
 
 // Under the timer's lock, as all below.
-void start_timer(TimerState& t, std::chrono::nanoseconds duration) {
-  if (t.action && !t.runner) {
-    t.runner = make_runner([state = t.shared_from_this()] { state->action->run(); });
+void start_timer(const std::shared_ptr<TimerState>& t, std::chrono::nanoseconds duration) {
+  if (t->function && !t->function->runner) {
+    t->function->runner = make_runner([t] { t->function->action->run(); });
   }
-  arm(t, duration);
+  arm(*t, duration);
 }
 
 // True if it has not fired, or nobody has noticed that it did.
 bool disarm(TimerState& t) {
   const bool armed = backlog().timers.remove(t);
-  return t.c.try_receive() || armed;
+  if (t.c) return t.c.try_receive() || armed;
+  return std::exchange(t.unread_ns, TimerState::kNone) != TimerState::kNone || armed;
 }
 
 // Owns itself until it has fired; a full buffer cannot be, it is the only sender.
@@ -78,28 +81,42 @@ chan<runtime_clock::time_point> after(std::chrono::nanoseconds duration) {
   return c;
 }
 
-// With an action it is not armed: its runner would hold it.
+// With a function it is not armed: its runner would hold it.
 TimerState::~TimerState() {
-  if (c) backlog().timers.remove(*this);
+  if (!function) backlog().timers.remove(*this);
+}
+
+void TimerState::make_channel() {
+  chan<runtime_clock::time_point> made(1);
+  const std::lock_guard guard(lock);
+  if (c) return;
+  backlog().timers.hold_back(*this, [&] {
+    if (unread_ns != kNone) {
+      made.try_send(runtime_clock::time_point(std::chrono::nanoseconds(unread_ns)));
+    }
+    c = std::move(made);
+  });
+  has_channel.store(true, std::memory_order_release);
 }
 
 timer::timer(std::chrono::nanoseconds duration) : state_(std::make_shared<TimerState>()) {
-  state_->c = chan<runtime_clock::time_point>(1);
   state_->fire = send_time;
   arm(*state_, duration);
 }
 
 timer::timer(std::chrono::nanoseconds duration, std::unique_ptr<Action> action)
     : state_(std::make_shared<TimerState>()) {
-  state_->action = std::move(action);
+  state_->function = std::make_unique<TimerState::Function>();
+  state_->function->action = std::move(action);
   state_->fire = start_runner;
-  start_timer(*state_, duration);
+  start_timer(state_, duration);
 }
 
 bool timer::stop() const {
   std::unique_lock guard(state_->lock);
   const bool stopped = disarm(*state_);
-  Goroutine* runner = std::exchange(state_->runner, nullptr);
+  Goroutine* runner =
+      state_->function ? std::exchange(state_->function->runner, nullptr) : nullptr;
   guard.unlock();
   if (runner) drop_goroutine(runner);
   return stopped;
@@ -108,13 +125,12 @@ bool timer::stop() const {
 bool timer::reset(std::chrono::nanoseconds duration) const {
   const std::lock_guard guard(state_->lock);
   const bool stopped = disarm(*state_);
-  start_timer(*state_, duration);
+  start_timer(state_, duration);
   return stopped;
 }
 
 ticker::ticker(std::chrono::nanoseconds period) : state_(std::make_shared<TimerState>()) {
   state_->period_ns = checked_period(period, "ticker");
-  state_->c = chan<runtime_clock::time_point>(1);
   state_->fire = send_time;
   arm(*state_, period);
 }

@@ -1,7 +1,9 @@
 #pragma once
 // Sleeping, timers and tickers, with the rules of Go 1.23: after stop() or reset() has returned no time of before is
 // received.
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -21,12 +23,31 @@ void sleep_until(runtime_clock::time_point time);
 // channel any more: for a timeout of a select there is on_timeout, and a timer can be stopped.
 chan<runtime_clock::time_point> after(std::chrono::nanoseconds duration);
 
-struct TimerState : Timer, std::enable_shared_from_this<TimerState> {
+// Invariants
+//  - `c` is set once, with `lock` held and while the timer cannot fire, and `has_channel` after that. What fires finds it, or
+//    leaves the time in `unread_ns`: many timers are stopped before anybody has asked for their channel, so they have none.
+struct TimerState : Timer {
+  struct Function {
+    std::unique_ptr<Action> action;
+    Goroutine* runner = nullptr;  // what the timer starts when it fires; holds the state meanwhile
+  };
+  static constexpr int64_t kNone = INT64_MIN;
+
+  std::atomic<bool> has_channel{false};
   mutex lock;  // one stop() or reset() at a time; it uses the channel, so no spin lock
-  chan<runtime_clock::time_point> c;  // nil: it runs an action
-  std::unique_ptr<Action> action;
-  Goroutine* runner = nullptr;  // what it starts when it fires; holds the state meanwhile
+  chan<runtime_clock::time_point> c;
+  int64_t unread_ns = kNone;
+  std::unique_ptr<Function> function;  // then there is no channel
+
   ~TimerState();
+  const chan<runtime_clock::time_point>& channel() {
+    // acquire: the channel is seen.
+    if (!function && !has_channel.load(std::memory_order_acquire)) make_channel();
+    return c;
+  }
+
+ private:
+  void make_channel();
 };
 
 // Go's Timer: puts the time into its channel once, when so much has passed; at once if that is not positive.
@@ -42,7 +63,7 @@ class timer {
   timer& operator=(const timer&) = default;
 
   // Nil if it runs a function.
-  const chan<runtime_clock::time_point>& c() const { return state_->c; }
+  const chan<runtime_clock::time_point>& c() const { return state_->channel(); }
   // Both say whether that kept it from firing: false if it had fired and its time was received, or its function started, or if
   // it was stopped before. They do not wait for the function.
   bool stop() const;
@@ -75,7 +96,7 @@ class ticker {
   ticker(const ticker&) = default;
   ticker& operator=(const ticker&) = default;
 
-  const chan<runtime_clock::time_point>& c() const { return state_->c; }
+  const chan<runtime_clock::time_point>& c() const { return state_->channel(); }
   void stop() const;
   void reset(std::chrono::nanoseconds period) const;  // the next time is a period from now
 

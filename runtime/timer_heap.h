@@ -58,6 +58,13 @@ class alignas(64) TimerHeap {
     return true;
   }
 
+  // Calls f() while no timer fires.
+  template <class F>
+  void hold_back(F f) {
+    const std::lock_guard guard(lock_);
+    f();
+  }
+
   // Fires one timer that is due. False: there is none. *woken: make it ready, if not null.
   bool fire_one(int64_t now_ns, Goroutine** woken) {
     if (earliest() > now_ns) return false;
@@ -182,6 +189,11 @@ class TimerHeaps {
     return heaps_[timer.heap].add(timer);
   }
   bool remove(Timer& timer) { return heaps_[timer.heap].remove(timer); }
+  // Calls f() while this timer, which nobody arms or disarms meanwhile, does not fire.
+  template <class F>
+  void hold_back(const Timer& timer, F f) {
+    heaps_[timer.heap].hold_back(f);
+  }
 
   // Fires what is due, earliest first, unless another thread is at it. `wake` gets the goroutines.
   template <class F>

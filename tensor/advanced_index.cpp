@@ -156,7 +156,7 @@ void for_places(const AdvancedIndex& p, F f) {
 void gather_elements(const AdvancedIndex& p, const Tensor& x, const Tensor& y) {
   if (p.numel() == 0) return;
   const int64_t item = x.item_size(), m = static_cast<int64_t>(p.index.size()), row = p.rest * item;
-  const auto* from = static_cast<const std::byte*>(x.raw());
+  auto* from = static_cast<std::byte*>(x.raw());
   auto* to = static_cast<std::byte*>(y.raw());
   if (p.rest == 1) {
     kernels::with_element(item, [&]<class U>(U*) {
@@ -172,7 +172,7 @@ void gather_elements(const AdvancedIndex& p, const Tensor& x, const Tensor& y) {
       p.rest_shape.empty() || (p.rest_shape.size() == 1 && p.rest_strides[0] == 1);
   for_places(p, [&](int64_t o, int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; j++) {
-      const std::byte* a = from + (p.outer[o] + p.index[j]) * item;
+      std::byte* a = from + (p.outer[o] + p.index[j]) * item;
       std::byte* b = to + (o * m + j) * row;
       if (together) {
         std::memcpy(b, a, row);

@@ -138,6 +138,29 @@ struct ThreadCache {
       gotorch::count(std::exchange(uncounted, 0));
   }
 
+  void* take(int c, size_t bytes) {
+    if (!free[c] && !refill(c)) [[unlikely]] {
+      empty_cache();
+      if (!refill(c)) out_of_memory(bytes);
+    }
+    FreeBlock* block = free[c];
+    free[c] = block->next;
+    count[c]--;
+    tally(static_cast<int64_t>(size_of_class(c)));
+    return block;
+  }
+
+  void put(int c, void* p) {
+    auto* block = static_cast<FreeBlock*>(p);
+    block->next = free[c];
+    free[c] = block;
+    count[c]++;
+    const size_t size = size_of_class(c);
+    tally(-static_cast<int64_t>(size));
+    if (count[c] * size > kThreadCacheBytes) [[unlikely]]
+      give_back(c, count[c] / 2 + 1);
+  }
+
   // Fills class c from the shared list or from a slab.
   bool refill(int c) {
     Shared& s = shared();
@@ -179,16 +202,28 @@ struct ThreadCache {
   }
 };
 
-// Thread-local objects are destroyed before some tensors are; those take the shared path.
-thread_local bool cache_is_gone = false;
-struct CacheHolder {
-  ThreadCache cache;
-  ~CacheHolder() { cache_is_gone = true; }
-};
-thread_local CacheHolder holder;
+// This thread's; null: not made yet, or gone, as thread-local objects are destroyed before some tensors are. Found without a call.
+[[gnu::tls_model("initial-exec")]] constinit thread_local ThreadCache* cache_here = nullptr;
+constinit thread_local bool cache_is_gone = false;
+
+[[gnu::noinline]] ThreadCache* make_thread_cache() {
+  struct Holder {
+    ThreadCache cache;
+    ~Holder() {
+      cache_here = nullptr;
+      cache_is_gone = true;
+    }
+  };
+  if (cache_is_gone) return nullptr;
+  thread_local Holder holder;
+  return cache_here = &holder.cache;
+}
 
 // Never inlined: a goroutine may continue on another thread, and a cached address would be the old thread's.
-[[gnu::noinline]] ThreadCache* thread_cache() { return cache_is_gone ? nullptr : &holder.cache; }
+[[gnu::noinline]] ThreadCache* thread_cache() {
+  ThreadCache* cache = cache_here;
+  return cache ? cache : make_thread_cache();
+}
 
 void* allocate_large(size_t bytes) {
   expect_room(bytes);
@@ -260,41 +295,20 @@ void* allocate(size_t bytes) {
   if constexpr (runtime::kAddressSanitizer) return allocate_uncached(bytes);
   if (bytes > kSmallLimit) return allocate_large(bytes);
   const int c = class_of(bytes);
-  ThreadCache* cache = thread_cache();
-  if (!cache) {  // this thread is ending: take one block through a short-lived cache
-    ThreadCache once;
-    if (!once.refill(c)) out_of_memory(bytes);
-    FreeBlock* block = once.free[c];
-    once.free[c] = block->next;
-    once.count[c]--;
-    once.tally(static_cast<int64_t>(size_of_class(c)));
-    return block;
-  }
-  if (!cache->free[c] && !cache->refill(c)) {
-    empty_cache();
-    if (!cache->refill(c)) out_of_memory(bytes);
-  }
-  FreeBlock* block = cache->free[c];
-  cache->free[c] = block->next;
-  cache->count[c]--;
-  cache->tally(static_cast<int64_t>(size_of_class(c)));
-  return block;
+  if (ThreadCache* cache = thread_cache()) [[likely]]
+    return cache->take(c, bytes);
+  ThreadCache once;  // this thread is ending
+  return once.take(c, bytes);
 }
 
 void deallocate(void* p, size_t bytes) noexcept {
   if constexpr (runtime::kAddressSanitizer) return deallocate_uncached(p, bytes);
   if (bytes > kSmallLimit) return deallocate_large(p, bytes);
   const int c = class_of(bytes);
-  const size_t size = size_of_class(c);
+  if (ThreadCache* cache = thread_cache()) [[likely]]
+    return cache->put(c, p);
   ThreadCache once;
-  ThreadCache* cache = thread_cache();
-  if (!cache) cache = &once;
-  auto* block = static_cast<FreeBlock*>(p);
-  block->next = cache->free[c];
-  cache->free[c] = block;
-  cache->count[c]++;
-  cache->tally(-static_cast<int64_t>(size));
-  if (cache->count[c] * size > kThreadCacheBytes) cache->give_back(c, cache->count[c] / 2 + 1);
+  once.put(c, p);
 }
 
 void* allocate_working(size_t bytes) {

@@ -12,52 +12,18 @@ namespace {
 
 constexpr int64_t kChunk = 32 * kTile;
 
-template <class T>
-void scatter(T* y, const T* x, int64_t n, int64_t stride) {
-  for (int64_t i = 0; i < n; i++) y[i * stride] = x[i];
-}
-
-// Writes n elements from row-major index `begin` to a strided layout: the mirror of StridedAccess::read.
-void write(const StridedAccess& to, int64_t begin, int64_t n, const void* from) {
-  const size_t dims = to.shape.size();
-  const auto* x = static_cast<const std::byte*>(from);
-  auto* base = const_cast<std::byte*>(to.base);
-  if (dims == 0) {
-    std::memcpy(base, x, to.item);
-    return;
-  }
-  SmallVector<int64_t, 8> at(dims, 0);
-  int64_t offset = 0;
-  for (size_t d = dims; d-- > 0; begin /= to.shape[d]) {
-    at[d] = begin % to.shape[d];
-    offset += at[d] * to.strides[d];
-  }
-  const int64_t row = to.shape[dims - 1];
-  const int64_t stride = to.strides[dims - 1];
-  while (n > 0) {
-    const int64_t run = std::min(n, row - at[dims - 1]);
-    std::byte* y = base + offset * to.item;
-    if (stride == 1) std::memcpy(y, x, run * to.item);
-    else if (to.item == 1)
-      scatter(reinterpret_cast<uint8_t*>(y), reinterpret_cast<const uint8_t*>(x), run, stride);
-    else if (to.item == 2)
-      scatter(reinterpret_cast<uint16_t*>(y), reinterpret_cast<const uint16_t*>(x), run, stride);
-    else if (to.item == 4)
-      scatter(reinterpret_cast<uint32_t*>(y), reinterpret_cast<const uint32_t*>(x), run, stride);
-    else scatter(reinterpret_cast<uint64_t*>(y), reinterpret_cast<const uint64_t*>(x), run, stride);
-    x += run * to.item;
-    n -= run;
-    offset += run * stride;
-    at[dims - 1] += run;
-    for (size_t d = dims - 1; d > 0 && at[d] == to.shape[d]; d--) {
-      offset += to.strides[d - 1] - at[d] * to.strides[d];
-      at[d] = 0;
-      at[d - 1]++;
-    }
-  }
-}
-
 void copy_same_shape(const Tensor& dst, const Tensor& src) {
+  if (!src.is_pending() && src.dtype() == dst.dtype()) {
+    auto* to = static_cast<std::byte*>(dst.raw());
+    const auto* from = static_cast<const std::byte*>(src.raw());
+    const int64_t item = dst.item_size();
+    if (from == to) return;  // the same elements: other layouts that overlap were copied
+    if (dst.is_contiguous() && src.is_contiguous())
+      return StridedCopy{to, from, item, {dst.numel()}, {1}, {1}}.run();
+    return StridedCopy{
+        to, from, item, DimVector(dst.shape()), DimVector(dst.strides()), DimVector(src.strides())}
+        .run();
+  }
   TileReader reader(src, dst.dtype());
   const int64_t item = dst.item_size();
   const bool plain = dst.is_contiguous();
@@ -69,7 +35,7 @@ void copy_same_shape(const Tensor& dst, const Tensor& src) {
       const int64_t n = std::min(kTile, end - at);
       void* room = plain ? y + at * item : buffer;
       const void* tile = reader.read(at, n, room);
-      if (!plain) write(to, at, n, tile);
+      if (!plain) to.write(at, n, tile);
       else if (tile != room) std::memcpy(room, tile, n * item);
     }
   });

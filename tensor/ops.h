@@ -32,6 +32,8 @@ extern const Op threshold;
 extern const Op hardshrink;
 extern const Op softshrink;
 extern const Op glu;
+extern const Op attention_kernel;
+extern const Op scaled_dot_product_attention;
 extern const Op add;
 extern const Op sub;
 extern const Op rsub;
@@ -620,6 +622,20 @@ inline Tensor softshrink(const Tensor& input, double lambd = 0.5) {
 inline Tensor glu(const Tensor& input, int64_t dim = -1) {
   const Value given[] = {Value(input), Value(dim)};
   Tensors out = call(ops::glu, given);
+  return std::move(out[0]);
+}
+
+// softmax(scale * query key^T + mask) value, and the logarithm of the sum of each row of the softmax. Weights are multiplied by keep_scale where keep, else by 0.
+inline std::array<Tensor, 2> _attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask, const Tensor& keep, double scale, double keep_scale, bool causal) {
+  const Value given[] = {Value(query), Value(key), Value(value), Value(mask), Value(keep), Value(scale), Value(keep_scale), Value(causal)};
+  Tensors out = call(ops::attention_kernel, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// softmax(scale * query key^T + attn_mask) value, of [*, queries, e], [*, keys, e] and [*, keys, v]; scale is 1 / sqrt(e) if not given. A bool mask is true where a query may look at a key; a query that may look at none gives zeros. is_causal: query i looks at keys 0, ..., i. Dropout is of the softmax. enable_gqa: neighbouring heads of query [*, heads, queries, e] share a head of key and value.
+inline Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask = {}, double dropout_p = 0.0, bool is_causal = false, std::optional<double> scale = {}, bool enable_gqa = false) {
+  const Value given[] = {Value(query), Value(key), Value(value), Value(attn_mask), Value(dropout_p), Value(is_causal), Value(scale), Value(enable_gqa)};
+  Tensors out = call(ops::scaled_dot_product_attention, given);
   return std::move(out[0]);
 }
 

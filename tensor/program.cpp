@@ -5,29 +5,15 @@
 #include "runtime/parallel.h"
 #include "tensor/buffer.h"
 #include "tensor/kernels/cast.h"
+#include "tensor/kernels/plane.h"
 
 namespace gotorch {
 namespace {
 
 // The largest item is 8 bytes, so every tile buffer has room for any dtype.
 constexpr int64_t kItemRoom = 8;
-
-template <class T>
-void gather(T* y, const T* x, int64_t n, int64_t stride) {
-  if (stride == 0) std::fill_n(y, n, *x);
-  else if (stride == 1) std::memcpy(y, x, n * sizeof(T));
-  else
-    for (int64_t i = 0; i < n; i++) y[i] = x[i * stride];
-}
-
-void gather_items(void* y, const void* x, int64_t n, int64_t stride, int64_t item) {
-  switch (item) {
-    case 1: return gather(static_cast<uint8_t*>(y), static_cast<const uint8_t*>(x), n, stride);
-    case 2: return gather(static_cast<uint16_t*>(y), static_cast<const uint16_t*>(x), n, stride);
-    case 4: return gather(static_cast<uint32_t*>(y), static_cast<const uint32_t*>(x), n, stride);
-    default: return gather(static_cast<uint64_t*>(y), static_cast<const uint64_t*>(x), n, stride);
-  }
-}
+// Bytes of a buffer. Readers of a program's tiles take up to kTile elements.
+int64_t room_of(int64_t tile) { return std::max(tile, kTile) * kItemRoom; }
 
 // Scratch tiles of one thread for the programs it ran last. Kernels' chunks never park, so thread-local is safe.
 struct Scratch {
@@ -47,47 +33,6 @@ bool to_compute(const Pending::Source& s) {
 }
 
 }  // namespace
-
-const void* StridedAccess::read(int64_t begin, int64_t n, void* buffer) const {
-  const size_t dims = shape.size();
-  if (dims == 0) {
-    gather_items(buffer, base, n, 0, item);
-    return buffer;
-  }
-  SmallVector<int64_t, 8> at(dims, 0);
-  int64_t rest = begin;
-  int64_t offset = 0;
-  for (size_t d = dims; d-- > 0;) {
-    at[d] = rest % shape[d];
-    rest /= shape[d];
-    offset += at[d] * strides[d];
-  }
-  const int64_t row = shape[dims - 1];
-  const int64_t stride = strides[dims - 1];
-  if (stride == 1 && at[dims - 1] + n <= row) return base + offset * item;
-  auto* y = static_cast<std::byte*>(buffer);
-  while (n > 0) {
-    const int64_t run = std::min(n, row - at[dims - 1]);
-    gather_items(y, base + offset * item, run, stride, item);
-    y += run * item;
-    n -= run;
-    offset += run * stride;
-    at[dims - 1] += run;
-    for (size_t d = dims - 1; d > 0 && at[d] == shape[d]; d--) {
-      offset += strides[d - 1] - at[d] * strides[d];
-      at[d] = 0;
-      at[d - 1]++;
-    }
-  }
-  return buffer;
-}
-
-StridedAccess access(const Tensor& x, Dims as_shape) {
-  StridedAccess a{static_cast<const std::byte*>(x.raw()), x.item_size(), DimVector(as_shape),
-                  broadcast_strides(x.shape(), x.strides(), as_shape)};
-  coalesce(a.shape, a.strides);
-  return a;
-}
 
 Program::Program(Pending& root, Dtype result, bool store_root)
     : numel_(numel_of(root.shape)), id_(next_program_id++) {
@@ -269,7 +214,9 @@ void Program::assign_buffers() {
       in.last_use = -1;  // named twice by one step: freed once
     }
   }
+  // Tiles stay in the first-level cache; fewer of them where little has to.
   if (buffers_ > 6) tile_ = kTile / 2;
+  else if (buffers_ <= 2) tile_ = 2 * kTile;
 }
 
 std::byte* Program::prologue() const {
@@ -277,18 +224,20 @@ std::byte* Program::prologue() const {
     if (s.program == id_) return s.base;
   Scratch& s = scratches[next_scratch];
   next_scratch = (next_scratch + 1) % kScratches;
-  const size_t bytes = static_cast<size_t>(buffers_) * kTile * kItemRoom + 64;
+  const int64_t room = room_of(tile_);
+  const size_t bytes = static_cast<size_t>(buffers_ * room) + 64;
   if (s.room.size() < bytes) s.room.resize(bytes);
   s.program = id_;
   s.base = s.room.data() + (-reinterpret_cast<uintptr_t>(s.room.data()) & 63);
+  const int64_t fill = std::min(numel_, std::max(tile_, kTile));
   for (const Slot& slot : slots_) {
     if (slot.place != Place::Fixed) continue;
-    std::byte* tile = s.base + slot.buffer * kTile * kItemRoom;
+    std::byte* tile = s.base + slot.buffer * room;
     if (slot.memory) {
-      gather_items(tile, slot.memory, kTile, 0, size_of(slot.dtype));
+      kernels::copy_plane({tile, slot.memory, 1, fill, 0, 1, 0, 0}, size_of(slot.dtype));
     } else {
       dispatch(slot.dtype, [&]<class T>() {
-        std::fill_n(reinterpret_cast<T*>(tile), kTile, slot.scalar.to<T>());
+        std::fill_n(reinterpret_cast<T*>(tile), fill, slot.scalar.to<T>());
       });
     }
   }
@@ -298,7 +247,7 @@ std::byte* Program::prologue() const {
 void Program::tile(std::byte* scratch, int64_t begin, int64_t n, void** where) const {
   for (size_t i = 0; i < slots_.size(); i++) {
     const Slot& s = slots_[i];
-    std::byte* buffer = scratch + s.buffer * kTile * kItemRoom;
+    std::byte* buffer = scratch + s.buffer * room_of(tile_);
     switch (s.place) {
       case Place::Fixed:
       case Place::Temporary: where[i] = buffer; break;

@@ -10,21 +10,11 @@
 #include <optional>
 
 #include "tensor/pending.h"
+#include "tensor/strided.h"
 
 namespace gotorch {
 
 inline constexpr int64_t kTile = 1024;
-
-// Where a tensor's elements lie, in row-major order of a shape it broadcasts to.
-struct StridedAccess {
-  const std::byte* base = nullptr;
-  int64_t item = 0;
-  DimVector shape, strides;  // coalesced, strides in elements
-
-  // The `n` elements from linear index `begin`: in place if they lie together, else copied to `buffer`.
-  const void* read(int64_t begin, int64_t n, void* buffer) const;
-};
-StridedAccess access(const Tensor& x, Dims as_shape);
 
 class Program {
  public:

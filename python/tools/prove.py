@@ -16,7 +16,8 @@ SLOW_SECONDS = 10
 
 def main():
     jobs = [("runtime_test", case) for case in tests("runtime_test") if case.endswith("/seeds")]
-    jobs += [("models_test", case) for case in tests("models_test")]
+    for program in ("models_test", "idle_models_test"):
+        jobs += [(program, case) for case in tests(program)]
     seeds = os.environ.get("GOTORCH_SEEDS", "20")
     start = time.monotonic()
     with ThreadPoolExecutor(int(sys.argv[1])) as pool:

@@ -17,13 +17,17 @@ bool any_outside(const int64_t* index, int64_t count, int64_t low, int64_t bound
 
 }  // namespace
 
+bool any_bad_index(const int64_t* index, int64_t count, int64_t low, int64_t bound) {
+  static const auto any = best_variant<&any_outside>();
+  return any(index, count, low, bound);
+}
+
 std::optional<BadIndex> find_bad_index(const int64_t* index, int64_t count, int64_t low,
                                        int64_t bound, const int64_t* ignore) {
-  static const auto any = best_variant<&any_outside>();
   const auto bad = [&](int64_t v) { return (v < low || v >= bound) && !(ignore && v == *ignore); };
   std::atomic<int64_t> first{count};
   runtime::parallel_for(count, 65536, [&](int64_t b, int64_t e) {
-    if (!any(index + b, e - b, low, bound)) return;
+    if (!any_bad_index(index + b, e - b, low, bound)) return;
     for (int64_t i = b; i < e; i++) {
       if (!bad(index[i])) continue;
       // The lowest position wins, whichever chunk ends first. Relaxed: parallel_for joins.

@@ -16,4 +16,7 @@ struct BadIndex {
 std::optional<BadIndex> find_bad_index(const int64_t* index, int64_t count, int64_t low,
                                        int64_t bound, const int64_t* ignore = nullptr);
 
+// Whether there is one.
+bool any_bad_index(const int64_t* index, int64_t count, int64_t low, int64_t bound);
+
 }  // namespace gotorch::kernels

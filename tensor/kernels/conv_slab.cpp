@@ -138,6 +138,69 @@ void SlabLayout::fill(T* slab, const T* image, const T* end, int64_t channels, i
   }
 }
 
+PaddedLayout::PaddedLayout(const Spatial& in, const Spatial& out, const Spatial& stride,
+                           const std::vector<int64_t> (&taps)[3], int64_t rows, bool inside)
+    : in_(in), stride_(stride), planes_(taps[0]), in_place_(true) {
+  int64_t first[3], last[3];
+  for (int d = 0; d < 3; d++) {
+    const auto [low, high] = std::minmax_element(taps[d].begin(), taps[d].end());
+    first[d] = *low, last[d] = *high;
+    in_place_ &= first[d] >= 0 && (out[d] - 1) * stride[d] + last[d] < in[d];
+  }
+  // Channels a multiple of this apart share few sets of a cache.
+  in_place_ |= inside && in[0] * in[1] * in[2] % 256 != 0;
+  first_row_ = first[1], first_column_ = first[2];
+  pitch_ = (out[2] - 1) * stride[2] + last[2] - first[2] + 1;
+  extra_rows_ = last[1] - first[1];
+  rows_ = (rows - 1) * stride[1] + extra_rows_ + 1;
+  channel_size_ = static_cast<int64_t>(planes_.size()) * rows_ * pitch_;
+  if (in_place_) {
+    pitch_ = in[2];
+    channel_size_ = in[0] * in[1] * in[2];
+  }
+  for (size_t z = 0; z < planes_.size(); z++) {
+    for (int64_t y : taps[1]) {
+      for (int64_t x : taps[2]) {
+        offsets_.push_back(in_place_ ? (planes_[z] * in[1] + y) * in[2] + x
+                                     : (static_cast<int64_t>(z) * rows_ + y - first[1]) * pitch_ +
+                                           x - first[2]);
+      }
+    }
+  }
+}
+
+template <class T>
+void PaddedLayout::fill(T* slab, const T* image, const T* end, int64_t channels, int64_t z,
+                        int64_t row, int64_t count) const {
+  static const auto kernel = best_variant<&fill_rows<T>>();
+  const int64_t plane_size = in_[1] * in_[2];
+  const int64_t begin = std::clamp<int64_t>(-first_column_, 0, pitch_);
+  const int64_t inside_columns = std::clamp<int64_t>(in_[2] - first_column_, begin, pitch_) - begin;
+  for (int64_t c = 0; c < channels; c++) {
+    for (size_t p = 0; p < planes_.size(); p++) {
+      const int64_t plane = z * stride_[0] + planes_[p];
+      const bool inside = plane >= 0 && plane < in_[0];
+      const T* source = image + (c * in_[0] + (inside ? plane : 0)) * plane_size;
+      kernel({.dst = slab + c * channel_size_ + static_cast<int64_t>(p) * rows_ * pitch_,
+              .count = (count - 1) * stride_[1] + extra_rows_ + 1,
+              .width = pitch_,
+              .begin = begin,
+              .n = inside_columns,
+              .plane = source + (inside_columns > 0 ? begin + first_column_ : 0),
+              .first = row * stride_[1] + first_row_,
+              .step = 1,
+              .rows = inside ? in_[1] : 0,
+              .pitch = in_[2],
+              .column_step = 1,
+              .end = end});
+    }
+  }
+}
+
+template void PaddedLayout::fill(float*, const float*, const float*, int64_t, int64_t, int64_t,
+                                 int64_t) const;
+template void PaddedLayout::fill(double*, const double*, const double*, int64_t, int64_t, int64_t,
+                                 int64_t) const;
 template void SlabLayout::fill(float*, const float*, const float*, int64_t, int64_t, int64_t,
                                int64_t) const;
 template void SlabLayout::fill(double*, const double*, const double*, int64_t, int64_t, int64_t,

@@ -48,4 +48,39 @@ class SlabLayout {
   std::vector<int64_t> offsets_;
 };
 
+// The plain counterpart, for kernels that can fetch each input from a place of its own: rows of the
+// image with the zeros of the padding in place. Where no padding is read the image itself is.
+class PaddedLayout {
+ public:
+  // For blocks of up to `rows` output rows of one plane. There is at least one tap. `inside`: the
+  // caller reads no tap of a position that lies outside the image.
+  PaddedLayout(const Spatial& in, const Spatial& out, const Spatial& stride,
+               const std::vector<int64_t> (&taps)[3], int64_t rows, bool inside = false);
+
+  bool in_place() const { return in_place_; }
+  // Elements of one channel, of a slab or of the image.
+  int64_t channel_size() const { return channel_size_; }
+  // Offsets within a channel, one per tap, of the input of the block's first position.
+  const std::vector<int64_t>& offsets() const { return offsets_; }
+  // How far behind it the input of another position starts.
+  int64_t position(int64_t row, int64_t x) const {
+    return row * stride_[1] * pitch_ + x * stride_[2];
+  }
+  // Where in a channel of the image, if it is read in place, the block at this row of plane z starts.
+  int64_t start(int64_t z, int64_t row) const {
+    return (z * stride_[0] * in_[1] + row * stride_[1]) * in_[2];
+  }
+  // As SlabLayout::fill.
+  template <class T>
+  void fill(T* slab, const T* image, const T* end, int64_t channels, int64_t z, int64_t row,
+            int64_t count) const;
+
+ private:
+  Spatial in_, stride_;
+  std::vector<int64_t> planes_;
+  bool in_place_;
+  int64_t first_row_, first_column_, extra_rows_, pitch_, channel_size_, rows_;
+  std::vector<int64_t> offsets_;
+};
+
 }  // namespace gotorch::kernels

@@ -32,6 +32,13 @@ struct TapConv {
 template <class T>
 void run_tap_conv(const TapConv<T>& conv);
 
+// The same with output channels along the vectors and positions down the rows: no input is copied
+// but for its padding. For convolutions that have enough of both.
+template <class T>
+bool suits_channels(const TapConv<T>& conv);
+template <class T>
+void run_channels(const TapConv<T>& conv);
+
 // One channel in, one out, in each group: too little to multiply for panels.
 template <class T>
 void run_depthwise(const TapConv<T>& conv);

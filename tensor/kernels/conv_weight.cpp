@@ -1,8 +1,8 @@
 // The gradient of the weight is a product whose depth is all positions of all images:
 //   dw[o][c, t] = sum over p of dy[o][p] * in[c][p * stride + t]
-// Computed transposed: the slab has every (c, t) as a contiguous row, so it is read in place, and
-// panels of dy are packed by transposing. The batch is cut into a number of parts that follows from
-// the shape; their results are summed in order.
+// Computed transposed: a row is a (c, t), whose inputs are fetched where they lie in the padded image,
+// and panels of dy are packed by transposing. The batch is cut into a number of parts that follows
+// from the shape; their results are summed in order.
 #include <algorithm>
 
 #include "runtime/parallel.h"
@@ -16,8 +16,8 @@
 namespace gotorch::kernels {
 namespace {
 
-constexpr int64_t kPositions = 320;  // depth of a packed panel of dy
-constexpr int64_t kMaxRows = 288;    // of (channel, tap) multiplied at a time
+constexpr int64_t kPositions = 384;  // depth of a packed panel of dy
+constexpr int64_t kMaxRows = 1024;   // of (channel, tap) in a task
 constexpr int64_t kMaxColumns = 64;  // output channels in a task
 constexpr int64_t kTasks = 16;       // wanted, for the workers
 constexpr int64_t kPartialElements = 1 << 22;
@@ -39,27 +39,35 @@ class WeightGradient {
     for (int d = 0; d < 3; d++) {
       for (int64_t k = 0; k < s.kernel[d]; k++) tap_[d].push_back(k * s.dilation[d] - s.padding[d]);
     }
-    y_parts_ = std::min(s.out[1], ceil_div(s.out[1] * s.out[2], kPositions));
+    const int64_t plane = s.out[1] * s.out[2];
+    y_parts_ = std::min(s.out[1], ceil_div(plane, kPositions));
     block_rows_ = ceil_div(s.out[1], y_parts_);
     y_parts_ = ceil_div(s.out[1], block_rows_);
+    // Small planes are joined.
+    blocks_ = s.batch * s.out[0] * y_parts_;
+    joined_ = y_parts_ > 1 || out_ == 1 ? 1 : std::clamp<int64_t>(kPositions / plane, 1, blocks_);
     in_parts_ = ceil_div(in_, std::max<int64_t>(1, kMaxRows / taps_));
     out_parts_ = ceil_div(out_, kMaxColumns);
-    const int64_t blocks = s.groups * in_parts_ * out_parts_,
-                  planes = s.batch * s.out[0] * y_parts_;
-    const int64_t parts =
-        std::min({ceil_div(kTasks, blocks), planes, kPartialElements / weights()});
+    const int64_t tasks = s.groups * in_parts_ * out_parts_;
+    const int64_t parts = std::min(
+        {ceil_div(kTasks, tasks), ceil_div(blocks_, joined_), kPartialElements / weights()});
     parts_ = std::max<int64_t>(1, parts);
-    in_place_ = taps_ == 1 && volume(s.stride) == 1 && s.in == s.out && s.padding == Spatial{};
   }
 
   void run(T* dw) const {
     // A partial result is [groups][in, taps][out], as the product gives it.
     const CallMemory<T> partial((parts_ + 1) * weights());
-    const SlabLayout layout(s_.in, s_.out, s_.stride, tap_, block_rows_);
-    const int64_t blocks = s_.groups * in_parts_ * out_parts_;
-    runtime::parallel_for(parts_ * blocks, 1, [&](int64_t begin, int64_t end) {
+    const PaddedLayout layout(s_.in, s_.out, s_.stride, tap_, block_rows_);
+    const SlabLayout runs(s_.in, s_.out, s_.stride, tap_, block_rows_);
+    const int64_t tasks = s_.groups * in_parts_ * out_parts_;
+    runtime::parallel_for(parts_ * tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; task++) {
-        run_task(task % blocks, task / blocks, layout, partial.get() + task / blocks * weights());
+        T* c = partial.get() + task / tasks * weights();
+        if (out_ == 1) {
+          dot_task(task % tasks, task / tasks, runs, c);
+        } else {
+          run_task(task % tasks, task / tasks, layout, c);
+        }
       }
     });
     T* total = partial.get();
@@ -90,81 +98,118 @@ class WeightGradient {
  private:
   int64_t weights() const { return s_.out_channels * in_ * taps_; }
 
-  void run_task(int64_t block, int64_t part, const SlabLayout& layout, T* partial) const {
-    const Range in = even_part(in_, 1, in_parts_, block % in_parts_);
-    block /= in_parts_;
-    const Range out = even_part(out_, kernels_.nr(), out_parts_, block % out_parts_);
-    const int64_t g = block / out_parts_;
-    const T* row[kMaxRows];
-    T* c = partial + (g * in_ + in.begin) * taps_ * out_ + out.begin;
-    const Range planes = even_part(s_.batch * s_.out[0] * y_parts_, 1, parts_, part);
-    const int64_t size = volume(s_.in), positions = volume(s_.out);
-    for (int64_t at = planes.begin; at < planes.end; at++) {
-      const int64_t y = at % y_parts_, z = at / y_parts_ % s_.out[0];
-      const int64_t image = at / (y_parts_ * s_.out[0]);
-      const int64_t first = y * block_rows_, rows = std::min(block_rows_, s_.out[1] - first);
-      const T* x = x_ + (image * s_.in_channels + g * in_ + in.begin) * size;
-      const T* dy = dy_ + (image * s_.out_channels + g * out_) * positions +
-                    (z * s_.out[1] + first) * s_.out[2];
-      Inputs inputs{.channel = x + (z * s_.in[1] + first) * s_.in[2],
-                    .channel_size = size,
-                    .offsets = &layout.offsets()};
-      if (!in_place_) {
-        T* slab = scratch<T>(Scratch::A, in.size() * layout.channel_size() + SlabLayout::kSlack);
-        layout.fill(slab, x, x_ + s_.batch * s_.in_channels * size, in.size(), z, first, rows);
-        inputs.channel = slab;
-        inputs.channel_size = layout.channel_size();
-      }
-      multiply(row, inputs, in, out, dy, rows * s_.out[2], at == planes.begin, c);
-    }
-  }
-
-  // Where the inputs of tap t of a channel start, for the positions at hand: in a slab, or in the
-  // image if the kernel has one tap that visits every position.
-  struct Inputs {
-    const T* channel;
-    int64_t channel_size;
-    const std::vector<int64_t>* offsets;
+  // Of one task: the channels of a group, and what is computed for each of its pieces of the depth.
+  struct Task {
+    int64_t group;
+    Range in, out;
+    std::vector<const T*> row;     // where the inputs of each (channel, tap) start
+    std::vector<int64_t> offsets;  // how far behind that those of each position do
   };
 
-  // c[(channel, tap)][o] (+)= slab rows times dy of `depth` positions, transposed.
-  void multiply(const T** row, const Inputs& inputs, Range in, Range out, const T* dy,
-                int64_t depth, bool first, T* c) const {
-    int64_t rows = 0;
-    auto flush = [&] {
-      for (int64_t j = out.begin; j < out.end; j += kernels_.nr()) {
-        const int64_t cols = std::min<int64_t>(kernels_.nr(), out.end - j);
-        multiply_columns(row, rows, dy + j * volume(s_.out), cols, depth, first, c + j - out.begin);
-      }
-      c += rows * out_;
-      rows = 0;
-    };
-    for (int64_t channel = 0; channel < in.size(); channel++) {
-      for (int64_t offset : *inputs.offsets) {
-        if (rows == kMaxRows) flush();
-        row[rows++] = inputs.channel + channel * inputs.channel_size + offset;
+  void run_task(int64_t index, int64_t part, const PaddedLayout& layout, T* partial) const {
+    Task t;
+    t.in = even_part(in_, 1, in_parts_, index % in_parts_);
+    index /= in_parts_;
+    t.out = even_part(out_, kernels_.nr(), out_parts_, index % out_parts_);
+    t.group = index / out_parts_;
+    T* c = partial + (t.group * in_ + t.in.begin) * taps_ * out_ + t.out.begin;
+    const Range blocks = even_part(blocks_, 1, parts_, part);
+    for (int64_t at = blocks.begin; at < blocks.end; at += joined_) {
+      const Range piece{at, std::min(blocks.end, at + joined_)};
+      find_inputs(t, piece, layout);
+      for (int64_t j = t.out.begin; j < t.out.end; j += kernels_.nr()) {
+        const Range cols{j, std::min(t.out.end, j + kernels_.nr())};
+        multiply(t, piece, cols, at == blocks.begin, c + j - t.out.begin);
       }
     }
-    flush();
   }
 
-  void multiply_columns(const T* const* row, int64_t rows, const T* dy, int64_t cols, int64_t depth,
-                        bool first, T* c) const {
-    if (cols == 1) {
-      T sum[kMaxRows];
-      row_dots(row, rows, dy, depth, sum);
-      for (int64_t i = 0; i < rows; i++) c[i * out_] = first ? sum[i] : c[i * out_] + sum[i];
-      return;
+  // With one output channel a vector of columns would be mostly empty. Each (channel, tap) is a dot
+  // product instead, of inputs that have been laid out one after the other.
+  void dot_task(int64_t index, int64_t part, const SlabLayout& layout, T* partial) const {
+    const Range in = even_part(in_, 1, in_parts_, index % in_parts_);
+    const int64_t group = index / in_parts_, size = volume(s_.in), rows = in.size() * taps_;
+    T* slab = scratch<T>(Scratch::A, in.size() * layout.channel_size() + SlabLayout::kSlack);
+    std::vector<const T*> row;
+    for (int64_t channel = 0; channel < in.size(); channel++) {
+      for (int64_t offset : layout.offsets())
+        row.push_back(slab + channel * layout.channel_size() + offset);
     }
-    const int64_t ld = round_up(cols, kernels_.lanes);
+    std::vector<T> total(rows), sum(rows);
+    const Range blocks = even_part(blocks_, 1, parts_, part);
+    for (int64_t block = blocks.begin; block < blocks.end; block++) {
+      const Place p = place_of(block);
+      layout.fill(slab, x_ + (p.image * s_.in_channels + group * in_ + in.begin) * size,
+                  x_ + s_.batch * s_.in_channels * size, in.size(), p.z, p.row, p.rows);
+      const T* dy = dy_ + (p.image * s_.out_channels + group) * volume(s_.out) +
+                    (p.z * s_.out[1] + p.row) * s_.out[2];
+      row_dots(row.data(), rows, dy, p.rows * s_.out[2], sum.data());
+      for (int64_t i = 0; i < rows; i++) total[i] += sum[i];
+    }
+    std::copy(total.begin(), total.end(), partial + (group * in_ + in.begin) * taps_);
+  }
+
+  // Blocks of rows are counted through planes and images.
+  struct Place {
+    int64_t image, z, row, rows;
+  };
+  Place place_of(int64_t block) const {
+    const int64_t row = block % y_parts_ * block_rows_, plane = block / y_parts_;
+    return {plane / s_.out[0], plane % s_.out[0], row, std::min(block_rows_, s_.out[1] - row)};
+  }
+
+  void find_inputs(Task& t, Range piece, const PaddedLayout& layout) const {
+    const int64_t size = volume(s_.in), slab_size = t.in.size() * layout.channel_size();
+    const T* first = nullptr;
+    T* slab = layout.in_place()
+                  ? nullptr
+                  : scratch<T>(Scratch::A, piece.size() * slab_size + SlabLayout::kSlack);
+    t.offsets.clear();
+    for (int64_t block = piece.begin; block < piece.end; block++) {
+      const Place p = place_of(block);
+      const T* source = x_ + (p.image * s_.in_channels + t.group * in_ + t.in.begin) * size;
+      const T* start = source + layout.start(p.z, p.row);
+      if (slab) {
+        T* target = slab + (block - piece.begin) * slab_size;
+        layout.fill(target, source, x_ + s_.batch * s_.in_channels * size, t.in.size(), p.z, p.row,
+                    p.rows);
+        start = target;
+      }
+      if (!first) first = start;
+      for (int64_t y = 0; y < p.rows; y++) {
+        for (int64_t x = 0; x < s_.out[2]; x++)
+          t.offsets.push_back(start - first + layout.position(y, x));
+      }
+    }
+    t.row.clear();
+    for (int64_t channel = 0; channel < t.in.size(); channel++) {
+      for (int64_t offset : layout.offsets())
+        t.row.push_back(first + channel * layout.channel_size() + offset);
+    }
+  }
+
+  // c[(channel, tap)][o] (+)= inputs times dy of the piece, transposed.
+  void multiply(const Task& t, Range piece, Range cols, bool first, T* c) const {
+    const int64_t ld = round_up(cols.size(), kernels_.lanes);
+    const auto depth = static_cast<int64_t>(t.offsets.size());
     T* panel = scratch<T>(Scratch::B, depth * ld);
-    pack(panel, ld, ld, depth, cols, dy, 1, volume(s_.out));
-    const TileOut<T> target{.c = c,
-                            .c_rs = out_,
-                            .cols = static_cast<int>(cols),
-                            .alpha = 1,
-                            .beta = first ? T(0) : T(1)};
-    run_panel(kernels_, row, rows, depth, panel, ld, target);
+    T* target = panel;
+    for (int64_t block = piece.begin; block < piece.end; block++) {
+      const Place p = place_of(block);
+      const int64_t positions = p.rows * s_.out[2];
+      pack(target, ld, ld, positions, cols.size(),
+           dy_ + (p.image * s_.out_channels + t.group * out_ + cols.begin) * volume(s_.out) +
+               (p.z * s_.out[1] + p.row) * s_.out[2],
+           1, volume(s_.out));
+      target += positions * ld;
+    }
+    run_panel(kernels_, t.row.data(), t.offsets.data(), static_cast<int64_t>(t.row.size()), depth,
+              panel,
+              TileOut<T>{.c = c,
+                         .c_rs = out_,
+                         .cols = static_cast<int>(cols.size()),
+                         .alpha = 1,
+                         .beta = first ? T(0) : T(1)});
   }
 
   const ConvShape& s_;
@@ -173,8 +218,7 @@ class WeightGradient {
   const MicroKernels<T>& kernels_;
   int64_t in_, out_, taps_;  // channels of a group
   std::vector<int64_t> tap_[3];
-  int64_t y_parts_, block_rows_, in_parts_, out_parts_, parts_;
-  bool in_place_;
+  int64_t y_parts_, block_rows_, blocks_, joined_, in_parts_, out_parts_, parts_;
 };
 
 }  // namespace

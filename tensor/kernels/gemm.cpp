@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kMaxRows = 256;             // rows of a block; the plan stays below
 constexpr int64_t kSharedElements = 1 << 21;  // of B packed at a time
 
-constexpr int64_t kPackElements = 1 << 16;  // a chunk of packing
-constexpr double kChunkFlops = 2e6;         // a chunk of small products: about 20 microseconds
+constexpr double kChunkFlops = 2e6;  // a chunk of small products: about 20 microseconds
+constexpr int64_t kPackElements = 1 << 16;
 
 template <class T>
 struct Driver {
@@ -45,28 +45,43 @@ struct Driver {
     for (int64_t step = 0; step < plan.depth_parts; step++) {
       const Range depth = even_part(g.k, 8, plan.depth_parts, step);
       const T* row[kMaxRows];
-      point_to_rows(row, a + depth.begin * g.a_cs, rows, depth.size());
+      int64_t offsets[kMaxDepth];
+      point_to_rows(row, offsets, a + depth.begin * g.a_cs, rows, depth.size());
       for (int64_t j = cols.begin; j < cols.end; j += kernels.nr()) {
         const int width = static_cast<int>(std::min<int64_t>(kernels.nr(), cols.end - j));
         int64_t b_rs = 0;
         const T* panel = panel_at(b, shared, depth, j, width, b_rs);
-        run_panel(kernels, row, rows.size(), depth.size(), panel, b_rs,
-                  output(c + j - cols.begin, c_rs, rows, j, width, depth));
+        const TileOut<T> out = output(c + j - cols.begin, c_rs, rows, j, width, depth);
+        if (plan.a == ReadA::Columns) {
+          run_panel(kernels, row, offsets, rows.size(), depth.size(), panel, out);
+        } else {
+          run_panel(kernels, row, rows.size(), depth.size(), panel, b_rs, out);
+        }
       }
     }
   }
 
-  void point_to_rows(const T** row, const T* a, Range rows, int64_t depth) const {
+  // Where the rows of A start, and how far behind that their elements are.
+  void point_to_rows(const T** row, int64_t* offsets, const T* a, Range rows, int64_t depth) const {
     const T* first = a + rows.begin * g.a_rs;
-    int64_t stride = g.a_rs;
-    if (plan.pack_a) {
-      // An odd number of cache lines between rows keeps them in different sets of the cache.
-      stride = round_up(depth, 16) + 16;
-      T* packed = scratch<T>(Scratch::A, rows.size() * stride);
-      pack(packed, stride, depth, rows.size(), depth, first, g.a_rs, g.a_cs);
+    int64_t row_step = g.a_rs, step = g.a_cs;
+    // An odd number of cache lines between what is read one after the other keeps it in different
+    // sets of the cache.
+    if (plan.a == ReadA::Columns) {
+      if (plan.copy_a) {
+        step = round_up(rows.size(), 16) + 16;
+        T* packed = scratch<T>(Scratch::A, depth * step);
+        pack(packed, step, rows.size(), depth, rows.size(), first, g.a_cs, 1);
+        first = packed;
+      }
+      for (int64_t p = 0; p < depth; p++) offsets[p] = p * step;
+    } else if (plan.copy_a) {
+      row_step = round_up(depth, 16) + 16;
+      T* packed = scratch<T>(Scratch::A, rows.size() * row_step);
+      pack(packed, row_step, depth, rows.size(), depth, first, g.a_rs, g.a_cs);
       first = packed;
     }
-    for (int64_t i = 0; i < rows.size(); i++) row[i] = first + i * stride;
+    for (int64_t i = 0; i < rows.size(); i++) row[i] = first + i * row_step;
   }
 
   // Panels narrower than nr are packed as wide as their vectors.
@@ -130,7 +145,7 @@ void run_blocks(const Driver<T>& driver, const T* shared) {
   const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kChunkFlops / flops));
   runtime::parallel_for(g.batch * blocks, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; task++) {
-      const int64_t z = task / blocks, block = task % blocks;
+      const int64_t z = blocks == 1 ? task : task / blocks, block = task - z * blocks;
       const Range rows = even_part(g.m, driver.kernels.mr, plan.row_parts, block % plan.row_parts);
       const Range cols =
           even_part(g.n, driver.kernels.nr(), plan.col_parts, block / plan.row_parts);
@@ -235,12 +250,8 @@ void run_split(const Gemm<T>& g, int64_t slices, const MicroKernels<T>& kernels)
 }  // namespace
 
 template <class T>
-void gemm(const Gemm<T>& given) {
-  if (given.m <= 0 || given.n <= 0 || given.batch <= 0) return;
-  const MicroKernels<T>& kernels = micro_kernels<T>();
-  const Gemm<T> folded = fold_batch(given);
-  if (gemm_thin(folded)) return;
-  const Gemm<T> g = cheaper_side(folded, kernels);
+void gemm_blocks(const Gemm<T>& given, const MicroKernels<T>& kernels) {
+  const Gemm<T> g = cheaper_side(given, kernels);
   const int64_t slices = depth_slices(g, kernels);
   if (slices > 1) {
     run_split(g, slices, kernels);
@@ -249,7 +260,15 @@ void gemm(const Gemm<T>& given) {
   }
 }
 
+template <class T>
+void gemm(const Gemm<T>& g) {
+  if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
+  const Gemm<T> folded = fold_batch(g);
+  if (!gemm_thin(folded)) gemm_blocks(folded, micro_kernels<T>(std::max(folded.m, folded.n)));
+}
+
 template void gemm(const Gemm<float>&);
 template void gemm(const Gemm<double>&);
+template void gemm_blocks(const Gemm<float>&, const MicroKernels<float>&);
 
 }  // namespace gotorch::kernels

@@ -10,6 +10,8 @@
 // processor can.
 #include <cstdint>
 
+#include "tensor/half.h"
+
 namespace gotorch::kernels {
 
 template <class T>
@@ -35,6 +37,10 @@ struct Gemm {
 
 template <class T>
 void gemm(const Gemm<T>& g);
+
+// C = A B + bias_col (of n floats, or null) with sums in float, by the processor's own instruction. Computes
+// nothing and returns false where there is none, or the product is too thin to gain by it.
+bool gemm_bfloat16(const Gemm<BFloat16>& g, const float* bias_col);
 
 extern template void gemm(const Gemm<float>&);
 extern template void gemm(const Gemm<double>&);

@@ -32,8 +32,13 @@ using MicroKernel = void (*)(int64_t k, const T* const* a, const T* b, int64_t b
 
 // The same where row p of B starts at b + offsets[p].
 template <class T>
-using GatherKernel = void (*)(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
-                              const TileOut<T>& out);
+using GatherBKernel = void (*)(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
+                               const TileOut<T>& out);
+
+// The same where element p of row i of A is a[i][offsets[p]], and rows of B are a panel's, packed.
+template <class T>
+using GatherAKernel = void (*)(int64_t k, const T* const* a, const int64_t* offsets, const T* b,
+                               const TileOut<T>& out);
 
 // The micro-kernels of one instruction set. run[nv - 1][rows - 1] computes `rows` rows of nv
 // vectors.
@@ -44,12 +49,15 @@ struct MicroKernels {
   int mr;     // most rows of a tile
   int lanes;  // elements of a vector
   MicroKernel<T> run[kVectors][kMaxRows];
-  GatherKernel<T> gather[kVectors][kMaxRows];
+  GatherBKernel<T> gather_b[kVectors][kMaxRows];
+  GatherAKernel<T> gather_a[kVectors][kMaxRows];
   int nr() const { return kVectors * lanes; }
 };
 
 extern const MicroKernels<float> kMicroFloatV2, kMicroFloatV3, kMicroFloatV4;
 extern const MicroKernels<double> kMicroDoubleV2, kMicroDoubleV3, kMicroDoubleV4;
+// Elements of A and B are words of two bfloat16, neighbours along the depth.
+extern const MicroKernels<float> kMicroBFloat16;
 
 // Writes a tile that lies in a buffer of row stride `ld`: the path for narrow tiles.
 template <class T>
@@ -58,6 +66,10 @@ void finish_tile(const T* tile, int64_t ld, int rows, const TileOut<T>& out);
 // The set for the instruction set in use.
 template <class T>
 const MicroKernels<T>& micro_kernels();
+// The same for a small matrix, of n rows or columns at most: narrower vectors are not half empty. Both
+// round alike.
+template <class T>
+const MicroKernels<T>& micro_kernels(int64_t n);
 
 // `rows` rows of A times one panel: the tiles of a column of C. `out` describes the first of them.
 template <class T>
@@ -66,5 +78,8 @@ void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, 
 template <class T>
 void run_panel(const MicroKernels<T>& kernels, const T* const* a, int64_t rows, int64_t k,
                const T* panel, const int64_t* offsets, TileOut<T> out);
+template <class T>
+void run_panel(const MicroKernels<T>& kernels, const T* const* a, const int64_t* offsets,
+               int64_t rows, int64_t k, const T* panel, TileOut<T> out);
 
 }  // namespace gotorch::kernels

@@ -1,6 +1,6 @@
 #pragma once
-// The body of the micro-kernels, included by gemm_micro_v2/v3/v4.cpp only. Those files are compiled
-// with -ffp-contract=fast: `acc += a * b` is one fused multiply-add where the target has it.
+// The body of the micro-kernels, included by gemm_micro_*.cpp only. Those files are compiled with
+// -ffp-contract=fast: `acc += a * b` is one fused multiply-add where the target has it.
 #include <utility>
 
 #include "tensor/kernels/gemm_micro.h"
@@ -8,9 +8,20 @@
 
 namespace gotorch::kernels {
 
+// What is done with an element of A and L of B. Other steps are in gemm_micro_bfloat16.cpp.
+template <class Element, int Lanes>
+struct MultiplyAdd {
+  using T = Element;
+  static constexpr int L = Lanes;
+  using Vector = typename VecOf<T, L>::Type;
+  static void add(Vector& acc, T a, Vector b) { acc += a * b; }
+};
+
 // Every loop over the tile is unrolled, so that the tile never leaves the registers.
-template <class T, int L, int M, int N>
+template <class Step, int M, int N>
 struct Tile {
+  using T = typename Step::T;
+  static constexpr int L = Step::L;
   using V = VecOf<T, L>;
   typename V::Type acc[M][N] = {};
 
@@ -23,22 +34,23 @@ struct Tile {
     }
   }
 
-  // Row p of B starts at row_at(p).
-  template <class RowAt>
-  void add_product(int64_t k, const T* const* a, RowAt row_at) {
+  // Row p of B starts at row_at(p); element p of a row of A is at(p) elements behind its start.
+  template <class At, class RowAt>
+  void add_product(int64_t k, const T* const* a, At at, RowAt row_at) {
     const T* row[M];
 #pragma GCC unroll 8
     for (int i = 0; i < M; i++) row[i] = a[i];
 #pragma GCC unroll 4
     for (int64_t p = 0; p < k; p++) {
       const T* b = row_at(p);
+      const int64_t place = at(p);
       typename V::Type bv[N];
 #pragma GCC unroll 2
       for (int j = 0; j < N; j++) bv[j] = V::load(b + j * L);
 #pragma GCC unroll 8
       for (int i = 0; i < M; i++) {
 #pragma GCC unroll 2
-        for (int j = 0; j < N; j++) acc[i][j] += row[i][p] * bv[j];
+        for (int j = 0; j < N; j++) Step::add(acc[i][j], row[i][place], bv[j]);
       }
     }
   }
@@ -55,10 +67,17 @@ struct Tile {
   }
 };
 
-template <class T, int L, int M, int N, class RowAt>
-inline void micro(int64_t k, const T* const* a, RowAt row_at, const TileOut<T>& out) {
-  Tile<T, L, M, N> tile;
-  tile.add_product(k, a, row_at);
+template <class Step, int M, int N, class T, class At, class RowAt>
+inline void micro(int64_t k, const T* const* a, At at, RowAt row_at, const TileOut<T>& out) {
+  constexpr int L = Step::L;
+  // Lines of C are on their way while the depth is summed.
+#pragma GCC unroll 8
+  for (int i = 0; i < M; i++) {
+#pragma GCC unroll 2
+    for (int j = 0; j < N; j++) __builtin_prefetch(out.c + i * out.c_rs + j * L, 1);
+  }
+  Tile<Step, M, N> tile;
+  tile.add_product(k, a, at, row_at);
   if (out.cols == N * L) {
     tile.store(out);
   } else {
@@ -68,24 +87,33 @@ inline void micro(int64_t k, const T* const* a, RowAt row_at, const TileOut<T>& 
   }
 }
 
-template <class T, int L, int M, int N>
+template <class Step, int M, int N, class T>
 inline void micro_run(int64_t k, const T* const* a, const T* b, int64_t b_rs,
                       const TileOut<T>& out) {
   auto next_row = [&](int64_t) {
     const T* row = b;
     // The same row of the next panel: where B is read in place its rows are too far apart for the
     // hardware to see a stream.
-    __builtin_prefetch(row + N * L);
+    __builtin_prefetch(row + N * Step::L);
     b += b_rs;
     return row;
   };
-  micro<T, L, M, N>(k, a, next_row, out);
+  micro<Step, M, N>(k, a, [](int64_t p) { return p; }, next_row, out);
 }
 
-template <class T, int L, int M, int N>
-inline void micro_gather(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
-                         const TileOut<T>& out) {
-  micro<T, L, M, N>(k, a, [&](int64_t p) { return b + offsets[p]; }, out);
+template <class Step, int M, int N, class T>
+inline void micro_gather_b(int64_t k, const T* const* a, const T* b, const int64_t* offsets,
+                           const TileOut<T>& out) {
+  micro<Step, M, N>(
+      k, a, [](int64_t p) { return p; }, [&](int64_t p) { return b + offsets[p]; }, out);
+}
+
+template <class Step, int M, int N, class T>
+inline void micro_gather_a(int64_t k, const T* const* a, const int64_t* offsets, const T* b,
+                           const TileOut<T>& out) {
+  micro<Step, M, N>(
+      k, a, [&](int64_t p) { return offsets[p]; }, [&](int64_t p) { return b + p * N * Step::L; },
+      out);
 }
 
 // The table of one instruction set: the functions of Target<T, rows, vectors> are compiled for it.
@@ -94,7 +122,8 @@ constexpr MicroKernels<T> micro_table(int lanes, std::integer_sequence<int, I...
   return {sizeof...(I),
           lanes,
           {{&Target<T, I + 1, 1>::run...}, {&Target<T, I + 1, 2>::run...}},
-          {{&Target<T, I + 1, 1>::gather...}, {&Target<T, I + 1, 2>::gather...}}};
+          {{&Target<T, I + 1, 1>::gather_b...}, {&Target<T, I + 1, 2>::gather_b...}},
+          {{&Target<T, I + 1, 1>::gather_a...}, {&Target<T, I + 1, 2>::gather_a...}}};
 }
 
 }  // namespace gotorch::kernels

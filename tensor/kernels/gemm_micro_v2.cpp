@@ -6,14 +6,18 @@ namespace {
 
 template <class T, int M, int N>
 struct Target {
-  static constexpr int kLanes = 16 / sizeof(T);
+  using Step = MultiplyAdd<T, 16 / sizeof(T)>;
   GOTORCH_TARGET_V2 static void run(int64_t k, const T* const* a, const T* b, int64_t b_rs,
                                     const TileOut<T>& out) {
-    micro_run<T, kLanes, M, N>(k, a, b, b_rs, out);
+    micro_run<Step, M, N>(k, a, b, b_rs, out);
   }
-  GOTORCH_TARGET_V2 static void gather(int64_t k, const T* const* a, const T* b,
-                                       const int64_t* offsets, const TileOut<T>& out) {
-    micro_gather<T, kLanes, M, N>(k, a, b, offsets, out);
+  GOTORCH_TARGET_V2 static void gather_b(int64_t k, const T* const* a, const T* b,
+                                         const int64_t* offsets, const TileOut<T>& out) {
+    micro_gather_b<Step, M, N>(k, a, b, offsets, out);
+  }
+  GOTORCH_TARGET_V2 static void gather_a(int64_t k, const T* const* a, const int64_t* offsets,
+                                         const T* b, const TileOut<T>& out) {
+    micro_gather_a<Step, M, N>(k, a, offsets, b, out);
   }
 };
 

@@ -10,23 +10,37 @@
 namespace gotorch::kernels {
 namespace {
 
-// Transposes 4 x 4 blocks in registers: dst[i][j] = src[j][i].
+// dst[i][j] = src[j][i] for i < 4, j < 8, in registers: row j and row j + 4 of the source are halves of one vector,
+// so that shuffles stay within the halves.
 template <class T>
-struct Block4 : VecOf<T, 4> {
-  using typename VecOf<T, 4>::Type;
-  using VecOf<T, 4>::load;
-  using VecOf<T, 4>::store;
+struct Block {
+  using Half = VecOf<T, 4>;
+  using V = VecOf<T, 8>;
+  using Type = typename V::Type;
 
+  static Type join(const T* low, const T* high) {
+    return __builtin_shufflevector(Half::load(low), Half::load(high), 0, 1, 2, 3, 4, 5, 6, 7);
+  }
+  static Type low(Type a, Type b) {
+    return __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13);
+  }
+  static Type high(Type a, Type b) {
+    return __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  static Type even(Type a, Type b) {
+    return __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13);
+  }
+  static Type odd(Type a, Type b) {
+    return __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+  }
   static void transpose(T* dst, int64_t ld, const T* src, int64_t cs) {
-    const Type a = load(src), b = load(src + cs), c = load(src + 2 * cs), d = load(src + 3 * cs);
-    const Type ab_lo = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-    const Type ab_hi = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    const Type cd_lo = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    const Type cd_hi = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    store(dst, __builtin_shufflevector(ab_lo, cd_lo, 0, 1, 4, 5));
-    store(dst + ld, __builtin_shufflevector(ab_lo, cd_lo, 2, 3, 6, 7));
-    store(dst + 2 * ld, __builtin_shufflevector(ab_hi, cd_hi, 0, 1, 4, 5));
-    store(dst + 3 * ld, __builtin_shufflevector(ab_hi, cd_hi, 2, 3, 6, 7));
+    const Type a = join(src, src + 4 * cs), b = join(src + cs, src + 5 * cs);
+    const Type c = join(src + 2 * cs, src + 6 * cs), d = join(src + 3 * cs, src + 7 * cs);
+    const Type ab_low = low(a, b), ab_high = high(a, b), cd_low = low(c, d), cd_high = high(c, d);
+    V::store(dst, even(ab_low, cd_low));
+    V::store(dst + ld, odd(ab_low, cd_low));
+    V::store(dst + 2 * ld, even(ab_high, cd_high));
+    V::store(dst + 3 * ld, odd(ab_high, cd_high));
   }
 };
 
@@ -38,33 +52,36 @@ void pack_strided(T* dst, int64_t ld, int64_t rows, int64_t cols, const T* src, 
   }
 }
 
-// src has unit row stride: its columns are contiguous.
+// src has unit row stride: its columns are contiguous. Lines of the source are read whole, eight columns at a
+// time, as columns that lie a power of two apart share few places of a cache. The order in which they come is
+// nothing that hardware foresees, so they are asked for ahead.
 template <class T>
 void pack_transposed(T* __restrict dst, int64_t ld, int64_t rows, int64_t cols,
                      const T* __restrict src, int64_t cs) {
-  const int64_t rows4 = rows & ~int64_t{3}, cols4 = cols & ~int64_t{3};
-  // The inner loop runs along what is contiguous in the wider direction of the destination.
-  if (cols <= 32) {
-    for (int64_t i = 0; i < rows4; i += 4) {
-      for (int64_t j = 0; j < cols4; j += 4) {
-        Block4<T>::transpose(dst + i * ld + j, ld, src + j * cs + i, cs);
-      }
-    }
-  } else {
-    for (int64_t j = 0; j < cols4; j += 4) {
-      for (int64_t i = 0; i < rows4; i += 4) {
-        Block4<T>::transpose(dst + i * ld + j, ld, src + j * cs + i, cs);
-      }
+  constexpr int64_t kLine = 64 / sizeof(T);
+  const int64_t rows4 = rows & ~int64_t{3}, cols8 = cols & ~int64_t{7};
+  const int64_t ahead = cols <= 32 ? kLine : 16 * cs;
+  for (int64_t i = 0; i < rows4; i += kLine) {
+    const int64_t end = i + kLine < rows4 ? i + kLine : rows4;
+    for (int64_t j = 0; j < cols8; j += 8) {
+      const T* from = src + j * cs;
+      for (int64_t c = 0; c < 8; c++) __builtin_prefetch(from + c * cs + i + ahead);
+      for (int64_t r = i; r < end; r += 4) Block<T>::transpose(dst + r * ld + j, ld, from + r, cs);
     }
   }
   pack_strided(dst + rows4 * ld, ld, rows - rows4, cols, src + rows4, 1, cs);
-  pack_strided(dst + cols4, ld, rows4, cols - cols4, src + cols4 * cs, 1, cs);
+  pack_strided(dst + cols8, ld, rows4, cols - cols8, src + cols8 * cs, 1, cs);
 }
 
+// Rows are too far apart for the hardware to see a stream: those to come are asked for.
 template <class T, int W>
 void copy_panel(T* __restrict dst, int64_t rows, const T* __restrict src, int64_t rs) {
+  using V = VecOf < T, W<16 ? W : 16>;
+  constexpr int kVector = W < 16 ? W : 16;
+  constexpr int64_t kAhead = 12, kLine = 64 / sizeof(T);
   for (int64_t i = 0; i < rows; i++) {
-    for (int j = 0; j < W; j++) dst[i * W + j] = src[i * rs + j];
+    for (int64_t j = 0; j < W; j += kLine) __builtin_prefetch(src + (i + kAhead) * rs + j);
+    for (int j = 0; j < W; j += kVector) V::store(dst + i * W + j, V::load(src + i * rs + j));
   }
 }
 

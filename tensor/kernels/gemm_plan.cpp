@@ -11,17 +11,25 @@ constexpr int64_t kBlockRows = 192;  // 192 x 320 floats are 240 KiB of L2
 constexpr int64_t kBlockCols = 512;
 constexpr double kTaskFlops = 4e6;               // about 40 microseconds
 constexpr int64_t kEnoughTasks = 16;             // with so many, tasks may be twice as large
+constexpr int64_t kManyTasks = 32;               // with so many, none is split at a cost in packing
 constexpr int64_t kShareRows = 1024;             // of A, from which B is packed once for all
 constexpr int64_t kFewTasks = 8;                 // fewer blocks than this leave workers idle
 constexpr int64_t kSliceDepth = 1024;            // least depth of a slice
 constexpr int64_t kMinRows = 32, kMinCols = 32;  // smaller blocks spend their time in packing
+
+static_assert(kDepth + 8 <= kMaxDepth);
+
+template <class T>
+bool reads_rows(const Gemm<T>& g) {
+  return g.a_cs == 1 || g.k == 1;
+}
 
 // Cycles, roughly, of computing g as it stands on one core.
 template <class T>
 double cost(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   const double m = g.m, n = g.n, k = g.k;
   const double product = m * ceil_div(g.n, kernels.lanes) * (k + 8) * 0.5;
-  const double pack_a = g.a_cs == 1 || g.k == 1 ? 0 : m * k * 0.4;
+  const double pack_a = reads_rows(g) || g.a_rs == 1 ? 0 : m * k * 0.4;
   const double pack_b = g.b_cs == 1 || g.n == 1 ? 0 : n * k * 0.4;
   const double scatter = g.c_cs == 1 ? 0 : m * n * 0.5;
   return product + pack_a + pack_b + scatter;
@@ -81,8 +89,10 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   plan.depth_parts = depth_parts(g.k);
   plan.row_parts = ceil_div(g.m, kBlockRows);
   plan.col_parts = ceil_div(g.n, kBlockCols);
-  plan.pack_a = g.a_cs != 1 && g.k > 1;
-  plan.pack_b = g.b_cs != 1 || g.m > 4 * kernels.mr;
+  plan.a = !reads_rows(g) && g.a_rs == 1 ? ReadA::Columns : ReadA::Rows;
+  // Places a multiple of a page apart share so few sets of a cache that a tile's would not stay in it.
+  plan.copy_a = plan.a == ReadA::Columns ? g.a_cs * sizeof(T) % 4096 == 0 : !reads_rows(g);
+  plan.pack_b = g.b_cs != 1 || g.m > 4 * kernels.mr || plan.a == ReadA::Columns;
   const double flops = 2.0 * g.m * g.n * g.k;
   // Rewriting a line that another core has read takes that long (measured: 28 ns) that a panel had better be packed
   // anew for each block of rows, unless there are many. Matrices of a batch are computed one after the other, with shared
@@ -96,13 +106,15 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   };
   while (!small_enough()) {
     const int64_t rows = g.m / plan.row_parts, cols = g.n / plan.col_parts;
-    if (cols >= 2 * kMinCols && (cols >= rows || !plan.share_b)) {
-      plan.col_parts *= 2;
-    } else if (rows >= 2 * kMinRows) {
-      plan.row_parts *= 2;
-    } else {
-      break;
-    }
+    // Each part of the columns copies its rows of A, each part of the rows packs its panels of B.
+    const int64_t by_columns = plan.copy_a ? g.m : 0,
+                  by_rows = plan.pack_b && !plan.share_b ? g.n : 0;
+    const bool columns_first = by_columns == by_rows ? cols >= rows : by_columns < by_rows;
+    const bool split_columns = columns_first && cols >= 2 * kMinCols;
+    if (!split_columns && rows < 2 * kMinRows) break;
+    const bool free = (split_columns ? by_columns : by_rows) == 0;
+    if (!free && plan.row_parts * plan.col_parts >= kManyTasks) break;
+    (split_columns ? plan.col_parts : plan.row_parts) *= 2;
   }
   return plan;
 }

@@ -16,8 +16,10 @@ inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 struct Range {
   int64_t begin, end;
   int64_t size() const { return end - begin; }
+  bool operator==(const Range&) const = default;
 };
 inline Range even_part(int64_t n, int64_t unit, int64_t parts, int64_t i) {
+  if (parts == 1) return {0, n};  // divisions take as long as a small product
   const int64_t units = ceil_div(n, unit);
   const int64_t begin = i * units / parts * unit, end = (i + 1) * units / parts * unit;
   return {begin < n ? begin : n, end < n ? end : n};
@@ -38,11 +40,18 @@ class CallMemory {
   void* data_;
 };
 
+// The micro-kernel reads rows of A, or, of a transposed one, its columns.
+enum class ReadA { Rows, Columns };
+
+// Most elements of a step of the depth.
+constexpr int64_t kMaxDepth = 328;
+
 // A task computes one (row part) x (column part) block of C over the whole depth, in `depth_parts`
 // steps. It packs what it needs itself, so tasks share nothing but the packed B where that pays.
 struct GemmPlan {
   int64_t row_parts = 1, col_parts = 1, depth_parts = 1;
-  bool pack_a = false;   // else rows of A are read in place
+  ReadA a = ReadA::Rows;
+  bool copy_a = false;   // first, else A is read in place
   bool pack_b = false;   // else full panels of B are read in place
   bool share_b = false;  // pack B once, before the tasks
 };
@@ -65,6 +74,10 @@ int64_t depth_slices(const Gemm<T>& g, const MicroKernels<T>& kernels);
 
 template <class T>
 GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels);
+
+// The product by blocks, whatever its shape, with the given micro-kernels.
+template <class T>
+void gemm_blocks(const Gemm<T>& g, const MicroKernels<T>& kernels);
 
 // Depth of one step: its panel of B fits the L1 cache beside the rows of A.
 int64_t depth_parts(int64_t k);

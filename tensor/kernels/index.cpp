@@ -77,4 +77,16 @@ std::optional<BadIndex> scatter(void* y, Axis a, const int64_t* index, int64_t m
   return std::nullopt;
 }
 
+std::optional<BadIndex> take(const void* x, int64_t n, const int64_t* index, int64_t m, void* y,
+                             int64_t size) {
+  if (const auto bad = find_bad_index(index, m, -n, n)) return bad;
+  with_element(size, [&]<class U>(U*) {
+    runtime::parallel_for(m, grain_of(kRandomAccess), [&](int64_t b, int64_t e) {
+      for (int64_t j = b; j < e; j++)
+        static_cast<U*>(y)[j] = static_cast<const U*>(x)[index[j] + (index[j] < 0 ? n : 0)];
+    });
+  });
+  return std::nullopt;
+}
+
 }  // namespace gotorch::kernels

@@ -25,4 +25,8 @@ namespace gotorch::kernels {
 [[nodiscard]] std::optional<BadIndex> scatter(void* y, Axis axis, const int64_t* index, int64_t m,
                                               const void* source, bool one_value, int64_t size);
 
+// y[j] = x[index[j]] with x of n elements; negative indices count from its end.
+[[nodiscard]] std::optional<BadIndex> take(const void* x, int64_t n, const int64_t* index,
+                                           int64_t m, void* y, int64_t size);
+
 }  // namespace gotorch::kernels

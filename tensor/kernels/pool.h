@@ -10,6 +10,7 @@
 // Thread-safe. All work is cut by shape, so the bits are the same for any number of workers.
 
 #include "tensor/buffer.h"
+#include "tensor/kernels/bad_index.h"
 #include "tensor/kernels/conv.h"
 
 namespace gotorch::kernels {
@@ -27,9 +28,15 @@ struct PoolShape {
 struct PoolWindow {
   int64_t begin, step, count, divisor;
 };
+// Outputs [first, last) of one dimension whose windows are alike, `stride` inputs apart: all but those at the borders, or
+// few, if windows differ in size.
+struct PoolRun {
+  int64_t first = 0, last = 0, stride = 1;
+};
 struct PoolWindows {
   Spatial in, out;
   Buffer<PoolWindow> window[3];
+  PoolRun run;  // of the last dimension
 };
 
 PoolWindows max_windows(const PoolShape& s);
@@ -44,10 +51,14 @@ PoolWindows adaptive_windows(const Spatial& in, const Spatial& out);
 template <class T>
 void max_pool(int64_t planes, const PoolWindows& w, const T* x, T* y, int64_t* index);
 
-// dx[index] += dy, on planes of `in` and `out` elements. Each index must be inside its plane.
+// The same without positions.
 template <class T>
-void max_pool_backward(int64_t planes, int64_t in, int64_t out, const T* dy, const int64_t* index,
-                       T* dx);
+void max_pool_values(int64_t planes, const PoolWindows& w, const T* x, T* y);
+
+// dx = 0, then dx[index] += dy, on planes of `in` and `out` elements. dx is of no use if an index is bad.
+template <class T>
+[[nodiscard]] std::optional<BadIndex> max_pool_backward(int64_t planes, int64_t in, int64_t out,
+                                                        const T* dy, const int64_t* index, T* dx);
 
 // The sum of each window over `divisor`, or over the product of its divisors if that is 0. A window
 // without inputs gives 0.

@@ -2,27 +2,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
+#include "tensor/kernels/plane.h"
 #include "tensor/kernels/reduce.h"
 #include "tensor/simd/isa.h"
+#include "tensor/simd/math_base.h"
+#include "tensor/simd/wrapping.h"
 
 namespace gotorch::kernels {
 namespace {
 
-// Integers wrap.
-template <class T>
-inline T add(T a, T b) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-  else return a + b;
-}
-template <class T>
-inline T multiply(T a, T b) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-  else return a * b;
-}
+using math::plus, math::times;  // integers wrap around
 
 struct Sum {
   template <class T>
@@ -35,7 +27,7 @@ struct Sum {
   }
   template <class T>
   static T join(T a, T b) {
-    return add(a, b);
+    return plus(a, b);
   }
 };
 struct SumOfSquares : Sum {
@@ -55,11 +47,16 @@ struct Product {
   }
   template <class T>
   static T join(T a, T b) {
-    return multiply(a, b);
+    return times(a, b);
   }
 };
-// NaN wins: no comparison with it is true, and only it differs from itself.
+// NaN wins: no comparison with it is true, and only it differs from itself. Long loops `pick`, which is one instruction
+// and loses NaN, and watch for it aside.
 struct Max {
+  template <class T>
+  static T pick(T a, T b) {
+    return a > b ? a : b;
+  }
   template <class T>
   static constexpr T start() {
     return std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
@@ -75,6 +72,10 @@ struct Max {
   }
 };
 struct Min {
+  template <class T>
+  static T pick(T a, T b) {
+    return a < b ? a : b;
+  }
   template <class T>
   static constexpr T start() {
     return std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity()
@@ -105,15 +106,87 @@ inline A fold(A (&lane)[N]) {
   return lane[0];
 }
 
+// One result per lane, of elements that come N at a time.
+template <class F, class A, int N>
+struct Lanes {
+  A lane[N];
+  explicit Lanes(A start) {
+    for (int l = 0; l < N; l++) lane[l] = start;
+  }
+  template <class T>
+  void add(const T* __restrict x) {
+    for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[l])));
+  }
+  A folded() { return fold<F>(lane); }
+  void finish() {}
+};
+template <class F>
+concept Picks = requires(float x) { F::pick(x, x); };
+template <class F, class A, int N>
+  requires(Picks<F> && std::is_floating_point_v<A>)
+struct Lanes<F, A, N> {
+  A lane[N];
+  math::Bits<A> largest[N] = {};  // without signs: above infinity is NaN
+  explicit Lanes(A start) {
+    for (int l = 0; l < N; l++) lane[l] = start;
+  }
+  void add(const A* __restrict x) {
+    for (int l = 0; l < N; l++) {
+      const math::Bits<A> size = math::to_bits(math::abs(x[l]));
+      lane[l] = F::pick(lane[l], x[l]);
+      largest[l] = largest[l] > size ? largest[l] : size;
+    }
+  }
+  A folded() {
+    for (int half = N / 2; half > 0; half /= 2)
+      for (int l = 0; l < half; l++) {
+        lane[l] = F::pick(lane[l], lane[l + half]);
+        largest[l] = largest[l] > largest[l + half] ? largest[l] : largest[l + half];
+      }
+    return largest[0] > math::to_bits(math::Layout<A>::kInf) ? math::Layout<A>::kNan : lane[0];
+  }
+  void finish() {
+    constexpr A inf = math::Layout<A>::kInf, nan = math::Layout<A>::kNan;
+    for (int l = 0; l < N; l++) lane[l] = largest[l] > math::to_bits(inf) ? nan : lane[l];
+  }
+};
+
 template <class F, class T, class A, int N>
 inline A row(const T* __restrict x, int64_t n) {
-  A lane[N];
-  for (int l = 0; l < N; l++) lane[l] = F::template start<A>();
+  Lanes<F, A, N> lanes(F::template start<A>());
   int64_t i = 0;
-  for (; i + N <= n; i += N)
-    for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[i + l])));
-  for (int l = 0; i + l < n; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[i + l])));
-  return fold<F>(lane);
+  for (; i + N <= n; i += N) lanes.add(x + i);
+  if (i < n) {
+    T rest[N];
+    for (int l = 0; l < N; l++) rest[l] = static_cast<T>(F::template start<A>());
+    std::memcpy(rest, x + i, static_cast<size_t>(n - i) * sizeof(T));
+    lanes.add(rest);
+  }
+  return lanes.folded();
+}
+
+template <class F, class T, class A, int N>
+inline void strip(const T* __restrict x, int64_t rows, int64_t stride, A* __restrict y) {
+  Lanes<F, A, N> lanes(F::template start<A>());
+  for (int64_t r = 0; r < rows; r++) lanes.add(x + r * stride);
+  lanes.finish();
+  for (int l = 0; l < N; l++) y[l] = lanes.lane[l];
+}
+
+// Rows of fewer elements than lanes, as columns.
+template <class F, class T, class A>
+inline void short_rows(const T* x, int64_t count, int64_t n, A* y) {
+  constexpr int W = kMany<A>;
+  T columns[kLane<A> * W];
+  for (; count >= W; count -= W, x += W * n, y += W) {
+    copy_plane({columns, x, W, n, 1, W, n, 1}, sizeof(T));
+    strip<F, T, A, W>(columns, n, W, y);
+  }
+  for (; count > 0; count--, x += n) {
+    A a = F::template start<A>();
+    for (int64_t i = 0; i < n; i++) a = F::join(a, F::map(static_cast<A>(x[i])));
+    *y++ = a;
+  }
 }
 
 template <class F, class T, class A>
@@ -121,26 +194,12 @@ inline void rows(const void* x_, int64_t count, int64_t n, int64_t, void* state,
   const T* x = static_cast<const T*>(x_);
   A* y = static_cast<A*>(state);
   if (n < kLane<A>) {
-    for (int64_t r = 0; r < count; r++, x += n) {
-      A a = F::template start<A>();
-      for (int64_t i = 0; i < n; i++) a = F::join(a, F::map(static_cast<A>(x[i])));
-      y[r] = a;
-    }
+    short_rows<F>(x, count, n, y);
   } else if (n < kMany<A>) {
     for (int64_t r = 0; r < count; r++) y[r] = row<F, T, A, kLane<A>>(x + r * n, n);
   } else {
     for (int64_t r = 0; r < count; r++) y[r] = row<F, T, A, kMany<A>>(x + r * n, n);
   }
-}
-
-template <class F, class T, class A, int N>
-inline void strip(const T* __restrict x, int64_t rows, int64_t stride, A* __restrict y) {
-  A lane[N];
-  for (int l = 0; l < N; l++) lane[l] = F::map(static_cast<A>(x[l]));
-  for (int64_t r = 1; r < rows; r++)
-    for (int l = 0; l < N; l++)
-      lane[l] = F::join(lane[l], F::map(static_cast<A>(x[r * stride + l])));
-  for (int l = 0; l < N; l++) y[l] = lane[l];
 }
 
 template <class F, class T, class A>

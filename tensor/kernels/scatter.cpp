@@ -6,30 +6,19 @@
 #include "tensor/buffer.h"
 #include "tensor/kernels/places.h"
 #include "tensor/simd/isa.h"
+#include "tensor/simd/wrapping.h"
 
 namespace gotorch::kernels {
 namespace {
 
-// Integers wrap around, as unsigned arithmetic does.
-template <class T>
-T add(T a, T b) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-  else return a + b;
-}
-template <class T>
-T multiply(T a, T b) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-  else return a * b;
-}
+using math::plus, math::times;  // integers wrap around
 
 template <class T, ScatterOp op>
 T combine(T a, T b) {
-  if constexpr (op == ScatterOp::Prod) return multiply(a, b);
+  if constexpr (op == ScatterOp::Prod) return times(a, b);
   else if constexpr (op == ScatterOp::Max) return a > b || a != a ? a : b;
   else if constexpr (op == ScatterOp::Min) return a < b || a != a ? a : b;
-  else return add(a, b);
+  else return plus(a, b);
 }
 
 template <class T, ScatterOp op>
@@ -74,7 +63,7 @@ void reduce(bool include_self, T* y, Axis a, const int64_t* index, int64_t m, co
 
 template <class T>
 void add_row(T* y, const T* x, int64_t n, T alpha) {
-  for (int64_t i = 0; i < n; i++) y[i] = add(y[i], multiply(alpha, x[i]));
+  for (int64_t i = 0; i < n; i++) y[i] = plus(y[i], times(alpha, x[i]));
 }
 
 // Positions 0 ... m-1 grouped by the row they index: a bucket is `width` neighbouring rows, and the
@@ -126,7 +115,7 @@ std::optional<BadIndex> index_add(T* y, Axis a, const int64_t* index, int64_t m,
       for (int64_t j = 0; j < m; j++)
         for (int64_t i = 0; i < a.inner; i++) {
           T& to = y[(t.outer * a.n + index[j]) * a.inner + i];
-          to = add(to, multiply(alpha, source[(t.outer * m + j) * a.inner + i]));
+          to = plus(to, times(alpha, source[(t.outer * m + j) * a.inner + i]));
         }
     });
     return std::nullopt;

@@ -36,6 +36,36 @@ T common_divisor(T x, T y) {
   return static_cast<T>(a);
 }
 
+// A formula of a quotient, by `Whole` of two integers and by `Real` of two floats and C's remainder, in loops that are
+// vectorised but for elements whose quotient is large.
+template <class Real, class T>
+inline void divide_loop(void* y, void* const* x, int64_t n) {
+  math::guarded_loop(
+      static_cast<T*>(y), n, [](T a, T b) { return math::detail::fmod_is_near(a, b); },
+      [](T a, T b) { return Real{}(a, b, math::detail::fmod_near(a, b)); },
+      [](T a, T b) { return Real{}(a, b, math::fmod(a, b)); }, static_cast<const T*>(x[0]),
+      static_cast<const T*>(x[1]));
+}
+template <class Whole, class Real>
+PointwiseKernel pointwise_division(Whole whole, Real) {
+  PointwiseKernel k = pointwise<kInts>(whole);
+  k.loops[static_cast<int>(Dtype::Float)] = best_variant<&divide_loop<Real, float>>();
+  k.loops[static_cast<int>(Dtype::Double)] = best_variant<&divide_loop<Real, double>>();
+  return k;
+}
+
+// What integers are divided by, so that no division traps: 0, which was refused, and -1, for INT_MIN / -1.
+template <class T>
+T safe_divisor(T y) {
+  return (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
+}
+
+// A remainder with the sign of x moved to the sign of y.
+template <class T>
+T with_sign_of_divisor(T r, T y) {
+  return (r != T(0)) & ((r < T(0)) != (y < T(0))) ? static_cast<T>(r + y) : r;
+}
+
 Operand operand(const Value& v) {
   return v.is_tensor() ? Operand(v.tensor()) : Operand(v.scalar());
 }
@@ -72,7 +102,8 @@ const Op add{{
     .sig = "add(Tensor input, Operand other, *, Scalar alpha=1) -> Tensor",
     .doc = "input + alpha * other.",
     .dtypes = kAll,
-    .kernel = pointwise<kAll>([](auto x, auto y, auto a) { return x + a * y; }),
+    .kernel =
+        pointwise<kAll>([](auto x, auto y, auto a) { return math::plus(x, math::times(a, y)); }),
     .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
              wrt("other", "", [](auto& s) { return mul(s.g(), s.scalar(2)); })},
     .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), 2.5}, {in(-1, 1, {3, 1}), in(-1, 1, {4})}},
@@ -82,7 +113,8 @@ const Op sub{{
     .sig = "sub(Tensor input, Operand other, *, Scalar alpha=1) -> Tensor",
     .doc = "input - alpha * other. Not defined for bool.",
     .dtypes = kNumbers,
-    .kernel = pointwise<kNumbers>([](auto x, auto y, auto a) { return x - a * y; }),
+    .kernel = pointwise<kNumbers>(
+        [](auto x, auto y, auto a) { return math::minus(x, math::times(a, y)); }),
     .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
              wrt("other", "", [](auto& s) { return neg(mul(s.g(), s.scalar(2))); })},
     .aliases = "subtract",
@@ -103,7 +135,7 @@ const Op mul{{
     .sig = "mul(Tensor input, Operand other) -> Tensor",
     .doc = "input * other.",
     .dtypes = kAll,
-    .kernel = pointwise<kAll>([](auto x, auto y) { return x * y; }),
+    .kernel = pointwise<kAll>([](auto x, auto y) { return math::times(x, y); }),
     .grad = {wrt("input", "other", [](auto& s) { return mul(s.g(), s.value(1)); }),
              wrt("other", "input", [](auto& s) { return mul(s.g(), s[0]); })},
     .aliases = "multiply",
@@ -125,26 +157,24 @@ const Op floor_divide{{
     .sig = "floor_divide(Tensor input, Operand other) -> Tensor",
     .doc = "floor(input / other). Integer division by zero raises.",
     .dtypes = kNumbers,
-    .kernel = pointwise<kNumbers>([](auto x, auto y) {
-      using T = decltype(x);
-      if constexpr (std::is_integral_v<T>) {
-        // -1 divides by negation: INT_MIN / -1 traps. Zero was refused; the quotient below must not trap on it.
-        const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
-        const T q = static_cast<T>(x / d);
-        const T down =
-            (static_cast<T>(q * d) != x) & ((x < T(0)) != (d < T(0))) ? static_cast<T>(q - 1) : q;
-        return (y == T(-1)) & std::is_signed_v<T> ? math::negated(x) : down;
-      } else {
+    .kernel = pointwise_division(
+        [](auto x, auto y) {
+          using T = decltype(x);
+          const T d = safe_divisor(y), q = static_cast<T>(x / d);
+          const bool above = (static_cast<T>(q * d) != x) & ((x < T(0)) != (d < T(0)));
+          const T down = above ? static_cast<T>(q - 1) : q;
+          return (y == T(-1)) & std::is_signed_v<T> ? math::negated(x) : down;
+        },
         // Through the remainder, so that the quotient is exact where it is representable.
-        const T r = math::fmod(x, y);
-        T q = (x - r) / y;
-        q = (r != T(0)) & ((y < T(0)) != (r < T(0))) ? q - T(1) : q;
-        const T f = math::floor(q);
-        const T rounded = q - f > T(0.5) ? f + T(1) : f;
-        const T signed_zero = math::copysign(T(0), x / y);
-        return y == T(0) ? x / y : q != T(0) ? rounded : signed_zero;
-      }
-    }),
+        [](auto x, auto y, auto r) {
+          using T = decltype(x);
+          T q = (x - r) / y;
+          q = (r != T(0)) & ((y < T(0)) != (r < T(0))) ? q - T(1) : q;
+          const T f = math::floor(q);
+          const T rounded = q - f > T(0.5) ? f + T(1) : f;
+          const T signed_zero = math::copysign(T(0), x / y);
+          return y == T(0) ? x / y : q != T(0) ? rounded : signed_zero;
+        }),
     .grad = {wrt("input", "", [](auto& s) { return mul(s.g(), 0); }),
              wrt("other", "", [](auto& s) { return mul(s.g(), 0); })},
     .validate = check_no_integer_zero,
@@ -161,8 +191,8 @@ const Op trunc_divide{{
     .kernel = pointwise<kNumbers>([](auto x, auto y) {
       using T = decltype(x);
       if constexpr (std::is_integral_v<T>) {
-        const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
-        return (y == T(-1)) & std::is_signed_v<T> ? math::negated(x) : static_cast<T>(x / d);
+        const T q = static_cast<T>(x / safe_divisor(y));
+        return (y == T(-1)) & std::is_signed_v<T> ? math::negated(x) : q;
       } else {
         return math::trunc(x / y);
       }
@@ -178,17 +208,12 @@ const Op remainder{{
     .doc =
         "input - other * floor(input / other): the sign of other. Integer division by zero raises.",
     .dtypes = kNumbers,
-    .kernel = pointwise<kNumbers>([](auto x, auto y) {
-      using T = decltype(x);
-      if constexpr (std::is_integral_v<T>) {
-        const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
-        const T r = static_cast<T>(x % d);
-        return (r != T(0)) & ((r < T(0)) != (d < T(0))) ? static_cast<T>(r + d) : r;
-      } else {
-        const T r = math::fmod(x, y);
-        return (r != T(0)) & ((r < T(0)) != (y < T(0))) ? r + y : r;
-      }
-    }),
+    .kernel = pointwise_division(
+        [](auto x, auto y) {
+          const auto d = safe_divisor(y);
+          return with_sign_of_divisor(static_cast<decltype(x)>(x % d), d);
+        },
+        [](auto, auto y, auto r) { return with_sign_of_divisor(r, y); }),
     .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
              wrt("other", "input other",
                  [](auto& s) { return neg(s.g() * floor_divide(s[0], s.value(1))); })},
@@ -201,15 +226,9 @@ const Op fmod{{
     .doc =
         "input - other * trunc(input / other): the sign of input. Integer division by zero raises.",
     .dtypes = kNumbers,
-    .kernel = pointwise<kNumbers>([](auto x, auto y) {
-      using T = decltype(x);
-      if constexpr (std::is_integral_v<T>) {
-        const T d = (y == T(0)) | (y == T(-1) && std::is_signed_v<T>) ? T(1) : y;
-        return static_cast<T>(x % d);
-      } else {
-        return math::fmod(x, y);
-      }
-    }),
+    .kernel = pointwise_division(
+        [](auto x, auto y) { return static_cast<decltype(x)>(x % safe_divisor(y)); },
+        [](auto, auto, auto r) { return r; }),
     .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
              wrt("other", "input other",
                  [](auto& s) { return neg(s.g() * trunc_divide(s[0], s.value(1))); })},
@@ -321,7 +340,9 @@ const Op addcmul{{
     .sig = "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
     .doc = "input + value * tensor1 * tensor2.",
     .dtypes = kNumbers,
-    .kernel = pointwise<kNumbers>([](auto x, auto a, auto b, auto v) { return x + v * a * b; }),
+    .kernel = pointwise<kNumbers>([](auto x, auto a, auto b, auto v) {
+      return math::plus(x, math::times(math::times(v, a), b));
+    }),
     .grad = {wrt("input", "", [](auto& s) { return s.g(); }),
              wrt("tensor1", "tensor2", [](auto& s) { return s.g() * (s[2] * s.scalar(3)); }),
              wrt("tensor2", "tensor1", [](auto& s) { return s.g() * (s[1] * s.scalar(3)); })},

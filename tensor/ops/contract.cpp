@@ -3,7 +3,13 @@
 #include <array>
 #include <string>
 
+#include "runtime/parallel.h"
+#include "tensor/copy.h"
 #include "tensor/ops.h"
+#include "tensor/ops/axis.h"
+#include "tensor/promote.h"
+#include "tensor/simd/wrapping.h"
+#include "tensor/view.h"
 
 namespace gotorch::ops {
 namespace {
@@ -241,6 +247,44 @@ Tensor einsum_of(std::string_view text, std::span<const Tensor> given) {
   return reshape(y, shape);
 }
 
+// The dim of (input, other, dim) whose products are taken: the first of size 3 if none is given.
+int64_t cross_dim(const Args& a, Dims shape) {
+  const auto dims = static_cast<int64_t>(shape.size());
+  int64_t dim = 0;
+  if (a.given(2)) dim = wrap_dim(a.integer(2), dims);
+  else
+    while (dim < dims && shape[dim] != 3) dim++;
+  check(dim < dims && shape[dim] == 3, "a dimension of size 3 is needed, got shapes ", a[0].shape(),
+        " and ", a[1].shape());
+  return dim;
+}
+
+// Of `n` vectors whose components lie `apart` elements from each other, neighbours `step`.
+template <class T, int Step>
+inline void cross_row(const T* __restrict x, const T* __restrict y, T* __restrict out, int64_t n,
+                      int64_t apart) {
+  using math::minus, math::times;
+  for (int64_t i = 0; i < n * Step; i += Step) {
+    const T x0 = x[i], x1 = x[i + apart], x2 = x[i + 2 * apart];
+    const T y0 = y[i], y1 = y[i + apart], y2 = y[i + 2 * apart];
+    out[i] = minus(times(x1, y2), times(x2, y1));
+    out[i + apart] = minus(times(x2, y0), times(x0, y2));
+    out[i + 2 * apart] = minus(times(x0, y1), times(x1, y0));
+  }
+}
+
+template <class T>
+void cross_products(kernels::Axis a, const T* x, const T* y, T* out) {
+  static const auto together = best_variant<&cross_row<T, 1>>();
+  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(a.inner, 1));
+  runtime::parallel_for(a.outer, grain, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * 3 * a.inner;
+    if (a.inner == 1) return cross_row<T, 3>(x + first, y + first, out + first, end - begin, 1);
+    for (int64_t at = first; at < end * 3 * a.inner; at += 3 * a.inner)
+      together(x + at, y + at, out + at, a.inner, a.inner);
+  });
+}
+
 }  // namespace
 
 const Op einsum{{
@@ -364,10 +408,12 @@ const Op addr{{
     .doc = "beta * input + alpha * outer(vec1, vec2).",
     .dtypes = kNumbers,
     .kernel = compose([](auto& a) -> Tensor {
-      const Tensor product = outer(a[1], a[2]);
-      const Tensor scaled = a.number(4) == 1 ? product : mul(product, a.scalar(4));
-      if (a.number(3) == 0) return expand(scaled, scaled.shape());
-      return add(a.number(3) == 1 ? a[0] : mul(a[0], a.scalar(3)), scaled);
+      check(a[1].dim() == 1 && a[2].dim() == 1, "addr: Expected 1-D arguments, but got ",
+            a[1].dim(), "-D and ", a[2].dim(), "-D");
+      if (a.number(3) == 0) return mul(outer(a[1], a[2]), a.scalar(4));
+      const Tensor x = a.number(3) == 1 ? a[0] : mul(a[0], a.scalar(3));
+      if (!x.is_floating()) return add(x, mul(outer(a[1], a[2]), a.scalar(4)));
+      return addcmul(x, unsqueeze(a[1], 1), a[2], a.scalar(4));
     }),
     .inplace = true,
     .samples = {{in(-1, 1, {2, 3}), in(-1, 1, {2}), in(-1, 1, {3})},
@@ -378,18 +424,26 @@ const Op cross{{
     .sig = "cross(Tensor input, Tensor other, int? dim=None) -> Tensor",
     .doc = "Cross product of vectors of 3 along `dim`: by default the first dimension of size 3.",
     .dtypes = kNumbers,
-    .kernel = compose([](auto& a) {
+    .kernel = function([](auto& a) {
       const DimVector shape = broadcast_shapes(a[0].shape(), a[1].shape());
-      const Tensor x = expand(a[0], shape), y = expand(a[1], shape);
-      const auto dims = static_cast<int64_t>(shape.size());
-      int64_t dim = 0;
-      if (a.given(2)) dim = wrap_dim(a.integer(2), dims);
-      else
-        while (dim < dims && shape[dim] != 3) dim++;
-      check(dim < dims && shape[dim] == 3, "a dimension of size 3 is needed, got shapes ",
-            a[0].shape(), " and ", a[1].shape());
-      return roll(x, -1, dim) * roll(y, -2, dim) - roll(x, -2, dim) * roll(y, -1, dim);
+      const int64_t dim = cross_dim(a, shape);
+      Promotion p;
+      p.add(a[0]);
+      p.add(a[1]);
+      const Dtype compute = compute_dtype(p.result());
+      const Tensor x = packed(expanded(a[0], shape), compute);
+      const Tensor y = packed(expanded(a[1], shape), compute);
+      const Tensor out = gotorch::empty(shape, compute);
+      dispatch(compute, [&]<class T>() {
+        if constexpr (std::is_same_v<T, Compute<T>> && !std::is_same_v<T, bool>)
+          cross_products(axis_of(shape, dim), x.data<T>(), y.data<T>(), out.data<T>());
+      });
+      return as_dtype(out, p.result());
     }),
+    .grad = {wrt("input", "other",
+                 [](auto& s) { return cross(s[1], s.g(), cross_dim(s, s.g().shape())); }),
+             wrt("other", "input",
+                 [](auto& s) { return cross(s.g(), s[0], cross_dim(s, s.g().shape())); })},
     .samples = {{in(-1, 1, {3, 2}), in(-1, 1, {3, 2})}, {in(-1, 1, {2, 3}), in(-1, 1, {2, 3}), -1}},
     .errors = {{{in(-1, 1, {2, 4}), in(-1, 1, {2, 4})}, "size 3"}},
 }};

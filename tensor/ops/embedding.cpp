@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "runtime/parallel.h"
+#include "tensor/buffer.h"
 #include "tensor/copy.h"
 #include "tensor/kernels/index.h"
 #include "tensor/kernels/scatter.h"
@@ -43,6 +45,56 @@ void renormalise(const Tensor& weight, const Tensor& index, double max_norm, dou
     fill_elements(selected(norms, 0, row), 0);
   }
 }
+
+namespace {
+
+struct Bounds {
+  int64_t low = 0, high = 0;
+};
+inline void widen(const int64_t* x, int64_t n, Bounds* b) {
+  int64_t low = b->low, high = b->high;
+  for (int64_t i = 0; i < n; i++) {
+    low = x[i] < low ? x[i] : low;
+    high = x[i] > high ? x[i] : high;
+  }
+  *b = {low, high};
+}
+// The smallest and largest of x and 0.
+Bounds bounds_of(const int64_t* x, int64_t n) {
+  static const auto widened = best_variant<&widen>();
+  Bounds b;
+  widened(x, n, &b);
+  return b;
+}
+
+// y[x[i]]++. Few bins are counted in several tables, so that an increment need not wait for the one before, and in
+// parallel.
+void count(const int64_t* x, int64_t n, int64_t* y, int64_t bins) {
+  constexpr int64_t kFew = 2048, kChunk = int64_t{1} << 16, kTables = 4;
+  if (bins > kFew || n < 4 * bins) {
+    for (int64_t i = 0; i < n; i++) y[x[i]]++;
+    return;
+  }
+  const int64_t chunks = (n - 1) / kChunk + 1;
+  Buffer<int64_t> tables(static_cast<size_t>(chunks * bins));
+  runtime::parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; c++) {
+      int64_t table[kTables][kFew];
+      for (auto& t : table) std::fill_n(t, bins, int64_t{0});
+      const int64_t first = c * kChunk, last = std::min(n, first + kChunk);
+      int64_t i = first;
+      for (; i + kTables <= last; i += kTables)
+        for (int64_t t = 0; t < kTables; t++) table[t][x[i + t]]++;
+      for (; i < last; i++) table[0][x[i]]++;
+      for (int64_t b = 0; b < bins; b++)
+        tables[c * bins + b] = (table[0][b] + table[1][b]) + (table[2][b] + table[3][b]);
+    }
+  });
+  for (int64_t c = 0; c < chunks; c++)
+    for (int64_t b = 0; b < bins; b++) y[b] += tables[c * bins + b];
+}
+
+}  // namespace
 
 const Op embedding{{
     .sig = "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, "
@@ -168,15 +220,16 @@ const Op bincount{{
       const int64_t* v = index.template data<int64_t>();
       const int64_t n = index.numel();
       check(a.integer(2) >= 0, "minlength should be >= 0, got ", a.integer(2));
-      check(index.dim() == 1 && (n == 0 || *std::min_element(v, v + n) >= 0),
+      const Bounds found = bounds_of(v, n);
+      check(index.dim() == 1 && found.low >= 0,
             "bincount only supports 1-d non-negative integral "
             "inputs, got shape ",
             index.shape());
-      const int64_t bins = std::max(a.integer(2), n > 0 ? *std::max_element(v, v + n) + 1 : 0);
+      const int64_t bins = std::max(a.integer(2), n > 0 ? found.high + 1 : 0);
       if (!a.given(1) || n == 0) {
         const Tensor y = gotorch::empty({bins}, Dtype::Int64);
         fill_elements(y, 0);
-        for (int64_t i = 0; i < n; i++) y.data<int64_t>()[v[i]]++;
+        count(v, n, y.data<int64_t>(), bins);
         return y;
       }
       check(same(a[1].shape(), index.shape()),
@@ -185,11 +238,12 @@ const Op bincount{{
       const Dtype dtype = a[1].dtype() == Dtype::Float ? Dtype::Float : Dtype::Double;
       const Tensor weights = packed(a[1], dtype), y = gotorch::empty({bins}, dtype);
       fill_elements(y, 0);
-      const auto add_up = [&]<class T>() {
-        for (int64_t i = 0; i < n; i++) y.template data<T>()[v[i]] += weights.template data<T>()[i];
+      const auto add_up = [&]<class T>(T* sum) {
+        const T* w = weights.template data<T>();
+        for (int64_t i = 0; i < n; i++) sum[v[i]] += w[i];
       };
-      dtype == Dtype::Float ? add_up.template operator()<float>()
-                            : add_up.template operator()<double>();
+      if (dtype == Dtype::Float) add_up(y.template data<float>());
+      else add_up(y.template data<double>());
       return y;
     }),
     .samples = {{indices(0, 9, {20})},

@@ -1,4 +1,7 @@
 // Whether tensors are equal, nearly or exactly, and membership.
+#include <atomic>
+
+#include "runtime/parallel.h"
 #include "tensor/copy.h"
 #include "tensor/ops.h"
 #include "tensor/promote.h"
@@ -22,6 +25,32 @@ Tensor close(const Tensor& x, const Tensor& y, double rtol, double atol, bool eq
   const Tensor allowed = add(mul(abs(b), rtol), atol);
   const Tensor apart = abs(sub(a, b));
   return logical_or(same, logical_and(isfinite(apart), le(apart, allowed)));
+}
+
+template <class T>
+inline bool differ(const T* x, const T* y, int64_t n) {
+  bool any = false;
+  for (int64_t i = 0; i < n; i++) any |= x[i] != y[i];
+  return any;
+}
+
+// Whether contiguous tensors of one shape and dtype are equal; ends at a difference.
+bool same_elements(const Tensor& x, const Tensor& y) {
+  std::atomic<bool> equal{true};
+  dispatch(x.dtype(), [&]<class T>() {
+    if constexpr (std::is_same_v<T, Compute<T>>) {
+      static const auto differs = best_variant<&differ<T>>();
+      const T* a = static_cast<const T*>(x.raw());
+      const T* b = static_cast<const T*>(y.raw());
+      constexpr int64_t kBlock = 4096;
+      runtime::parallel_for(x.numel(), 16 * kBlock, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end && equal.load(std::memory_order_relaxed); i += kBlock)
+          if (differs(a + i, b + i, std::min(kBlock, end - i)))
+            equal.store(false, std::memory_order_relaxed);
+      });
+    }
+  });
+  return equal;
 }
 
 }  // namespace
@@ -53,8 +82,11 @@ const Op equal{{
     .doc = "Whether the two have the same shape and equal elements; NaN equals nothing.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
-      const bool same_shape = same(a[0].shape(), a[1].shape());
-      return same_shape ? all(eq(a[0], a[1])) : gotorch::scalar_tensor(false, Dtype::Bool);
+      const Tensor &x = a[0], &y = a[1];
+      if (!same(x.shape(), y.shape())) return gotorch::scalar_tensor(false, Dtype::Bool);
+      const bool plain = x.dtype() == y.dtype() && x.is_contiguous() && y.is_contiguous();
+      if (!plain || is_half(x.dtype()) || x.dtype() == Dtype::Bool) return all(eq(x, y));
+      return gotorch::scalar_tensor(same_elements(x, y), Dtype::Bool);
     }),
     .samples = {{in(-1, 1), in(-1, 1)}, {in(-1, 1), in(-1, 1, {5})}},
 }};

@@ -341,18 +341,24 @@ const Op take{{
     .sig = "take(Tensor input, Tensor index) -> Tensor",
     .doc = "The elements of the flattened input at index.",
     .dtypes = kAll,
-    .kernel = compose([](auto& a) {
-      const int64_t n = a[0].numel();
-      const Tensor index = integers(a[1]);
-      const auto bad =
-          kernels::find_bad_index(index.template data<int64_t>(), index.numel(), -n, n);
+    .kernel = function([](auto& a) {
+      const Tensor index = integers(a[1]), x = packed(a[0]);
+      const Tensor y = gotorch::empty(index.shape(), x.dtype());
+      const auto bad = kernels::take(x.raw(), x.numel(), index.template data<int64_t>(), y.numel(),
+                                     y.raw(), y.item_size());
       if (bad)
-        fail<IndexError>("out of range: tried to access index ", bad->value, " on a tensor of ", n,
-                         " elements.");
-      const Tensor flat = flatten(index);
-      return reshape(index_select(flatten(a[0]), 0, where(lt(flat, 0), add(flat, n), flat)),
-                     index.shape());
+        fail<IndexError>("out of range: tried to access index ", bad->value, " on a tensor of ",
+                         x.numel(), " elements.");
+      return y;
     }),
+    .grad = {wrt("input", "index",
+                 [](auto& s) {
+                   const int64_t n = numel_of(s.shape(0));
+                   const Tensor flat = flatten(s[1]),
+                                index = where(lt(flat, 0), add(flat, n), flat);
+                   const Tensor none = zeros(DimVector{n}, s.g().dtype());
+                   return reshape(index_add(none, 0, index, flatten(s.g())), s.shape(0));
+                 })},
     .samples = {{in(-1, 1), indices(-15, 15, {2, 4})}},
     .errors = {{{in(-1, 1), indices(15, 16, {1})},
                 "tried to access index 15 on a tensor of 15 elements."}},

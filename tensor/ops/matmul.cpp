@@ -35,12 +35,10 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
   check(a.dtype() == b.dtype(), "expected both matrices to have the same dtype, but got ",
         a.dtype(), " and ", b.dtype());
   const bool batched = a.dim() == 3;
-  const Tensor x = in_compute_type(a), y = in_compute_type(b);
   const Tensor z = bias.defined() ? packed(in_compute_type(bias)) : Tensor();
   DimVector shape{a.size(-2), b.size(-1)};
   if (batched) shape.insert(0, a.size(0));
-  Tensor out = gotorch::empty(shape, x.dtype());
-  const auto fill = [&]<class T>() {
+  const auto fill = [&]<class T>(const Tensor& x, const Tensor& y, const Tensor& out) {
     const size_t r = batched ? 1 : 0;
     kernels::Gemm<T> g;
     g.m = x.size(-2);
@@ -60,17 +58,33 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
       g.b_bs = y.strides()[0];
       g.c_bs = g.m * g.n;
     }
-    if (z.defined()) g.bias_col = z.data<T>();
     return g;
   };
+  if (a.dtype() == Dtype::BFloat16) {
+    const Tensor out = gotorch::empty(shape, a.dtype());
+    if (kernels::gemm_bfloat16(fill.template operator()<BFloat16>(a, b, out),
+                               z.defined() ? z.data<float>() : nullptr))
+      return out;
+  }
+  const Tensor x = in_compute_type(a), y = in_compute_type(b);
+  const Tensor out = gotorch::empty(shape, x.dtype());
+  const auto multiply = [&]<class T>() {
+    kernels::Gemm<T> g = fill.template operator()<T>(x, y, out);
+    if constexpr (std::is_floating_point_v<T>) {
+      if (z.defined()) g.bias_col = z.data<T>();
+      kernels::gemm(g);
+    } else {
+      integer_product(g);
+    }
+  };
   switch (x.dtype()) {
-    case Dtype::Float: kernels::gemm(fill.template operator()<float>()); break;
-    case Dtype::Double: kernels::gemm(fill.template operator()<double>()); break;
-    case Dtype::Int64: integer_product(fill.template operator()<int64_t>()); break;
-    case Dtype::Int32: integer_product(fill.template operator()<int32_t>()); break;
-    case Dtype::Int16: integer_product(fill.template operator()<int16_t>()); break;
-    case Dtype::Int8: integer_product(fill.template operator()<int8_t>()); break;
-    default: integer_product(fill.template operator()<uint8_t>()); break;
+    case Dtype::Float: multiply.template operator()<float>(); break;
+    case Dtype::Double: multiply.template operator()<double>(); break;
+    case Dtype::Int64: multiply.template operator()<int64_t>(); break;
+    case Dtype::Int32: multiply.template operator()<int32_t>(); break;
+    case Dtype::Int16: multiply.template operator()<int16_t>(); break;
+    case Dtype::Int8: multiply.template operator()<int8_t>(); break;
+    default: multiply.template operator()<uint8_t>(); break;
   }
   return out.dtype() == a.dtype() ? out : copy_of(out, a.dtype());
 }

@@ -12,18 +12,21 @@ namespace {
 using kernels::PoolWindows;
 using kernels::Spatial;
 
-// kernel, stride, padding[, dilation] from position `at`; as many spatial dims as the kernel has.
-kernels::PoolShape pool_shape(Dims x, const Args& a, size_t at, bool dilated, bool ceil_mode) {
-  const size_t dims = a.ints(at).size();
+const DimVector kOnes{1};
+
+// As many spatial dims as the kernel has.
+kernels::PoolShape pool_shape(Dims x, Dims kernel, Dims stride, Dims padding, Dims dilation,
+                              bool ceil_mode) {
+  const size_t dims = kernel.size();
   kernels::PoolShape s;
   s.in = spatial_of(x, dims);
-  s.kernel = spread(a.ints(at), dims, 1, "kernel_size");
-  s.stride = spread(a.ints(at + 1), dims, 1, "stride");
-  s.padding = spread(a.ints(at + 2), dims, 0, "padding");
-  if (dilated) s.dilation = spread(a.ints(at + 3), dims, 1, "dilation");
+  s.kernel = spread(kernel, dims, 1, "kernel_size");
+  s.stride = spread(stride, dims, 1, "stride");
+  s.padding = spread(padding, dims, 0, "padding");
+  s.dilation = spread(dilation, dims, 1, "dilation");
   for (int i = 0; i < 3; i++) {
-    check(s.kernel[i] > 0, "kernel size should be greater than zero, but got ", a.ints(at));
-    check(s.stride[i] > 0, "stride should not be zero, but got ", a.ints(at + 1));
+    check(s.kernel[i] > 0, "kernel size should be greater than zero, but got ", kernel);
+    check(s.stride[i] > 0, "stride should not be zero, but got ", stride);
     check(s.dilation[i] > 0, "dilation should be greater than zero");
     check(s.padding[i] >= 0 && s.padding[i] <= s.kernel[i] / 2,
           "pad should be at most half of effective kernel size, but got pad=", s.padding[i],
@@ -104,32 +107,53 @@ DimVector with_size(const Tensor& g, Dims size) {
   return out;
 }
 
+Tensor packed_indices(const Tensor& indices) {
+  expect_dtype("indices", indices, Dtype::Int64);
+  return packed(indices);
+}
+
+void check_in_plane(const std::optional<kernels::BadIndex>& bad, int64_t in) {
+  if (bad)
+    fail<IndexError>("index ", bad->value, " is out of bounds for a plane of ", in, " elements");
+}
+
 // Indices into planes of `in` elements, packed.
 Tensor checked_indices(const Tensor& indices, int64_t in) {
-  expect_dtype("indices", indices, Dtype::Int64);
-  const Tensor index = packed(indices);
-  if (const auto bad = kernels::find_bad_index(index.data<int64_t>(), index.numel(), 0, in))
-    fail<IndexError>("index ", bad->value, " is out of bounds for a plane of ", in, " elements");
+  const Tensor index = packed_indices(indices);
+  check_in_plane(kernels::find_bad_index(index.data<int64_t>(), index.numel(), 0, in), in);
   return index;
 }
 
 // The public forms: (input, kernel_size, stride, padding, ...).
+DimVector own_stride(const Args& a, size_t dims, const DimVector& kernel) {
+  return a.given(2) && !a.ints(2).empty() ? full_list(a.ints(2), dims, "stride") : kernel;
+}
 Tensors max_pool(const Args& a, size_t dims) {
   check_dims(a[0], dims);
   const DimVector kernel = full_list(a.ints(1), dims, "kernel_size");
-  const bool own_stride = a.given(2) && !a.ints(2).empty();
-  return max_pool_kernel.all(a[0], kernel,
-                             own_stride ? full_list(a.ints(2), dims, "stride") : kernel, a.ints(3),
-                             a.ints(4), a.flag(5));
+  return max_pool_kernel.all(a[0], kernel, own_stride(a, dims, kernel), a.ints(3), a.ints(4),
+                             a.flag(5));
+}
+// Only a gradient asks where the results are.
+Tensor max_pool_result(const Args& a, size_t dims) {
+  const Tensor& x = a[0];
+  if (grad_mode().enabled && x.requires_grad()) return std::move(max_pool(a, dims)[0]);
+  check_dims(x, dims);
+  const DimVector kernel = full_list(a.ints(1), dims, "kernel_size");
+  const auto w = kernels::max_windows(
+      pool_shape(x.shape(), kernel, own_stride(a, dims, kernel), a.ints(3), a.ints(4), a.flag(5)));
+  return in_compute_type(
+      x.dtype(), with_spatial(x.shape(), w.out, dims), [&]<class T>(T* y, Dtype d) {
+        kernels::max_pool_values(planes_of(x.shape(), dims), w, packed(x, d).data<T>(), y);
+      });
 }
 
 Tensor avg_pool(const Args& a, size_t dims, const Value& divisor) {
   check_dims(a[0], dims);
   const DimVector kernel = full_list(a.ints(1), dims, "kernel_size");
-  const bool own_stride = a.given(2) && !a.ints(2).empty();
   check(divisor.is_none() || divisor.scalar().to<int64_t>() != 0, "divisor must be not zero");
-  return avg_pool_kernel(a[0], kernel, own_stride ? full_list(a.ints(2), dims, "stride") : kernel,
-                         a.ints(3), a.flag(4), a.flag(5), divisor.is_none() ? Value(0) : divisor);
+  return avg_pool_kernel(a[0], kernel, own_stride(a, dims, kernel), a.ints(3), a.flag(4), a.flag(5),
+                         divisor.is_none() ? Value(0) : divisor);
 }
 
 // The output size of (input, output_size); for None the input's own.
@@ -153,12 +177,13 @@ const Op max_pool_backward{{
       const Tensor& g = a[0];
       const DimVector shape = with_size(g, a.ints(2));
       expect_shape("indices", a[1], g.shape());
-      const Tensor index = checked_indices(a[1], numel_of(a.ints(2)));
+      const Tensor index = packed_indices(a[1]);
       const int64_t in = numel_of(a.ints(2)), planes = planes_of(g.shape(), a.ints(2).size());
       return in_compute_type(g.dtype(), shape, [&]<class T>(T* dx, Dtype d) {
-        std::fill_n(dx, planes * in, T(0));
-        kernels::max_pool_backward(planes, in, planes ? g.numel() / planes : 0,
-                                   packed(g, d).data<T>(), index.data<int64_t>(), dx);
+        check_in_plane(
+            kernels::max_pool_backward(planes, in, planes ? g.numel() / planes : 0,
+                                       packed(g, d).data<T>(), index.data<int64_t>(), dx),
+            in);
       });
     }),
     .grad = {wrt("grad", "indices",
@@ -207,7 +232,9 @@ const Op max_pool_kernel{{
     .scope = Scope::Internal,
     .kernel = function([](auto& a) -> Tensors {
       const size_t dims = a.ints(1).size();
-      return largest(a[0], kernels::max_windows(pool_shape(a[0].shape(), a, 1, true, a.flag(5))),
+      return largest(a[0],
+                     kernels::max_windows(pool_shape(a[0].shape(), a.ints(1), a.ints(2), a.ints(3),
+                                                     a.ints(4), a.flag(5))),
                      dims);
     }),
     .grad = {wrt("input", "indices",
@@ -224,7 +251,7 @@ const Op max_pool1d{{
     .doc = "The largest element of each window of [n, c, l]. NaN wins. stride is kernel_size "
            "unless given.",
     .scope = Scope::TorchNn,
-    .kernel = compose([](auto& a) { return std::move(max_pool(a, 1)[0]); }),
+    .kernel = compose([](auto& a) { return max_pool_result(a, 1); }),
     .samples = {{in(-1, 1, {2, 3, 7}), dims({2})},
                 {in(-1, 1, {2, 3, 7}), dims({3}), dims({2}), dims({1}), dims({2}), true}},
 }};
@@ -244,7 +271,7 @@ const Op max_pool2d{{
     .doc = "The largest element of each window of [n, c, h, w]. NaN wins. stride is kernel_size "
            "unless given.",
     .scope = Scope::TorchNn,
-    .kernel = compose([](auto& a) { return std::move(max_pool(a, 2)[0]); }),
+    .kernel = compose([](auto& a) { return max_pool_result(a, 2); }),
     .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({2})},
                 {in(-1, 1, {2, 3, 6, 7}), dims({3, 2}), dims({2, 1}), dims({1, 1}), dims({1, 2}),
                  true}},
@@ -270,7 +297,8 @@ const Op avg_pool_backward{{
       const size_t dims = a.ints(1).size();
       const DimVector x = with_size(a[0], a.ints(1));
       check(a.ints(2).size() == dims, "expected a kernel of ", dims, " sizes, got ", a.ints(2));
-      const auto w = kernels::average_windows(pool_shape(x, a, 2, false, a.flag(5)), a.flag(6));
+      const auto w = kernels::average_windows(
+          pool_shape(x, a.ints(2), a.ints(3), a.ints(4), kOnes, a.flag(5)), a.flag(6));
       expect_shape("grad", a[0], with_spatial(x, w.out, dims));
       return average_backward(a[0], x, w, dims, a.integer(7));
     }),
@@ -289,8 +317,8 @@ const Op avg_pool_kernel{{
         "The mean of each window over the last dims, or its sum over `divisor` if that is not 0.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) {
-      const auto w =
-          kernels::average_windows(pool_shape(a[0].shape(), a, 1, false, a.flag(4)), a.flag(5));
+      const auto w = kernels::average_windows(
+          pool_shape(a[0].shape(), a.ints(1), a.ints(2), a.ints(3), kOnes, a.flag(4)), a.flag(5));
       return average(a[0], w, a.ints(1).size(), a.integer(6));
     }),
     .grad = {wrt("input", "",
@@ -451,7 +479,7 @@ const Op max_pool3d{{
     .doc = "The largest element of each window of [n, c, d, h, w]. NaN wins. stride is kernel_size "
            "unless given.",
     .scope = Scope::TorchNn,
-    .kernel = compose([](auto& a) { return std::move(max_pool(a, 3)[0]); }),
+    .kernel = compose([](auto& a) { return max_pool_result(a, 3); }),
     .samples = {{in(-1, 1, {2, 3, 4, 3, 4}), dims({2})}},
 }};
 

@@ -4,29 +4,27 @@
 #include "runtime/parallel.h"
 #include "tensor/copy.h"
 #include "tensor/ops.h"
-#include "tensor/program.h"
+#include "tensor/strided.h"
 #include "tensor/view.h"
 
 namespace gotorch::ops {
 namespace {
 
 Tensor flipped(const Tensor& x, Dims flipped_dims) {
-  StridedAccess from{static_cast<const std::byte*>(x.raw()), x.item_size(), DimVector(x.shape()),
-                     DimVector(x.strides())};
+  const Tensor y = gotorch::empty(x.shape(), x.dtype());
+  StridedCopy copy{static_cast<std::byte*>(y.raw()),
+                   static_cast<const std::byte*>(x.raw()),
+                   x.item_size(),
+                   DimVector(x.shape()),
+                   DimVector(y.strides()),
+                   DimVector(x.strides())};
   for (int64_t d : wrap_dims(flipped_dims, x.dim())) {
-    if (x.dim() == 0 || from.shape[d] == 0) continue;
-    from.base += (from.shape[d] - 1) * from.strides[d] * from.item;
-    from.strides[d] = -from.strides[d];
+    if (x.dim() == 0 || x.numel() == 0) continue;
+    copy.from += (copy.shape[d] - 1) * copy.from_strides[d] * copy.item;
+    copy.from_strides[d] = -copy.from_strides[d];
   }
-  coalesce(from.shape, from.strides);
-  Tensor out = gotorch::empty(x.shape(), x.dtype());
-  auto* y = static_cast<std::byte*>(out.raw());
-  runtime::parallel_for(x.numel(), 32 * kTile, [&](int64_t begin, int64_t end) {
-    std::byte* to = y + begin * from.item;
-    if (const void* in_place = from.read(begin, end - begin, to); in_place != to)
-      std::memcpy(to, in_place, (end - begin) * from.item);
-  });
-  return out;
+  copy.run();
+  return y;
 }
 
 // Zeroes what is above (lower) or below the diagonal of each matrix of y.

@@ -91,7 +91,7 @@ const Op square{{
     .sig = "square(Tensor input) -> Tensor",
     .doc = "input * input.",
     .dtypes = kNumbers,
-    .kernel = pointwise<kNumbers>([](auto x) { return x * x; }),
+    .kernel = pointwise<kNumbers>([](auto x) { return math::times(x, x); }),
     .grad = {wrt("input", "input", [](auto& s) { return s.g() * (s[0] * 2); })},
     .samples = {{in(-2, 2)}},
 }};

@@ -2,6 +2,7 @@
 
 #include <cxxabi.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 #include <memory>
 #include <stdexcept>
 #include <unordered_map>
+
+extern "C" char __data_start, _end;  // of the program's static data
 
 namespace explorer {
 namespace {
@@ -40,6 +43,9 @@ struct Message {
   View view;  // what who acquires it has seen
 };
 
+constexpr int64_t kNever = INT64_MAX;
+constexpr int64_t kShortNapNs = 10'000;  // of who only lets others go on
+
 struct Thread {
   std::function<void()> body;
   context::fcontext_t saved = nullptr;
@@ -48,10 +54,10 @@ struct Thread {
   bool ended = false;
   // What it waits for, if anything.
   std::function<bool()> condition;
-  bool may_time_out = false;
+  int64_t wakes_at_ns = kNever;  // by itself, if nobody else can go on
   const char* waits_for = "";
   View view, to_acquire, released;
-  // Reading the same value again and again is waiting for another.
+  // Reading the same value again and again, with nothing written, is waiting for another.
   uint32_t place = ~0u, time = 0;
   int again = 0;
 };
@@ -59,6 +65,7 @@ struct Thread {
 struct Cell {
   uint64_t run = 0;  // of which `place` holds
   uint32_t place = 0;
+  size_t size = 0;
   bool written = false;  // ever: what is not, need not be watched
 };
 
@@ -106,12 +113,15 @@ class Machine {
   Thread& me() { return *threads[current]; }
   int spawn(std::function<void()> f);
   void point();
-  void wait(const char* what, std::function<bool()> condition, bool may_time_out = false);
+  void wait(const char* what, std::function<bool()> condition, int64_t timeout_ns = kNever);
   void fail(const std::string& what);
   int choose(int count);
   uint32_t place(Word word);
   std::vector<Message>& history(Word word) { return places[place(word)]; }
   bool spend(int& budget, int one_in);
+  bool splits(Word word) const {
+    return mutation.split_exchange || (mutation.split_claim && word.size == 8);
+  }
   void write(Word word, uint64_t value, std::memory_order order, const View* inherited);
   void acquire(const Message& message, std::memory_order order);
 
@@ -129,10 +139,12 @@ class Machine {
 
  private:
   std::vector<int> enabled();
+  std::string waits() const;
   void switch_to(int thread);
   void pick_another();
   static void enter(context::transfer_t from);
   static void arrived(context::transfer_t t);
+  void undo();
   static void save(Thread& t);
   static void restore(Thread& t);
 
@@ -204,7 +216,17 @@ std::string Machine::run(const std::function<void()>& program, uint64_t run_numb
   restore(me());
   context::jump_fcontext(me().saved, nullptr);
   handler() = mine;
+  if (!failure.empty()) undo();
   return failure;
+}
+
+// A run that was left in the middle has left static locks locked, which others use, too.
+void Machine::undo() {
+  for (auto& [at, cell] : cells()) {
+    const auto* p = static_cast<const char*>(at);
+    if (cell.run == number && p >= &__data_start && p < &_end)
+      set_newest({const_cast<void*>(at), cell.size}, places[cell.place][0].value);
+  }
 }
 
 int Machine::spawn(std::function<void()> f) {
@@ -253,10 +275,14 @@ std::vector<int> Machine::enabled() {
     if (!t.ended && (!t.condition || t.condition())) all.push_back(static_cast<int>(i));
   }
   if (!all.empty()) return all;
-  for (size_t i = 0; i < threads.size(); i++) {  // time passes when nobody can go on
-    if (threads[i]->ended || !threads[i]->may_time_out) continue;
-    time_ns += 10'000;
-    all.push_back(static_cast<int>(i));
+  int64_t first = kNever;  // time passes when nobody can go on
+  for (auto& t : threads) {
+    if (!t->ended) first = std::min(first, t->wakes_at_ns);
+  }
+  if (first == kNever) return all;
+  time_ns = std::max(time_ns, first);
+  for (size_t i = 0; i < threads.size(); i++) {
+    if (!threads[i]->ended && threads[i]->wakes_at_ns == first) all.push_back(static_cast<int>(i));
   }
   return all;
 }
@@ -267,7 +293,7 @@ void Machine::switch_to(int thread) {
   current = thread;
   Thread& to = me();
   to.condition = nullptr;
-  to.may_time_out = false;
+  to.wakes_at_ns = kNever;
   restore(to);
   const context::fcontext_t next = to.saved;
   arrived(context::jump_fcontext(next, &from));
@@ -279,17 +305,23 @@ void Machine::arrived(context::transfer_t t) {
   else machine->home_ = t.fctx;
 }
 
+// For reports.
+std::string Machine::waits() const {
+  std::string text;
+  for (size_t i = 0; i < threads.size(); i++) {
+    const Thread& t = *threads[i];
+    if (!t.ended)
+      text += " thread " + std::to_string(i) + ": " + (t.condition ? t.waits_for : "runs") + ";";
+  }
+  return text;
+}
+
 // Leaves this thread, which cannot go on.
 void Machine::pick_another() {
   const std::vector<int> others = enabled();
   if (others.empty()) {
     if (!std::all_of(threads.begin(), threads.end(), [](auto& t) { return t->ended; })) {
-      std::string text = "nobody can go on:";
-      for (size_t i = 0; i < threads.size(); i++) {
-        if (!threads[i]->ended)
-          text += " thread " + std::to_string(i) + ": " + threads[i]->waits_for + ";";
-      }
-      fail(text);
+      fail("nobody can go on:" + waits());
     }
     context::jump_fcontext(home_, nullptr);
   }
@@ -299,7 +331,7 @@ void Machine::pick_another() {
 
 // Before each step that others can see.
 void Machine::point() {
-  if (++steps > bounds.steps) fail("endless");
+  if (++steps > bounds.steps) fail("endless:" + waits());
   const std::vector<int> all = enabled();
   if (all.size() < 2 || !spend(preemptions, 8)) return;
   std::vector<int> others;
@@ -308,15 +340,15 @@ void Machine::point() {
   switch_to(others[static_cast<size_t>(choose(static_cast<int>(others.size())))]);
 }
 
-void Machine::wait(const char* what, std::function<bool()> condition, bool may_time_out) {
+void Machine::wait(const char* what, std::function<bool()> condition, int64_t timeout_ns) {
   Thread& t = me();
   t.waits_for = what;
   if (condition()) return;
   t.condition = std::move(condition);
-  t.may_time_out = may_time_out;
+  t.wakes_at_ns = timeout_ns == kNever ? kNever : time_ns + timeout_ns;
   pick_another();
   me().condition = nullptr;
-  me().may_time_out = false;
+  me().wakes_at_ns = kNever;
 }
 
 void Machine::fail(const std::string& what) {
@@ -326,10 +358,25 @@ void Machine::fail(const std::string& what) {
   context::jump_fcontext(home_, nullptr);
 }
 
+// A program on a machine that is wrong may follow any pointer. Its stack is left, and the handler's with it.
+void catch_crashes() {
+  static char handler_stack[64 * 1024];
+  const stack_t stack{.ss_sp = handler_stack, .ss_flags = 0, .ss_size = sizeof handler_stack};
+  sigaltstack(&stack, nullptr);
+  struct sigaction action = {};
+  action.sa_handler = [](int signal) {
+    if (!machine) std::abort();
+    machine->fail("crashed by signal " + std::to_string(signal));
+  };
+  action.sa_flags = SA_ONSTACK | SA_NODEFER;
+  for (const int signal : {SIGSEGV, SIGBUS}) sigaction(signal, &action, nullptr);
+}
+
 uint32_t Machine::place(Word word) {
   Cell& cell = cells()[word.at];
   if (cell.run != number) {
     cell.run = number;
+    cell.size = word.size;
     cell.place = static_cast<uint32_t>(places.size());
     places.push_back({{newest_of(word), {}}});
   }
@@ -344,6 +391,7 @@ void Machine::write(Word word, uint64_t value, std::memory_order order, const Vi
   const uint32_t p = place(word);
   const auto time = static_cast<uint32_t>(places[p].size());
   Thread& t = me();
+  t.again = 0;
   t.view.see(p, time);
   Message message{value, releases(order) ? t.view : t.released};
   if (inherited) message.view.join(*inherited);
@@ -360,8 +408,12 @@ void Machine::write(Word word, uint64_t value, std::memory_order order, const Vi
 void begin(const void* at) { cells().erase(at); }
 
 uint64_t load(Word word, std::memory_order order) {
-  if (!machine || !cells()[word.at].written) return newest_of(word);
+  if (!machine) return newest_of(word);
   Machine& m = *machine;
+  if (!cells()[word.at].written) {
+    m.me().place = ~0u;
+    return newest_of(word);
+  }
   m.point();
   const uint32_t p = m.place(word);
   const auto newest = static_cast<uint32_t>(m.places[p].size() - 1);
@@ -377,7 +429,8 @@ uint64_t load(Word word, std::memory_order order) {
   t.time = time;
   t.view.see(p, time);
   if (t.again > 3 && time == newest) {
-    m.wait("another value", [&m, p, newest] { return m.places[p].size() > newest + 1; }, true);
+    m.wait(
+        "another value", [&m, p, newest] { return m.places[p].size() > newest + 1; }, kShortNapNs);
   }
   m.acquire(m.places[p][time], order);
   return m.places[p][time].value;
@@ -401,7 +454,7 @@ uint64_t modify(Word word, const std::function<uint64_t(uint64_t)>& next, std::m
   machine->point();
   const Message message = machine->history(word).back();
   machine->acquire(message, order);
-  if (machine->mutation.split_exchange) machine->point();
+  if (machine->splits(word)) machine->point();
   machine->write(word, next(message.value), order, &message.view);
   return message.value;
 }
@@ -424,7 +477,7 @@ bool compare_exchange(Word word, uint64_t& expected, uint64_t value, std::memory
     expected = message.value;
     return false;
   }
-  if (machine->mutation.split_exchange) machine->point();
+  if (machine->splits(word)) machine->point();
   machine->write(word, value, order, &message.view);
   return true;
 }
@@ -463,16 +516,16 @@ void relax() {
     t.view.see(p, newest);
   }
   if (news) return m.point();
-  m.wait("whatever may change", [&m, seen = m.writes] { return m.writes != seen; }, true);
+  m.wait("whatever may change", [&m, seen = m.writes] { return m.writes != seen; }, kShortNapNs);
 }
 
-void futex_wait(Word word, uint32_t expected, bool for_ever) {
+void futex_wait(Word word, uint32_t expected, int64_t timeout_ns) {
   if (!machine) throw std::logic_error("explorer: a futex outside a run");
   machine->point();
   if (static_cast<uint32_t>(machine->history(word).back().value) != expected) return;
   auto woken = std::make_shared<bool>(false);
   machine->sleepers[word.at].push_back(woken);
-  machine->wait("a futex", [woken] { return *woken; }, !for_ever);
+  machine->wait("a futex", [woken] { return *woken; }, timeout_ns);
   std::erase(machine->sleepers[word.at], woken);
 }
 
@@ -524,6 +577,7 @@ namespace {
 Result run_all(const std::function<void()>& program, Bounds bounds, const Mutation& mutation,
                bool random, uint64_t seed) {
   static uint64_t number = 0;
+  catch_crashes();
   Result result;
   Machine choices(bounds, mutation, random, seed);
   while (result.runs < bounds.runs) {

@@ -22,13 +22,14 @@ struct Mutation {
   bool no_fences = false;       // of memory_order_seq_cst
   bool no_heavy_fence = false;  // membarrier
   bool split_exchange = false;  // another thread may come between the two halves
+  bool split_claim = false;     // the same, but only of exchanges of 8 bytes, as claims are
 };
 
 struct Bounds {
   int preemptions = 2;  // a thread that could go on is left for another
   int stale = 1;        // a value is read that is not the newest
   int64_t runs = 3'000'000;
-  int64_t steps = 20'000;  // of one run: more is taken for an endless one
+  int64_t steps = 2'000;  // of one run: more is taken for an endless one
 };
 
 struct Result {
@@ -67,7 +68,7 @@ void fence(std::memory_order order);
 void heavy_fence();
 
 void relax();  // lets others go on until something has changed
-void futex_wait(Word word, uint32_t expected, bool for_ever);
+void futex_wait(Word word, uint32_t expected, int64_t timeout_ns);  // INT64_MAX: for ever
 void futex_wake(Word word, int count);
 void wait_until(const std::function<bool()>& condition);  // of what is no atomic
 int64_t now_ns();

@@ -196,7 +196,8 @@ inline int atexit(void (*)()) { return 0; }
 namespace gotorch_model {
 inline long system_call(long, model_std::atomic<uint32_t>* word, int what, uint32_t value,
                         const timespec* timeout, const void*, int) {
-  if (what == FUTEX_WAIT_PRIVATE) explorer::futex_wait(word->word(), value, !timeout);
+  const int64_t ns = timeout ? timeout->tv_sec * 1'000'000'000 + timeout->tv_nsec : INT64_MAX;
+  if (what == FUTEX_WAIT_PRIVATE) explorer::futex_wait(word->word(), value, ns);
   else explorer::futex_wake(word->word(), static_cast<int>(value));
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -65,6 +66,38 @@ GO_CASE(GoTimer, NothingOfBeforeIsReceivedAfterReset) {
     EXPECT_TRUE(t.reset(1us));
     EXPECT_GE(*t.c().receive() - reset, 1us);
     EXPECT_FALSE(t.reset(0ns));
+  }
+}
+
+// Nobody has asked for the channel when it fires.
+GO_CASE(GoTimer, TheTimeIsThereForWhoAsksLater) {
+  const Time start = runtime_clock::now();
+  const timer read(1ms), stopped(1ms), reset(1ms);
+  sleep(2ms);
+  EXPECT_EQ(read.c().size(), 1);
+  const Time time = *read.c().receive();
+  EXPECT_GE(time - start, 1ms);
+  EXPECT_LE(time, runtime_clock::now());
+  EXPECT_FALSE(read.stop());
+  EXPECT_TRUE(stopped.stop());  // nobody has noticed that it fired
+  EXPECT_FALSE(stopped.stop());
+  EXPECT_EQ(stopped.c().size(), 0);
+  const Time again = runtime_clock::now();
+  EXPECT_TRUE(reset.reset(1ms));
+  EXPECT_EQ(reset.c().size(), 0);
+  EXPECT_GE(*reset.c().receive() - again, 1ms);
+}
+
+GO_CASE(GoTimer, AllWhoAskForTheChannelGetTheSame) {
+  for (int i = 0; i < 5; i++) {
+    const timer t(1us);  // may fire before the channel is there, or after
+    std::array<chan<Time>, 3> got;
+    scope s;
+    for (auto& c : got) s.go([&] { c = t.c(); });
+    s.join();
+    EXPECT_TRUE(got[0] && got[0] == got[1] && got[0] == got[2]);
+    EXPECT_TRUE(got[0].receive());
+    EXPECT_FALSE(t.stop());
   }
 }
 

@@ -272,6 +272,51 @@ TYPED_TEST(ConvTest, one_and_three_dimensional_shapes_match_a_direct_loop) {
   }
 }
 
+// With many output channels the inputs of a position are read where they lie, and those outside the image not at
+// all; images of 16 x 16 are copied nevertheless, as their channels lie a power of two apart.
+TYPED_TEST(ConvTest, positions_at_the_border_match_a_direct_loop) {
+  const ConvShape shapes[] = {
+      flat(7, 1, 5, 33, {7, 7}, {3, 3}, {1, 1}, {1, 1}),
+      flat(2, 1, 3, 64, {16, 16}, {3, 3}, {1, 1}, {1, 1}),
+      flat(2, 1, 34, 16, {13, 14}, {3, 5}, {1, 1}, {1, 2}),
+      flat(8, 1, 3, 17, {14, 14}, {3, 3}, {2, 2}, {1, 1}),
+      flat(30, 1, 3, 16, {3, 3}, {3, 3}, {1, 1}, {4, 3}),
+      flat(2, 2, 6, 40, {12, 13}, {4, 3}, {1, 1}, {3, 2}, {2, 2}),
+      flat(1, 1, 2, 70, {17, 18}, {1, 3}, {1, 1}, {0, 1}),
+      flat(2, 1, 17, 3, {13, 14}, {3, 3}, {2, 2}, {1, 1}),
+      flat(1, 1, 1, 24, {400, 1}, {3, 1}, {1, 1}, {1, 0}),
+  };
+  for (const ConvShape& s : shapes) {
+    this->check(s);
+    if (this->HasFatalFailure()) return;
+  }
+}
+
+TYPED_TEST(ConvTest, any_geometry_matches_a_direct_loop) {
+  std::mt19937 random(21);
+  const auto pick = [&](std::initializer_list<int64_t> choices) {
+    return choices.begin()[random() % choices.size()];
+  };
+  for (int i = 0; i < 120; i++) {
+    ConvShape s{.batch = pick({0, 1, 2, 3, 20}), .groups = pick({1, 1, 1, 2, 3})};
+    s.in_channels = s.groups * pick({1, 2, 3, 8, 17, 40});
+    s.out_channels = s.groups * pick({1, 2, 5, 8, 15, 16, 17, 33});
+    for (int d = pick({0, 1, 1, 1, 2}); d < 3; d++) {
+      s.in[d] = pick({1, 3, 4, 7, 8, 16, 19});
+      s.kernel[d] = pick({1, 1, 2, 3, 4});
+      s.stride[d] = pick({1, 1, 1, 2, 3});
+      s.padding[d] = pick({0, 0, 1, 1, 2, 5});
+      s.dilation[d] = pick({1, 1, 2});
+    }
+    s.set_out();
+    const int64_t products =
+        s.batch * s.out_channels * volume(s.out) * (s.in_channels / s.groups) * volume(s.kernel);
+    if (products > 2'000'000) continue;
+    this->check(s);
+    if (this->HasFatalFailure()) return;
+  }
+}
+
 TYPED_TEST(ConvTest, an_output_may_reach_beyond_the_right_border) {
   ConvShape s = flat(2, 1, 3, 4, {7, 9}, {4, 2});
   s.padding = {0, 1, 0};
@@ -314,7 +359,8 @@ TYPED_TEST(ConvTest, empty_batches_and_outputs_give_zero_gradients) {
 TYPED_TEST(ConvTest, bits_are_the_same_for_any_number_of_workers) {
   for (const ConvShape& s :
        {flat(12, 1, 6, 16, {14, 14}, {5, 5}), flat(2, 1, 40, 64, {14, 14}, {3, 3}, {2, 2}, {1, 1}),
-        flat(4, 8, 8, 8, {40, 40}, {3, 3}, {1, 1}, {1, 1}), flat(3, 1, 32, 48, {16, 16}, {1, 1})}) {
+        flat(4, 8, 8, 8, {40, 40}, {3, 3}, {1, 1}, {1, 1}), flat(3, 1, 32, 48, {16, 16}, {1, 1}),
+        flat(9, 1, 48, 64, {7, 7}, {3, 3}, {1, 1}, {1, 1})}) {
     Case<TypeParam> expected(s);
     runtime::set_num_workers(1);
     expected.run();

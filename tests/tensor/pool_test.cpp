@@ -68,6 +68,19 @@ class PoolTest : public testing::Test {
         }
       }
     }
+    // Widths around those of vectors; windows that overlap, meet and leave gaps.
+    for (int64_t width : {1, 2, 7, 8, 9, 15, 16, 17, 18, 31, 33, 34, 65, 130}) {
+      for (int64_t kernel : {1, 2, 3, 5, 16, 17, 40}) {
+        for (int64_t stride : {1, 2, 3, 7}) {
+          PoolShape s{.in = {1, 3, width},
+                      .kernel = {1, 2, kernel},
+                      .stride = {1, 1, stride},
+                      .padding = {0, 0, kernel / 2}};
+          s.set_out(false);
+          if (volume(s.out) > 0) result.push_back(s);
+        }
+      }
+    }
     for (bool ceil : {false, true}) {
       PoolShape deep{
           .in = {5, 6, 7}, .kernel = {3, 2, 3}, .stride = {2, 2, 1}, .padding = {1, 0, 1}};
@@ -111,7 +124,7 @@ TYPED_TEST(PoolTest, max_pool_gives_the_first_largest_input_and_its_position) {
     std::vector<T> y(planes * out), dx(planes * in, T(kNan)), expected_dx(planes * in);
     std::vector<int64_t> index(planes * out);
     max_pool(planes, max_windows(s), x.data(), y.data(), index.data());
-    max_pool_backward(planes, in, out, dy.data(), index.data(), dx.data());
+    EXPECT_FALSE(max_pool_backward(planes, in, out, dy.data(), index.data(), dx.data()));
     for (int64_t i = 0; i < planes * out; i++) {
       const T* plane = x.data() + i / out * in;
       int64_t best = -1;
@@ -123,6 +136,45 @@ TYPED_TEST(PoolTest, max_pool_gives_the_first_largest_input_and_its_position) {
       expected_dx[i / out * in + best] += dy[i];
     }
     ASSERT_EQ(dx, expected_dx);
+    std::vector<T> values(planes * out);
+    max_pool_values(planes, max_windows(s), x.data(), values.data());
+    ASSERT_EQ(values, y);
+  }
+}
+
+TYPED_TEST(PoolTest, nan_anywhere_in_a_row_reaches_its_windows_alone) {
+  using T = TypeParam;
+  for (int64_t kernel : {2, 3, 20}) {
+    for (int64_t stride : {1, 2, 3}) {
+      PoolShape s{.in = {1, 1, 41}, .kernel = {1, 1, kernel}, .stride = {1, 1, stride}};
+      s.set_out(false);
+      for (int64_t at = 0; at < 41; at++) {
+        std::vector<T> x = random_values<T>(41, 5), y(s.out[2]), values(s.out[2]);
+        std::vector<int64_t> index(s.out[2]);
+        x[at] = T(kNan);
+        max_pool(1, max_windows(s), x.data(), y.data(), index.data());
+        max_pool_values(1, max_windows(s), x.data(), values.data());
+        for (int64_t o = 0; o < s.out[2]; o++) {
+          const int64_t begin = o * stride;
+          const bool inside = at >= begin && at < begin + kernel;
+          ASSERT_EQ(std::isnan(y[o]), inside);
+          ASSERT_EQ(std::isnan(values[o]), inside);
+          ASSERT_TRUE(!inside || index[o] == at);
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(PoolTest, an_index_outside_its_plane_is_named) {
+  const std::vector<TypeParam> dy(4, 1);
+  std::vector<TypeParam> dx(10);
+  for (int64_t bad : {-1, 5}) {
+    const std::vector<int64_t> index{0, 4, 2, bad};
+    const auto found = max_pool_backward(2, 5, 2, dy.data(), index.data(), dx.data());
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->position, 3);
+    EXPECT_EQ(found->value, bad);
   }
 }
 
@@ -235,7 +287,7 @@ TYPED_TEST(PoolTest, empty_batches_do_nothing) {
   s.set_out(false);
   TypeParam* none = nullptr;
   max_pool(0, max_windows(s), none, none, nullptr);
-  max_pool_backward<TypeParam>(0, 16, 4, none, nullptr, none);
+  EXPECT_FALSE(max_pool_backward<TypeParam>(0, 16, 4, none, nullptr, none));
   average_pool(0, average_windows(s, true), 0, none, none);
   average_pool_backward(0, average_windows(s, true), 0, none, none);
 }

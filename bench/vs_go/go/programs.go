@@ -1,11 +1,13 @@
-// The programs of programs.cpp in Go: `programs NAME N` prints the nanoseconds that N units of work took.
+// The programs of programs.cpp in Go: `programs NAME N PROCESSORS` prints the nanoseconds that N units of work took,
+// or what else it measured (figures.go).
 package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
-	"sort"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -358,20 +360,23 @@ func timers(n int) {
 	}
 }
 
+func timeOf(program func(n int), n int) int {
+	program(min(n, 10000)) // warm
+	start := time.Now()
+	program(n)
+	return int(time.Since(start).Nanoseconds())
+}
+
 func main() {
-	if len(os.Args) != 3 {
-		names := make([]string, 0, len(programs))
-		for name := range programs {
-			names = append(names, name)
-		}
-		sort.Strings(names)
-		fmt.Println(names)
+	if len(os.Args) != 4 {
+		fmt.Println(slices.Sorted(maps.Keys(programs)), slices.Sorted(maps.Keys(figures)))
 		os.Exit(2)
 	}
-	n, _ := strconv.Atoi(os.Args[2])
-	run := programs[os.Args[1]]
-	run(min(n, 10000)) // warm
-	start := time.Now()
-	run(n)
-	fmt.Println(time.Since(start).Nanoseconds())
+	n := must(strconv.Atoi(os.Args[2]))
+	runtime.GOMAXPROCS(must(strconv.Atoi(os.Args[3])))
+	if figure, ok := figures[os.Args[1]]; ok {
+		fmt.Println(figure(n))
+	} else {
+		fmt.Println(timeOf(programs[os.Args[1]], n))
+	}
 }

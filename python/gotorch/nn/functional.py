@@ -2,6 +2,7 @@
 
 import gotorch
 from gotorch import _C
+from gotorch.nn._multi_head import multi_head_attention_forward  # noqa: F401
 
 globals().update({k: v for k, v in vars(_C.nn_functions).items() if not k.startswith("_")})
 

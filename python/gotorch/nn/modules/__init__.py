@@ -4,3 +4,4 @@ from gotorch.nn.container import ModuleDict, ModuleList, ParameterDict, Paramete
 from gotorch.nn.layers import *  # noqa: F403 (the classes of the C++ table)
 from gotorch.nn.modules import module
 from gotorch.nn.modules.module import Module
+from gotorch.nn.transformer import *  # noqa: F403
