@@ -133,8 +133,9 @@ const Layer embedding_bag{{
     .sig = "EmbeddingBag(int num_embeddings, int embedding_dim, float? max_norm=None, float "
            "norm_type=2.0, bool scale_grad_by_freq=False, str mode='mean', bool sparse=False, "
            "Tensor? _weight=None, bool include_last_offset=False, int? padding_idx=None)",
-    .doc = "The sum, mean or maximum of the rows of the weight [num_embeddings, embedding_dim] that "
-           "each bag names: bags are the rows of the input, or begin in it at offsets.",
+    .doc =
+        "The sum, mean or maximum of the rows of the weight [num_embeddings, embedding_dim] that "
+        "each bag names: bags are the rows of the input, or begin in it at offsets.",
     .inputs = "input, offsets?, per_sample_weights?",
     .build = [](LayerState& s) { build_table(s, kBagPadding, kBagGiven, kBagSparse, false); },
     .reset = reset_table<kBagPadding, kBagGiven>,

@@ -13,8 +13,7 @@ RecurrentModule::RecurrentModule(std::string name, int64_t gates, int64_t input_
     : Module(std::move(name)), options_(options), hidden_size_(hidden_size) {
   check<ValueError>(input_size >= 0 && hidden_size > 0 && options.num_layers > 0, this->name(),
                     ": hidden_size and num_layers must be greater than zero, got input_size ",
-                    input_size, ", hidden_size ", hidden_size, ", num_layers ",
-                    options.num_layers);
+                    input_size, ", hidden_size ", hidden_size, ", num_layers ", options.num_layers);
   check<ValueError>(options.dropout >= 0 && options.dropout <= 1, this->name(),
                     ": dropout should be in range [0, 1], got ", options.dropout);
   const int64_t directions = options.bidirectional ? 2 : 1, rows = gates * hidden_size;
@@ -40,8 +39,8 @@ Tensor RecurrentModule::state_or_zeros(const Tensor& state, const Tensor& x) con
   if (state.defined()) return state;
   check(x.dim() == 3, name(), ": expected an input of three dimensions, got shape ", x.shape());
   const int64_t directions = options_.bidirectional ? 2 : 1;
-  return zeros(DimVector{options_.num_layers * directions,
-                         x.size(options_.batch_first ? 0 : 1), hidden_size_},
+  return zeros(DimVector{options_.num_layers * directions, x.size(options_.batch_first ? 0 : 1),
+                         hidden_size_},
                x.dtype());
 }
 
@@ -62,9 +61,9 @@ RecurrentOutput RNN::operator()(const Tensor& x, const Tensor& h0) const {
   const RecurrentOptions& o = options();
   const std::vector<Tensor> params = weights();
   const Op& op = relu_ ? ops::rnn_relu_input : ops::rnn_tanh_input;
-  const Tensors out = op.all(x, state_or_zeros(h0, x), std::span<const Tensor>(params),
-                             o.bias, o.num_layers, o.dropout, is_training(), o.bidirectional,
-                             o.batch_first);
+  const Tensors out =
+      op.all(x, state_or_zeros(h0, x), std::span<const Tensor>(params), o.bias, o.num_layers,
+             o.dropout, is_training(), o.bidirectional, o.batch_first);
   return {out[0], out[1], {}};
 }
 

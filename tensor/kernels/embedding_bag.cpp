@@ -66,7 +66,8 @@ std::optional<BadIndex> embedding_bag(const EmbeddingBag<T>& p) {
   return std::nullopt;
 }
 
-#define GOTORCH_INSTANTIATE(T) template std::optional<BadIndex> embedding_bag(const EmbeddingBag<T>&);
+#define GOTORCH_INSTANTIATE(T) \
+  template std::optional<BadIndex> embedding_bag(const EmbeddingBag<T>&);
 GOTORCH_FOR_FLOATS(GOTORCH_INSTANTIATE)
 
 }  // namespace gotorch::kernels

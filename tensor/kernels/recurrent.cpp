@@ -12,12 +12,12 @@
 namespace gotorch::kernels {
 namespace {
 
-constexpr double kSplitFlops = 4e6;      // from so much work a step on, its units are shared out
-constexpr double kChunkFlops = 1e6;      // of those, a chunk: about 15 microseconds
-constexpr double kSerialFlops = 4e6;     // a whole call that one thread had better do
-constexpr int64_t kDepth = 192;          // 192 x 32 floats are 24 KiB of L1
-constexpr int64_t kRows = 64;            // pointers on the stack
-constexpr int64_t kSerialSteps = 256;    // between two looks for an interrupt
+constexpr double kSplitFlops = 4e6;    // from so much work a step on, its units are shared out
+constexpr double kChunkFlops = 1e6;    // of those, a chunk: about 15 microseconds
+constexpr double kSerialFlops = 4e6;   // a whole call that one thread had better do
+constexpr int64_t kDepth = 192;        // 192 x 32 floats are 24 KiB of L1
+constexpr int64_t kRows = 64;          // pointers on the stack
+constexpr int64_t kSerialSteps = 256;  // between two looks for an interrupt
 
 // The recurrent weight as panels of the micro-kernel: block j holds units j * width ..., once for each gate in forward
 // (hidden deep), once in all in backward (gates * hidden deep).
@@ -61,8 +61,8 @@ class PackedWeight {
         for (int64_t i = 0; i < n; i++) row[i] = rows[first + i] + depth.begin;
         for (int64_t part = 0; part < parts_; part++) {
           const int64_t at = block * parts_ + part;
-          run_panel(kernels_, row, n, depth.size(), panels_.get() + at * depth_ * width_ + depth.begin * ld,
-                    ld,
+          run_panel(kernels_, row, n, depth.size(),
+                    panels_.get() + at * depth_ * width_ + depth.begin * ld, ld,
                     TileOut<T>{.c = sums + (first * parts_ + part) * width_,
                                .c_rs = parts_ * width_,
                                .cols = static_cast<int>(ld),
@@ -86,8 +86,10 @@ class PackedWeight {
     const int64_t ld = padded(block), unit = block * width_, n = units(block);
     for (int64_t part = 0; part < parts_; part++) {
       const int64_t row = part * hidden_ + unit;
-      if (backward) pack(panel(block, part), ld, ld, depth_, n, p.weight + unit, hidden_, int64_t{1});
-      else pack(panel(block, part), ld, ld, depth_, n, p.weight + row * hidden_, int64_t{1}, hidden_);
+      if (backward)
+        pack(panel(block, part), ld, ld, depth_, n, p.weight + unit, hidden_, int64_t{1});
+      else
+        pack(panel(block, part), ld, ld, depth_, n, p.weight + row * hidden_, int64_t{1}, hidden_);
       T* bias = bias_.get() + (block * parts_ + part) * width_;
       std::fill_n(bias, width_, T(0));
       if (p.bias && !backward) std::copy_n(p.bias + row, n, bias);
@@ -128,15 +130,15 @@ void share_out(const Recurrent<T>& p, F run) {
   // How the sequences are cut changes no bit.
   const int64_t workers = small ? 1 : runtime::num_workers();
   const int64_t chunk = round_up(ceil_div(p.at.batch, workers), 4);
-  runtime::parallel_for(p.at.batch, chunk, [&](int64_t begin, int64_t end) {
-    run(Range{begin, end}, false);
-  });
+  runtime::parallel_for(p.at.batch, chunk,
+                        [&](int64_t begin, int64_t end) { run(Range{begin, end}, false); });
 }
 
 template <class F>
 void for_blocks(int64_t blocks, double flops, bool split, F body) {
   if (!split) return body(0, blocks);
-  runtime::parallel_for(blocks, std::max<int64_t>(1, static_cast<int64_t>(kChunkFlops / flops)), body);
+  runtime::parallel_for(blocks, std::max<int64_t>(1, static_cast<int64_t>(kChunkFlops / flops)),
+                        body);
 }
 
 template <class T>
@@ -181,8 +183,14 @@ class BackwardRows {
  public:
   BackwardRows(const Recurrent<T>& p, const RecurrentBackward<T>& b, const PackedWeight<T>& weight,
                Range rows, bool split)
-      : p_(p), b_(b), weight_(weight), rows_(rows), split_(split), later_(rows.size()),
-        before_(rows.size()), c_before_(rows.size()) {}
+      : p_(p),
+        b_(b),
+        weight_(weight),
+        rows_(rows),
+        split_(split),
+        later_(rows.size()),
+        before_(rows.size()),
+        c_before_(rows.size()) {}
 
   void run() {
     const Sequences& at = p_.at;
@@ -286,9 +294,7 @@ void recurrent_backward(const Recurrent<T>& p, const RecurrentBackward<T>& b) {
   const PackedWeight<T> weight(p, true);
   std::copy_n(b.ghn, p.at.batch * p.hidden, b.gh0);
   if (p.cell == Cell::Lstm) std::copy_n(b.gcn, p.at.batch * p.hidden, b.gc0);
-  share_out(p, [&](Range rows, bool split) {
-    BackwardRows<T>(p, b, weight, rows, split).run();
-  });
+  share_out(p, [&](Range rows, bool split) { BackwardRows<T>(p, b, weight, rows, split).run(); });
 }
 
 template void recurrent(const Recurrent<float>&, const RecurrentOut<float>&);

@@ -30,9 +30,9 @@ struct Recurrent {
   Cell cell;
   int64_t hidden;
   Sequences at;
-  const T* weight;  // [gates * hidden, hidden]
-  const T* bias;    // [gates * hidden] or null
-  const T *h0, *c0; // [batch, hidden]; c0 of LSTM only
+  const T* weight;   // [gates * hidden, hidden]
+  const T* bias;     // [gates * hidden] or null
+  const T *h0, *c0;  // [batch, hidden]; c0 of LSTM only
 };
 
 // gates: in, the input's part of the sums [rows, gates * hidden]; out, the activated gates (of Tanh and Relu: unchanged).
@@ -46,12 +46,12 @@ void recurrent(const Recurrent<T>& p, const RecurrentOut<T>& out);
 
 template <class T>
 struct RecurrentBackward {
-  const T *gates, *kept, *y;   // as forward left them
-  const T *gy, *ghn, *gcn;     // incoming gradients
-  T* g_gates;                  // [rows, gates * hidden]: of the sums, as the input sees them
-  T* g_sums;                   // the same as the state sees them: differs for Gru, else g_gates itself
-  T* before;                   // [rows, hidden]: the state before each step, for the gradient of the weight
-  T *gh0, *gc0;                // [batch, hidden]
+  const T *gates, *kept, *y;  // as forward left them
+  const T *gy, *ghn, *gcn;    // incoming gradients
+  T* g_gates;                 // [rows, gates * hidden]: of the sums, as the input sees them
+  T* g_sums;     // the same as the state sees them: differs for Gru, else g_gates itself
+  T* before;     // [rows, hidden]: the state before each step, for the gradient of the weight
+  T *gh0, *gc0;  // [batch, hidden]
 };
 template <class T>
 void recurrent_backward(const Recurrent<T>& p, const RecurrentBackward<T>& b);

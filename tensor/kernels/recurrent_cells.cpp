@@ -75,8 +75,8 @@ void lstm_forward(const CellForward<T>& b) {
     T* y = b.y + r * b.y_rs;
     for_units(b.units, [=](int64_t j) {
       T in, forget, cell, out, squashed;
-      values(sigmoid(s[j] + g[j]), sigmoid(s[w + j] + g[h + j]),
-             tanh(s[2 * w + j] + g[2 * h + j]), in, forget, cell);
+      values(sigmoid(s[j] + g[j]), sigmoid(s[w + j] + g[h + j]), tanh(s[2 * w + j] + g[2 * h + j]),
+             in, forget, cell);
       const T now = forget * c[j] + in * cell;
       values(sigmoid(s[3 * w + j] + g[3 * h + j]), tanh(now), out, squashed);
       g[j] = in, g[h + j] = forget, g[2 * h + j] = cell, g[3 * h + j] = out;

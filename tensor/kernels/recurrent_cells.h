@@ -15,7 +15,8 @@ struct CellForward {
   int64_t width;
   T *gates, *kept, *y, *c;  // c: [batch, hidden], the cell state, updated in place
   int64_t gates_rs, kept_rs, y_rs;
-  const T* const* before;  // the state before this step, of each sequence; its units start at `unit`
+  const T* const*
+      before;  // the state before this step, of each sequence; its units start at `unit`
 };
 
 template <class T>
@@ -26,7 +27,8 @@ struct CellBackward {
   const T *gates, *kept, *y, *gy;
   int64_t gates_rs, kept_rs, y_rs;
   const T *const *before, *const *c_before;  // as in CellForward
-  T *gh, *gc;         // [batch, hidden]: gradients of the states that do not go through sums, updated in place
+  T *gh,
+      *gc;  // [batch, hidden]: gradients of the states that do not go through sums, updated in place
   T *g_gates, *g_sums;  // gates_rs apart
 };
 

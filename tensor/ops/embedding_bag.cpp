@@ -29,8 +29,10 @@ Buffer<int64_t> bag_starts(const Tensor& given, int64_t indices, bool include_la
   check(!include_last || n > 0, "offsets must have a last offset, got shape ", offsets.shape());
   Buffer<int64_t> start(from, from + n);
   if (!include_last) start.push_back(n > 0 ? indices : 0);
-  check(start[0] == 0, "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to "
-        "start from position 0. However, got ", start[0]);
+  check(start[0] == 0,
+        "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to "
+        "start from position 0. However, got ",
+        start[0]);
   for (size_t i = 1; i < start.size(); i++)
     check(start[i - 1] <= start[i] && start[i] <= indices, "offsets[", i - 1, "] = ", start[i - 1],
           ": offsets have to ascend and can not be greater than input's length ", indices);
@@ -58,18 +60,18 @@ Tensors bags(const Args& a) {
   const Tensor from = gotorch::empty(mode == BagMode::Max ? shape : DimVector{0}, Dtype::Int64);
   dispatch(weight.dtype(), [&]<class T>() {
     if constexpr (std::is_floating_point_v<Compute<T>>) {
-      const auto bad = kernels::embedding_bag<T>(
-          {.mode = mode,
-           .table = table.data<T>(),
-           .rows = weight.size(0),
-           .n = weight.size(1),
-           .bags = count,
-           .index = index.data<int64_t>(),
-           .start = start.data(),
-           .scale = weights.defined() ? weights.data<T>() : nullptr,
-           .padding = a.integer(kPadding),
-           .y = y.data<T>(),
-           .from = from.data<int64_t>()});
+      const auto bad =
+          kernels::embedding_bag<T>({.mode = mode,
+                                     .table = table.data<T>(),
+                                     .rows = weight.size(0),
+                                     .n = weight.size(1),
+                                     .bags = count,
+                                     .index = index.data<int64_t>(),
+                                     .start = start.data(),
+                                     .scale = weights.defined() ? weights.data<T>() : nullptr,
+                                     .padding = a.integer(kPadding),
+                                     .y = y.data<T>(),
+                                     .from = from.data<int64_t>()});
       if (bad) fail("index out of range: ", bad->value, " with ", bad->bound, " rows");
     }
   });
@@ -91,8 +93,8 @@ Tensors bags_gradient(const GradArgs& s) {
   const Tensor& g = s.g();
   if (mode == BagMode::Max) {
     const Tensor &from = s.y(1), none = lt(from, 0);
-    return {scatter_add(zeros(DimVector(s.shape(kWeight)), g.dtype()), 0, masked_fill(from, none, 0),
-                        masked_fill(g, none, 0))};
+    return {scatter_add(zeros(DimVector(s.shape(kWeight)), g.dtype()), 0,
+                        masked_fill(from, none, 0), masked_fill(g, none, 0))};
   }
   const Tensor all = table_indices(s[kIndices]);
   const Buffer<int64_t> start = bag_starts(s[kOffsets], all.numel(), s.flag(kIncludeLast));
@@ -105,7 +107,8 @@ Tensors bags_gradient(const GradArgs& s) {
   }
   Tensor g_weight, g_scale;
   if (s.needs(kScale)) {
-    g_scale = masked_fill(sum(of_each * index_select(s[kWeight], 0, index), 1), eq(index, padding), 0);
+    g_scale =
+        masked_fill(sum(of_each * index_select(s[kWeight], 0, index), 1), eq(index, padding), 0);
     if (bag.numel() < all.numel())
       g_scale = constant_pad_nd(g_scale, DimVector{0, all.numel() - bag.numel()}, 0);
   }
@@ -126,7 +129,8 @@ BagCall bag_call(const Args& a) {
   BagCall c{a[0], a.tensor_or(2), a.tensor_or(8)};
   check<ValueError>(!c.scale.defined() || same(c.scale.shape(), c.input.shape()),
                     "If per_sample_weights is not None, then it must have the same shape as the "
-                    "input ", c.input.shape(), ", got ", c.scale.defined() ? c.scale.shape() : Dims());
+                    "input ",
+                    c.input.shape(), ", got ", c.scale.defined() ? c.scale.shape() : Dims());
   if (c.input.dim() == 2) {
     check<ValueError>(!c.offsets.defined(),
                       "if input is 2D, then offsets has to be None, as input is treated as a "
@@ -138,8 +142,8 @@ BagCall bag_call(const Args& a) {
     if (c.scale.defined()) c.scale = flatten(c.scale);
     return c;
   }
-  check<ValueError>(c.input.dim() == 1, "input has to be 1D or 2D Tensor, but got Tensor of dimension ",
-                    c.input.dim());
+  check<ValueError>(c.input.dim() == 1,
+                    "input has to be 1D or 2D Tensor, but got Tensor of dimension ", c.input.dim());
   check<ValueError>(c.offsets.defined() && c.offsets.dim() == 1, "offsets has to be a 1D Tensor");
   return c;
 }
@@ -182,7 +186,8 @@ const Op embedding_bag{{
       const BagMode mode = bag_mode(a.str(6));
       check<ValueError>(mode != BagMode::Max || !a.flag(5),
                         "max mode does not support scaling the gradient by the frequency");
-      check<ValueError>(mode != BagMode::Max || !a.flag(7), "max mode does not support sparse weights");
+      check<ValueError>(mode != BagMode::Max || !a.flag(7),
+                        "max mode does not support sparse weights");
       check<NotImplementedError>(!a.flag(7), "sparse gradients are not implemented");
       check<NotImplementedError>(!c.scale.defined() || mode == BagMode::Sum,
                                  "per_sample_weights is only supported for mode='sum', got mode='",
@@ -191,7 +196,8 @@ const Op embedding_bag{{
       if (a.given(3)) renormalise(weight, table_indices(c.input), a.number(3), a.number(4));
       const bool include_last = a.flag(9) || a[0].dim() == 2;
       return embedding_bag_kernel(weight, c.input, c.offsets, a.str(6), c.scale,
-                                  padding_row(a.value(10), weight.size(0)), a.flag(5), include_last);
+                                  padding_row(a.value(10), weight.size(0)), a.flag(5),
+                                  include_last);
     }),
     .samples = {{indices(0, 6, {3, 4}), in(-1, 1, {6, 5})},
                 {indices(0, 6, {3, 4}), in(-1, 1, {6, 5}), none, none, 2.0, false, "max", false,

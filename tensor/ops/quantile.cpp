@@ -10,13 +10,17 @@ namespace {
 void check_interpolation(std::string_view how) {
   for (std::string_view known : {"linear", "lower", "higher", "midpoint", "nearest"})
     if (how == known) return;
-  fail("quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got ",
-       how);
+  fail(
+      "quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but "
+      "got ",
+      how);
 }
 
 // Values between the sorted elements at fractional places `rank` along the last dim.
 Tensor at_ranks(const Tensor& sorted, const Tensor& rank, std::string_view how) {
-  const auto at = [&](const Tensor& place) { return gather(sorted, -1, as_dtype(place, Dtype::Int64)); };
+  const auto at = [&](const Tensor& place) {
+    return gather(sorted, -1, as_dtype(place, Dtype::Int64));
+  };
   if (how == "lower") return at(floor(rank));
   if (how == "higher") return at(ceil(rank));
   if (how == "nearest") return at(round(rank));
@@ -60,8 +64,9 @@ template <bool skip>
 Tensor of_tensor(const Args& a) {
   const Tensor& q = a[1];
   check(q.dim() <= 1, "quantile() q must be a scalar or 1D tensor, got shape ", q.shape());
-  check(q.dtype() == a[0].dtype(), "quantile() q tensor must be same dtype as the input tensor, got ",
-        q.dtype(), " and ", a[0].dtype());
+  check(q.dtype() == a[0].dtype(),
+        "quantile() q tensor must be same dtype as the input tensor, got ", q.dtype(), " and ",
+        a[0].dtype());
   {
     const Unrecorded inside;
     check(q.numel() == 0 || all(logical_and(ge(q, 0), le(q, 1))).template item<bool>(),

@@ -98,8 +98,9 @@ Tensors stack_of(const Args& a) {
   if constexpr (cell == Cell::Lstm) {
     check(a.tensors(first).size() == 2, "lstm expects two hidden states");
     h0 = a.tensors(first)[0], c0 = a.tensors(first)[1];
-    check(h0.dim() == 3 && c0.dim() == 3, "lstm: expected hidden states of 3 dimensions, got shapes ",
-          h0.shape(), " and ", c0.shape());
+    check(h0.dim() == 3 && c0.dim() == 3,
+          "lstm: expected hidden states of 3 dimensions, got shapes ", h0.shape(), " and ",
+          c0.shape());
   } else {
     h0 = a[first];
   }

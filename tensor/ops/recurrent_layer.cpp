@@ -13,8 +13,10 @@ using Call = RecurrentCall;
 Cell cell_named(std::string_view name) {
   if (name == "lstm") return Cell::Lstm;
   if (name == "gru") return Cell::Gru;
-  check<ValueError>(name == "rnn_tanh" || name == "rnn_relu", "expected cell to be lstm, gru, "
-                    "rnn_tanh or rnn_relu, got ", name);
+  check<ValueError>(name == "rnn_tanh" || name == "rnn_relu",
+                    "expected cell to be lstm, gru, "
+                    "rnn_tanh or rnn_relu, got ",
+                    name);
   return name == "rnn_tanh" ? Cell::Tanh : Cell::Relu;
 }
 
@@ -83,10 +85,10 @@ Tensors layer_forward(const Args& a) {
   const Tensor hn = gotorch::empty(h0.shape(), compute);
   const Tensor cn = gotorch::empty(call.cell == Cell::Lstm ? h0.shape() : DimVector{0}, compute);
   with_type(compute, [&]<class T>() {
-    kernels::recurrent(in.problem<T>(call), kernels::RecurrentOut<T>{
-                                                data_or_null<T>(gates), data_or_null<T>(kept),
-                                                data_or_null<T>(y), data_or_null<T>(hn),
-                                                data_or_null<T>(cn)});
+    kernels::recurrent(
+        in.problem<T>(call),
+        kernels::RecurrentOut<T>{data_or_null<T>(gates), data_or_null<T>(kept), data_or_null<T>(y),
+                                 data_or_null<T>(hn), data_or_null<T>(cn)});
   });
   return {as_dtype(y, dtype), as_dtype(hn, dtype), as_dtype(cn, dtype), as_bits(gates),
           as_bits(kept)};
@@ -113,11 +115,10 @@ Tensors layer_gradient(const GradArgs& s) {
     kernels::recurrent_backward(
         in.problem<T>(call),
         kernels::RecurrentBackward<T>{from_bits<T>(s.y(3)), from_bits<T>(s.y(4)),
-                                      data_or_null<T>(y), data_or_null<T>(gy),
-                                      data_or_null<T>(ghn), data_or_null<T>(gcn),
-                                      data_or_null<T>(g_gates), data_or_null<T>(g_sums),
-                                      data_or_null<T>(before), data_or_null<T>(gh0),
-                                      data_or_null<T>(gc0)});
+                                      data_or_null<T>(y), data_or_null<T>(gy), data_or_null<T>(ghn),
+                                      data_or_null<T>(gcn), data_or_null<T>(g_gates),
+                                      data_or_null<T>(g_sums), data_or_null<T>(before),
+                                      data_or_null<T>(gh0), data_or_null<T>(gc0)});
   });
   Tensor gx, gw_ih, gw_hh, gb_ih, gb_hh;
   if (s.needs(Call::kInput)) gx = reshape(mm(g_gates, in.tensors[Call::kWih]), x.shape());
@@ -186,21 +187,20 @@ const Op recurrent_layer{{
            "kept are what backward needs, as bits.",
     .scope = Scope::Internal,
     .kernel = function([](auto& a) { return layer_forward(a); }),
-    .grad = {wrt("input h0 c0 w_ih w_hh b_ih b_hh",
-                 "input h0 c0 w_ih w_hh b_ih b_hh y gates kept",
+    .grad = {wrt("input h0 c0 w_ih w_hh b_ih b_hh", "input h0 c0 w_ih w_hh b_ih b_hh y gates kept",
                  [](auto& s) { return layer_gradient(s); })},
     .samples = {{in(-1, 1, {3, 2, 4}), in(-1, 1, {2, 5}), in(-1, 1, {2, 5}), in(-1, 1, {20, 4}),
                  in(-1, 1, {20, 5}), in(-1, 1, {20}), in(-1, 1, {20}), "lstm"},
                 {in(-1, 1, {2, 3, 4}), in(-1, 1, {2, 5}), none, in(-1, 1, {15, 4}),
                  in(-1, 1, {15, 5}), in(-1, 1, {15}), in(-1, 1, {15}), "gru", true, true},
-                {in(-1, 1, {6, 4}), in(-1, 1, {3, 5}), none, in(-1, 1, {15, 4}),
-                 in(-1, 1, {15, 5}), none, none, "gru", true, false, dims({3, 2, 1})},
+                {in(-1, 1, {6, 4}), in(-1, 1, {3, 5}), none, in(-1, 1, {15, 4}), in(-1, 1, {15, 5}),
+                 none, none, "gru", true, false, dims({3, 2, 1})},
                 {in(-1, 1, {6, 4}), in(-1, 1, {3, 5}), in(-1, 1, {3, 5}), in(-1, 1, {20, 4}),
                  in(-1, 1, {20, 5}), none, none, "lstm", false, false, dims({3, 2, 1})},
                 {in(-1, 1, {3, 2, 4}), in(-1, 1, {2, 5}), none, in(-1, 1, {5, 4}),
                  in(-1, 1, {5, 5}), in(-1, 1, {5}), in(-1, 1, {5}), "rnn_tanh"},
-                {in(-1, 1, {3, 2, 4}), in(0, 1, {2, 5}), none, in(-1, 1, {5, 4}),
-                 in(-1, 1, {5, 5}), none, none, "rnn_relu", true}},
+                {in(-1, 1, {3, 2, 4}), in(0, 1, {2, 5}), none, in(-1, 1, {5, 4}), in(-1, 1, {5, 5}),
+                 none, none, "rnn_relu", true}},
     .errors = {{{in(-1, 1, {0, 2, 4}), in(-1, 1, {2, 5}), none, in(-1, 1, {5, 4}),
                  in(-1, 1, {5, 5}), none, none, "rnn_tanh"},
                 "Expected sequence length to be larger than 0 in RNN"},

@@ -38,8 +38,10 @@ Gradients step_gradient(Cell cell, const CellStep& s, const Tensor& gh, const Te
   const Tensor fresh = gh * (1 - gate[1]) * of_tanh(gate[2]);
   const Tensor update = gh * (s.h - gate[2]) * slope(gate[1]);
   const Tensor reset = fresh * s.kept * slope(gate[0]);
-  return {cat(Tensors{reset, update, fresh}, 1), cat(Tensors{reset, update, fresh * gate[0]}, 1),
-          gh * gate[1], {}};
+  return {cat(Tensors{reset, update, fresh}, 1),
+          cat(Tensors{reset, update, fresh * gate[0]}, 1),
+          gh * gate[1],
+          {}};
 }
 
 // The first rows of the steps in the order of time.
@@ -119,13 +121,8 @@ Tensors composed_recurrent_gradient(const Call& call, const Args& a, const Tenso
     g_input[t] = g.input, g_state[t] = g.state, before[t] = step[t].h;
   }
   const Tensor gi = cat(g_input, 0), gs = cat(g_state, 0);
-  return {at.as_input(matmul(gi, a[Call::kWih])),
-          gh,
-          gc,
-          matmul(t(gi), x),
-          matmul(t(gs), cat(before, 0)),
-          sum(gi, 0),
-          sum(gs, 0)};
+  return {at.as_input(matmul(gi, a[Call::kWih])), gh,         gc,        matmul(t(gi), x),
+          matmul(t(gs), cat(before, 0)),          sum(gi, 0), sum(gs, 0)};
 }
 
 Tensors projected_lstm(const StepLayout& at, bool reverse, const Tensor& x, const Tensor& h0,

@@ -13,7 +13,8 @@ constexpr DtypeSet kInt32And64 = dtype_set(Dtype::Int32, Dtype::Int64);
 // input with slice i of `dim` taken index[i] times over, by the indices of what stands where.
 Tensor repeated(const Args& a, const Tensor& repeats) {
   const Tensor x = a.given(2) ? a[0] : flatten(a[0]);
-  const int64_t dim = a.given(2) ? wrap_dim(a.integer(2), x.dim()) : 0, n = x.dim() ? x.size(dim) : 1;
+  const int64_t dim = a.given(2) ? wrap_dim(a.integer(2), x.dim()) : 0,
+                n = x.dim() ? x.size(dim) : 1;
   const bool one = repeats.dim() == 0 || (repeats.dim() == 1 && repeats.size(0) == 1);
   check(one || (repeats.dim() == 1 && repeats.size(0) == n),
         "repeats must have the same size as input along dim, but got repeats of shape ",
@@ -61,7 +62,8 @@ const Op repeat_interleave_tensor{{
             "repeats has to be Long or Int tensor, got ", a[1].dtype());
       return repeated(a, a[1]);
     }),
-    .samples = {{in(-4, 4, {3, 4}), indices(0, 3, {4}), 1}, {in(-4, 4, {3, 2}), indices(2, 3, {1})}},
+    .samples = {{in(-4, 4, {3, 4}), indices(0, 3, {4}), 1},
+                {in(-4, 4, {3, 2}), indices(2, 3, {1})}},
     .errors = {{{in(-1, 1, {3, 4}), indices(0, 3, {2}), 0},
                 "repeats must have the same size as input along dim"}},
 }};

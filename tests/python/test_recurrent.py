@@ -108,7 +108,9 @@ def test_weights_and_printed_form_are_pytorchs(name, made):
         if not key.startswith("_"):
             assert getattr(ours, key) == value, key
     if hasattr(theirs, "all_weights"):
-        assert [[w.shape for w in ws] for ws in ours.all_weights] == [[w.shape for w in ws] for ws in theirs.all_weights]
+        assert [[w.shape for w in ws] for ws in ours.all_weights] == [
+            [w.shape for w in ws] for ws in theirs.all_weights
+        ]
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["zero", "given"])
@@ -189,7 +191,9 @@ def test_bits_do_not_depend_on_the_number_of_workers(name, batch, hidden, steps)
     try:
         for workers in (1, 2, 3, 8):
             gotorch.set_num_threads(workers)
-            results.append([a.tobytes() for w in (pack, lambda x: x) for a in outputs_and_gradients(gotorch, layer, x, None, w)])
+            results.append(
+                [a.tobytes() for w in (pack, lambda x: x) for a in outputs_and_gradients(gotorch, layer, x, None, w)]
+            )
     finally:
         gotorch.set_num_threads(before)
     assert all(r == results[0] for r in results)

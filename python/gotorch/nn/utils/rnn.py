@@ -8,11 +8,11 @@ __all__ = [
     "PackedSequence",
     "invert_permutation",
     "pack_padded_sequence",
+    "pack_sequence",
     "pad_packed_sequence",
     "pad_sequence",
-    "unpad_sequence",
-    "pack_sequence",
     "unpack_sequence",
+    "unpad_sequence",
 ]
 
 _FIELDS = ("data", "batch_sizes", "sorted_indices", "unsorted_indices")
@@ -106,7 +106,9 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
             f"Expected `len(lengths)` to be equal to batch_size, but got {lengths.numel()} (batch_size={batch})"
         )
     if bool((lengths <= 0).any()):
-        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
+        raise RuntimeError(
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+        )
     if bool((lengths[1:] > lengths[:-1]).any()):
         raise RuntimeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. "
