@@ -212,6 +212,7 @@ extern const Op masked_scatter;
 extern const Op nonzero;
 extern const Op nonzero_numpy;
 extern const Op mm;
+extern const Op int_mm;
 extern const Op bmm;
 extern const Op matmul;
 extern const Op dot;
@@ -1883,6 +1884,13 @@ inline Tensors nonzero_numpy(const Tensor& input) {
 inline Tensor mm(const Tensor& input, const Tensor& mat2) {
   const Value given[] = {Value(input), Value(mat2)};
   Tensors out = call(ops::mm, given);
+  return std::move(out[0]);
+}
+
+// Product of two int8 matrices, [n, k] and [k, m], as int32.
+inline Tensor _int_mm(const Tensor& input, const Tensor& mat2) {
+  const Value given[] = {Value(input), Value(mat2)};
+  Tensors out = call(ops::int_mm, given);
   return std::move(out[0]);
 }
 

@@ -36,7 +36,8 @@ class ChannelRunner {
         planes_(c_.batch * c_.out[0]),
         plan_(plan()),
         skips_(find_inside(0) * find_inside(1) * find_inside(2) < kWorthSkipping),
-        layout_(c_.in, c_.out, c_.stride, c_.taps, plan_.block_rows, skips_) {}
+        layout_(c_.in, c_.out, c_.stride, c_.taps, plan_.block_rows,
+                skips_ ? PaddedLayout::Read::Inside : PaddedLayout::Read::All) {}
 
   void run() const {
     const int64_t steps = ceil_div(c_.in_channels, plan_.step_channels);

@@ -139,16 +139,16 @@ void SlabLayout::fill(T* slab, const T* image, const T* end, int64_t channels, i
 }
 
 PaddedLayout::PaddedLayout(const Spatial& in, const Spatial& out, const Spatial& stride,
-                           const std::vector<int64_t> (&taps)[3], int64_t rows, bool inside)
-    : in_(in), stride_(stride), planes_(taps[0]), in_place_(true) {
-  int64_t first[3], last[3];
+                           const std::vector<int64_t> (&taps)[3], int64_t rows, Read read)
+    : in_(in), stride_(stride), planes_(taps[0]), in_place_(read != Read::Copy) {
+  int64_t first[3] = {}, last[3] = {};
   for (int d = 0; d < 3; d++) {
     const auto [low, high] = std::minmax_element(taps[d].begin(), taps[d].end());
-    first[d] = *low, last[d] = *high;
+    if (low != taps[d].end()) first[d] = *low, last[d] = *high;
     in_place_ &= first[d] >= 0 && (out[d] - 1) * stride[d] + last[d] < in[d];
   }
   // Channels a multiple of this apart share few sets of a cache.
-  in_place_ |= inside && in[0] * in[1] * in[2] % 256 != 0;
+  in_place_ |= read == Read::Inside && in[0] * in[1] * in[2] % 256 != 0;
   first_row_ = first[1], first_column_ = first[2];
   pitch_ = (out[2] - 1) * stride[2] + last[2] - first[2] + 1;
   extra_rows_ = last[1] - first[1];

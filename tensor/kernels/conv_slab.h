@@ -52,10 +52,13 @@ class SlabLayout {
 // image with the zeros of the padding in place. Where no padding is read the image itself is.
 class PaddedLayout {
  public:
-  // For blocks of up to `rows` output rows of one plane. There is at least one tap. `inside`: the
-  // caller reads no tap of a position that lies outside the image.
+  // Inside: the caller reads no tap of a position that lies outside the image. Copy: it reads too much
+  // at the end of rows.
+  enum class Read { All, Inside, Copy };
+
+  // For blocks of up to `rows` output rows of one plane.
   PaddedLayout(const Spatial& in, const Spatial& out, const Spatial& stride,
-               const std::vector<int64_t> (&taps)[3], int64_t rows, bool inside = false);
+               const std::vector<int64_t> (&taps)[3], int64_t rows, Read read = Read::All);
 
   bool in_place() const { return in_place_; }
   // Elements of one channel, of a slab or of the image.

@@ -2,6 +2,7 @@
 #include "tensor/kernels/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "runtime/parallel.h"
 #include "tensor/kernels/gemm_micro.h"
@@ -251,12 +252,13 @@ void run_split(const Gemm<T>& g, int64_t slices, const MicroKernels<T>& kernels)
 
 template <class T>
 void gemm_blocks(const Gemm<T>& given, const MicroKernels<T>& kernels) {
-  const Gemm<T> g = cheaper_side(given, kernels);
-  const int64_t slices = depth_slices(g, kernels);
-  if (slices > 1) {
-    run_split(g, slices, kernels);
-  } else {
+  if constexpr (std::is_floating_point_v<T>) {
+    const Gemm<T> g = cheaper_side(given, kernels);
+    const int64_t slices = depth_slices(g, kernels);
+    if (slices > 1) return run_split(g, slices, kernels);
     run(g, kernels);
+  } else {
+    run(given, kernels);  // A and B are of different kinds, so they stay on their sides
   }
 }
 
@@ -270,5 +272,6 @@ void gemm(const Gemm<T>& g) {
 template void gemm(const Gemm<float>&);
 template void gemm(const Gemm<double>&);
 template void gemm_blocks(const Gemm<float>&, const MicroKernels<float>&);
+template void gemm_blocks(const Gemm<int32_t>&, const MicroKernels<int32_t>&);
 
 }  // namespace gotorch::kernels

@@ -42,6 +42,9 @@ void gemm(const Gemm<T>& g);
 // nothing and returns false where there is none, or the product is too thin to gain by it.
 bool gemm_bfloat16(const Gemm<BFloat16>& g, const float* bias_col);
 
+// c[i * n + j] = element (i, j) of A B, modulo 2^32. `c` of g and the batch are not used.
+void gemm_int8(const Gemm<int8_t>& g, int32_t* c);
+
 extern template void gemm(const Gemm<float>&);
 extern template void gemm(const Gemm<double>&);
 

@@ -106,6 +106,8 @@ template void run_panel(const MicroKernels<double>&, const double* const*, int64
                         const double*, int64_t, TileOut<double>);
 template void run_panel(const MicroKernels<float>&, const float* const*, int64_t, int64_t,
                         const float*, int64_t, TileOut<float>);
+template void run_panel(const MicroKernels<int32_t>&, const int32_t* const*, int64_t, int64_t,
+                        const int32_t*, int64_t, TileOut<int32_t>);
 template void run_panel(const MicroKernels<double>&, const double* const*, int64_t, int64_t,
                         const double*, const int64_t*, TileOut<double>);
 template void run_panel(const MicroKernels<float>&, const float* const*, int64_t, int64_t,
@@ -114,7 +116,10 @@ template void run_panel(const MicroKernels<double>&, const double* const*, const
                         int64_t, const double*, TileOut<double>);
 template void run_panel(const MicroKernels<float>&, const float* const*, const int64_t*, int64_t,
                         int64_t, const float*, TileOut<float>);
+template void run_panel(const MicroKernels<int32_t>&, const int32_t* const*, const int64_t*,
+                        int64_t, int64_t, const int32_t*, TileOut<int32_t>);
 template void finish_tile(const float*, int64_t, int, const TileOut<float>&);
+template void finish_tile(const int32_t*, int64_t, int, const TileOut<int32_t>&);
 template void finish_tile(const double*, int64_t, int, const TileOut<double>&);
 
 }  // namespace gotorch::kernels

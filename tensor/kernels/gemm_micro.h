@@ -58,6 +58,8 @@ extern const MicroKernels<float> kMicroFloatV2, kMicroFloatV3, kMicroFloatV4;
 extern const MicroKernels<double> kMicroDoubleV2, kMicroDoubleV3, kMicroDoubleV4;
 // Elements of A and B are words of two bfloat16, neighbours along the depth.
 extern const MicroKernels<float> kMicroBFloat16;
+// Words of four int8, those of A without a sign.
+extern const MicroKernels<int32_t> kMicroInt8;
 
 // Writes a tile that lies in a buffer of row stride `ld`: the path for narrow tiles.
 template <class T>

@@ -151,8 +151,10 @@ T* scratch(Scratch slot, int64_t count) {
 }
 
 template void pack(float*, int64_t, int64_t, int64_t, int64_t, const float*, int64_t, int64_t);
+template void pack(int32_t*, int64_t, int64_t, int64_t, int64_t, const int32_t*, int64_t, int64_t);
 template void pack(double*, int64_t, int64_t, int64_t, int64_t, const double*, int64_t, int64_t);
 template void unpack(float*, int64_t, int64_t, int64_t, int64_t, const float*, int64_t);
+template void unpack(int32_t*, int64_t, int64_t, int64_t, int64_t, const int32_t*, int64_t);
 template float* scratch(Scratch, int64_t);
 template void unpack(double*, int64_t, int64_t, int64_t, int64_t, const double*, int64_t);
 template double* scratch(Scratch, int64_t);

@@ -128,6 +128,7 @@ template Gemm<double> fold_batch(const Gemm<double>&);
 template Gemm<double> cheaper_side(const Gemm<double>&, const MicroKernels<double>&);
 template int64_t depth_slices(const Gemm<double>&, const MicroKernels<double>&);
 template GemmPlan plan_gemm(const Gemm<float>&, const MicroKernels<float>&);
+template GemmPlan plan_gemm(const Gemm<int32_t>&, const MicroKernels<int32_t>&);
 template GemmPlan plan_gemm(const Gemm<double>&, const MicroKernels<double>&);
 
 }  // namespace gotorch::kernels

@@ -121,6 +121,12 @@ Scalar factor(const Args& a, size_t i) {
   return a[0].is_floating() ? a.scalar(i) : Scalar(a.scalar(i).to<int64_t>());
 }
 
+SampleArg bytes(std::vector<int64_t> shape) {
+  SampleArg sample = indices(-128, 128, std::move(shape));
+  sample.dtype = Dtype::Int8;
+  return sample;
+}
+
 void check_inner(const Tensor& a, const Tensor& b) {
   check(a.size(-1) == b.size(-2), "mat1 and mat2 shapes cannot be multiplied (", a.size(-2), "x",
         a.size(-1), " and ", b.size(-2), "x", b.size(-1), ")");
@@ -144,6 +150,35 @@ const Op mm{{
     .errors = {{{in(-1, 1, {3, 4}), in(-1, 1, {5, 6})},
                 "mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"}},
     .ulp = 16,
+}};
+
+const Op int_mm{{
+    .sig = "_int_mm(Tensor input, Tensor mat2) -> Tensor",
+    .doc = "Product of two int8 matrices, [n, k] and [k, m], as int32.",
+    .scope = Scope::Function,
+    .dtypes = kInts,
+    .kernel = function([](auto& a) {
+      const Tensor &x = a[0], &y = a[1];
+      check(x.dim() == 2 && y.dim() == 2, "both arguments must be matrices, got shapes ", x.shape(),
+            " and ", y.shape());
+      check(x.dtype() == Dtype::Int8 && y.dtype() == Dtype::Int8,
+            "both matrices must be of int8, got ", x.dtype(), " and ", y.dtype());
+      check_inner(x, y);
+      const Tensor out = gotorch::empty(DimVector{x.size(0), y.size(1)}, Dtype::Int32);
+      kernels::gemm_int8({.m = x.size(0),
+                          .n = y.size(1),
+                          .k = x.size(1),
+                          .a = x.data<int8_t>(),
+                          .a_rs = x.strides()[0],
+                          .a_cs = x.strides()[1],
+                          .b = y.data<int8_t>(),
+                          .b_rs = y.strides()[0],
+                          .b_cs = y.strides()[1]},
+                         out.data<int32_t>());
+      return out;
+    }),
+    .samples = {{bytes({3, 9}), bytes({9, 5})}, {bytes({20, 64}), bytes({64, 40})}},
+    .errors = {{{indices(-9, 9, {3, 4}), indices(-9, 9, {4, 6})}, "both matrices must be of int8"}},
 }};
 
 const Op bmm{{

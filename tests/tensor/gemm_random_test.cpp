@@ -250,5 +250,36 @@ TEST(GemmBFloat16Test, special_values_reach_what_they_should) {
   }
 }
 
+TEST(GemmInt8Test, every_sum_is_exact) {
+  Random random(14);
+  for (int i = 0; i < 300; i++) {
+    const auto [m, n, k] = random_shape(random);
+    std::vector<int8_t> a(m * k), b(k * n);
+    // Every fourth product is of the smallest values, whose sums are the largest.
+    for (int8_t& x : a) x = static_cast<int8_t>(i % 4 ? random.below(256) - 128 : -128);
+    for (int8_t& x : b) x = static_cast<int8_t>(i % 4 ? random.below(256) - 128 : -128);
+    const bool a_turned = random.below(2), b_turned = random.below(2);
+    const Gemm<int8_t> g{.m = m,
+                         .n = n,
+                         .k = k,
+                         .a = a.data(),
+                         .a_rs = a_turned ? 1 : k,
+                         .a_cs = a_turned ? m : 1,
+                         .b = b.data(),
+                         .b_rs = b_turned ? 1 : n,
+                         .b_cs = b_turned ? k : 1};
+    std::vector<int32_t> c(m * n, 7);
+    gemm_int8(g, c.data());
+    for (int64_t y = 0; y < m; y++) {
+      for (int64_t x = 0; x < n; x++) {
+        int32_t sum = 0;
+        for (int64_t p = 0; p < k; p++)
+          sum += g.a[y * g.a_rs + p * g.a_cs] * g.b[p * g.b_rs + x * g.b_cs];
+        ASSERT_EQ(c[y * n + x], sum) << m << " " << k << " " << n;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gotorch::kernels
