@@ -1,15 +1,18 @@
-"""Single operations on common shapes, for bench/vs_torch.py --works kernel_works. As works.py, with a limit of 1."""
+"""Single operations on common shapes, for bench/vs_torch.py --works kernel_works.
+
+As works.py; the limit of each work is its goal, or 1 where there is none.
+"""
 
 from works import _force
 
 WORKS = []
 
 
-def _work(name, prepare):
-    WORKS.append((name, 1.0, "kernel", prepare))
+def _work(name, prepare, goal=1.0):
+    WORKS.append((name, goal, "kernel", prepare))
 
 
-def _forward(name, run, *shapes, index=None):
+def _forward(name, run, *shapes, index=None, goal=1.0):
     """run(t, *tensors) without gradients; `index` makes integer tensors out of the last arguments."""
 
     def prepare(t):
@@ -22,10 +25,10 @@ def _forward(name, run, *shapes, index=None):
 
         return call
 
-    _work(name, prepare)
+    _work(name, prepare, goal)
 
 
-def _backward(name, run, *shapes, index=None):
+def _backward(name, run, *shapes, index=None, goal=1.0):
     """The gradients of run(t, *tensors) alone: forward runs once."""
 
     def prepare(t):
@@ -38,12 +41,12 @@ def _backward(name, run, *shapes, index=None):
 
         return call
 
-    _work(name + ", backward", prepare)
+    _work(name + ", backward", prepare, goal)
 
 
-def _both(name, run, *shapes, index=None):
-    _forward(name, run, *shapes, index=index)
-    _backward(name, run, *shapes, index=index)
+def _both(name, run, *shapes, index=None, goal=1.0):
+    _forward(name, run, *shapes, index=index, goal=goal)
+    _backward(name, run, *shapes, index=index, goal=goal)
 
 
 def _linear(m, k, n):
@@ -56,13 +59,14 @@ for _sizes in ((64, 784, 512), (64, 512, 512), (64, 512, 10), (32, 64, 128)):
 
 for _rows, _n in ((64, 10), (4096, 128), (2048, 1000), (64, 50257)):
     _size = f" {_rows}x{_n}"
-    _both("softmax" + _size, lambda t, x: t.softmax(x, -1), (_rows, _n))
-    _both("log_softmax" + _size, lambda t, x: t.log_softmax(x, -1), (_rows, _n))
+    _both("softmax" + _size, lambda t, x: t.softmax(x, -1), (_rows, _n), goal=0.5)
+    _both("log_softmax" + _size, lambda t, x: t.log_softmax(x, -1), (_rows, _n), goal=0.5)
     _both(
         "cross_entropy" + _size,
         lambda t, x, y: t.nn.functional.cross_entropy(x, y),
         (_rows, _n),
         index=lambda t, r=_rows, n=_n: [t.randint(0, n, (r,))],
+        goal=0.5,
     )
 
 
@@ -96,7 +100,7 @@ for _causal in (False, True):
     ):
         _attention(*_sizes, _causal)
 
-_both("softmax over dim 1 of 8x21x16384", lambda t, x: t.softmax(x, 1), (8, 21, 16384))
+_both("softmax over dim 1 of 8x21x16384", lambda t, x: t.softmax(x, 1), (8, 21, 16384), goal=0.5)
 
 for _rows, _n in ((64, 64), (8192, 64), (4096, 768)):
     _both(
@@ -105,6 +109,7 @@ for _rows, _n in ((64, 64), (8192, 64), (4096, 768)):
         (_rows, _n),
         (_n,),
         (_n,),
+        goal=0.5,
     )
 for _shape in ((64, 256), (32, 64, 56, 56), (32, 512, 7, 7)):
     _both(
@@ -113,6 +118,7 @@ for _shape in ((64, 256), (32, 64, 56, 56), (32, 512, 7, 7)):
         _shape,
         _shape[1:2],
         _shape[1:2],
+        goal=0.5,
     )
 _both(
     "group_norm (8, 256, 32, 32)",
@@ -146,41 +152,109 @@ for _sizes in (
     _conv(*_sizes)
 
 for _shape in ((64, 6, 28, 28), (64, 16, 10, 10), (8, 64, 112, 112)):
-    _both(f"max_pool2d 2x2 {_shape}", lambda t, x: t.nn.functional.max_pool2d(x, 2), _shape)
-    _both(f"avg_pool2d 2x2 {_shape}", lambda t, x: t.nn.functional.avg_pool2d(x, 2), _shape)
+    _both(f"max_pool2d 2x2 {_shape}", lambda t, x: t.nn.functional.max_pool2d(x, 2), _shape, goal=0.3)
+    _both(f"avg_pool2d 2x2 {_shape}", lambda t, x: t.nn.functional.avg_pool2d(x, 2), _shape, goal=0.3)
+_shape = (8, 64, 112, 112)
+_both("max_pool2d 3x3, stride 2", lambda t, x: t.nn.functional.max_pool2d(x, 3, 2, 1), _shape, goal=0.3)
+_both("max_pool1d 2 (32, 64, 1000)", lambda t, x: t.nn.functional.max_pool1d(x, 2), (32, 64, 1000))
+_both("adaptive_avg_pool2d 1 (32, 512, 7, 7)", lambda t, x: t.nn.functional.adaptive_avg_pool2d(x, 1), (32, 512, 7, 7))
 
-for _name in ("sum", "mean", "var", "amax", "argmax"):
+_square = (1000, 1000)
+for _name, _goal in (("sum", 0.5), ("mean", 0.5), ("var", 0.3), ("amax", 1.0), ("argmax", 0.3)):
     for _dim in (0, 1):
         _forward(
-            f"{_name} over dim {_dim} of 1000x1000", lambda t, x, f=_name, d=_dim: getattr(t, f)(x, d), (1000, 1000)
+            f"{_name} over dim {_dim} of 1000x1000",
+            lambda t, x, f=_name, d=_dim: getattr(t, f)(x, d),
+            _square,
+            goal=_goal,
         )
+for _dim in (0, 1):
+    _both(f"max over dim {_dim} of 1000x1000", lambda t, x, d=_dim: t.max(x, d)[0], _square, goal=0.3)
 for _name in ("sum", "amax"):
     _forward(f"{_name} of 10M", lambda t, x, f=_name: getattr(t, f)(x), (10_000_000,))
-_forward("max over dim 1 of 64x1000", lambda t, x: t.max(x, 1)[0], (64, 1000))
-_forward("cumsum over dim 1 of 1000x1000", lambda t, x: t.cumsum(x, 1), (1000, 1000))
-_forward("cumsum over dim 0 of 1000x1000", lambda t, x: t.cumsum(x, 0), (1000, 1000))
-_forward("sort of 1000x1000", lambda t, x: t.sort(x)[0], (1000, 1000))
-_forward("sort of 1M", lambda t, x: t.sort(x)[0], (1_000_000,))
-_forward("topk 50 of 32x50257", lambda t, x: t.topk(x, 50)[0], (32, 50257))
-_forward("topk 5 of 1000x1000", lambda t, x: t.topk(x, 5)[0], (1000, 1000))
+    _forward(f"{_name} of rows of 10", lambda t, x, f=_name: getattr(t, f)(x, 1), (100_000, 10))
+_forward("max over dim 1 of 64x1000", lambda t, x: t.max(x, 1)[0], (64, 1000), goal=0.3)
+_forward("cumsum over dim 1 of 1000x1000", lambda t, x: t.cumsum(x, 1), _square, goal=0.9)
+_forward("cumsum over dim 0 of 1000x1000", lambda t, x: t.cumsum(x, 0), _square, goal=0.9)
+_forward("sort of 1000x1000", lambda t, x: t.sort(x)[0], _square, goal=0.9)
+_forward("sort of 1M", lambda t, x: t.sort(x)[0], (1_000_000,), goal=0.9)
+_forward("topk 50 of 32x50257", lambda t, x: t.topk(x, 50)[0], (32, 50257), goal=0.9)
+_forward("topk 5 of 1000x1000", lambda t, x: t.topk(x, 5)[0], _square, goal=0.9)
 
+_both("gelu of 1000x1000", lambda t, x: t.nn.functional.gelu(x), _square, goal=0.5)
+_both("where of 1000x1000", lambda t, x, y: t.where(x > 0, x, y), _square, _square, goal=0.3)
+_both("dropout of 1000x1000", lambda t, x: t.nn.functional.dropout(x, 0.1), _square, goal=0.3)
+_both("transposed copy of 1000x1000", lambda t, x: x.t().contiguous(), _square, goal=0.3)
+_both(
+    "heads: 8x128x4x32 with dims 1 and 2 swapped",
+    lambda t, x: x.transpose(1, 2).contiguous(),
+    (8, 128, 4, 32),
+    goal=0.9,
+)
+_both(
+    "permute copy of 32x64x56x56 to channels last",
+    lambda t, x: x.permute(0, 2, 3, 1).contiguous(),
+    (32, 64, 56, 56),
+    goal=0.9,
+)
+for _dim in (0, 1):
+    _both(
+        f"cat of 3 500x500 over dim {_dim}", lambda t, x, y, z, d=_dim: t.cat([x, y, z], d), *[(500, 500)] * 3, goal=0.9
+    )
+_forward("randn of 1M", lambda t: t.randn(1_000_000), goal=0.9)
+_forward("bernoulli of 1M", lambda t, x: t.bernoulli(t.sigmoid(x)), (1_000_000,), goal=0.9)
+_forward("remainder of 1000x1000", lambda t, x, y: t.remainder(x, y), _square, _square)
+_forward("floor_divide of 1000x1000", lambda t, x, y: t.floor_divide(x, y), _square, _square)
+_forward("1Mx1 plus 4 columns", lambda t, x, y: x + y, (1_000_000, 1), (4,))
+_forward("flip of 1000x1000", lambda t, x: t.flip(x, [1]), _square)
+_forward("roll of 1000x1000", lambda t, x: t.roll(x, 3, 1), _square)
+_forward("reflect pad of 8x64x56x56", lambda t, x: t.nn.functional.pad(x, (1, 1, 1, 1), "reflect"), (8, 64, 56, 56))
+_forward("addr of 1000x1000", lambda t, x, v, w: t.addr(x, v, w), _square, (1000,), (1000,))
+_forward(
+    "cross of 300,000 rows of 3",
+    lambda t, x, y: t.linalg.cross(x, y) if hasattr(t, "linalg") else t.cross(x, y, -1),
+    (300_000, 3),
+    (300_000, 3),
+)
+_forward("float32 to float64 of 1M", lambda t, x: x.to(t.float64), (1_000_000,))
+_forward("float32 to int32 of 1M", lambda t, x: x.to(t.int32), (1_000_000,))
+_forward("float32 to bfloat16 of 1M", lambda t, x: x.to(t.bfloat16), (1_000_000,))
+
+
+def _indexed(n, count=1_000_000):
+    return lambda t: [t.randint(0, n, (count,))]
+
+
+_forward("bincount of 1M in 10", lambda t, x, i: t.bincount(i), (1,), index=_indexed(10))
+_forward("take of 1M", lambda t, x, i: t.take(x, i), (1_000_000,), index=_indexed(1_000_000))
+_forward(
+    "scatter_add of 1M",
+    lambda t, x, y, i: t.scatter_add(x, 0, i, y),
+    (1_000_000,),
+    (1_000_000,),
+    index=_indexed(1_000_000),
+    goal=0.9,
+)
 _forward(
     "gather over dim 1 of 64x1000x16",
     lambda t, x, i: t.gather(x, 1, i),
     (64, 1000, 16),
     index=lambda t: [t.randint(0, 1000, (64, 1000, 16))],
+    goal=0.9,
 )
 _forward(
     "index_select of 1M",
     lambda t, x, i: t.index_select(x, 0, i),
     (1_000_000,),
-    index=lambda t: [t.randint(0, 1_000_000, (1_000_000,))],
+    index=_indexed(1_000_000),
+    goal=0.9,
 )
 _both(
     "embedding 4096 of 50257x64",
     lambda t, w, i: t.nn.functional.embedding(i, w),
     (50257, 64),
-    index=lambda t: [t.randint(0, 50257, (4096,))],
+    index=_indexed(50257, 4096),
+    goal=0.9,
 )
 
 
@@ -205,3 +279,30 @@ def _recurrent(kind, width, batch, steps):
 for _kind in ("LSTM", "GRU"):
     for _sizes in ((64, 8, 32), (64, 32, 128), (256, 8, 32), (256, 32, 64), (512, 8, 32), (512, 32, 32)):
         _recurrent(_kind, *_sizes)
+
+
+def _of_parameters(name, make, goal=1.0):
+    """make(t, parameters) gives a call that works on gradients of a small network's parameters."""
+
+    def prepare(t):
+        shapes = [(512, 784), (512,), (512, 512), (512,), (10, 512), (10,)] + [(64, 64, 3, 3), (64,), (64,)] * 8
+        parameters = [t.randn(*s).requires_grad_() for s in shapes]
+        for p in parameters:
+            p.grad = t.randn(*p.shape)
+        run = make(t, parameters)
+
+        def call():
+            run()
+            _force(t, parameters[0].grad, *parameters)
+
+        return call
+
+    _work(name, prepare, goal)
+
+
+# PyTorch's default is its fast form for several tensors.
+for _name, _options in (("SGD", {"momentum": 0.9}), ("Adam", {}), ("AdamW", {}), ("RMSprop", {})):
+    _of_parameters(
+        f"step of {_name}", lambda t, p, n=_name, o=_options: getattr(t.optim, n)(p, lr=1e-3, foreach=True, **o).step
+    )
+_of_parameters("clip_grad_norm_", lambda t, p: lambda: t.nn.utils.clip_grad_norm_(p, 1.0))

@@ -127,7 +127,9 @@ void Reduction::nothing() const {
 }
 
 void Reduction::short_rows() const {
-  const int64_t batch = std::clamp<int64_t>(kTile / n, 1, kBatch);
+  int64_t batch = std::clamp<int64_t>(kTile / n, 1, kBatch);
+  if (batch > 64)
+    batch -= batch % 64;  // as many as lanes, or twice: kernels look at so many at once
   const int64_t grain = std::max<int64_t>(1, kUnit / (n + 8) / batch) * batch;
   runtime::parallel_for(outer, grain, [&](int64_t begin, int64_t end) {
     alignas(64) std::byte state[kBatch * 16];

@@ -15,11 +15,6 @@ void add_row(T* __restrict sum, const T* __restrict x, int64_t n) {
   for (int64_t i = 0; i < n; i++) sum[i] += x[i];
 }
 
-template <class T>
-inline double sum_stretch(const T* x, int64_t n) {
-  return sum_row<T, 1>(n, [&](auto at) { return terms(at(x)); })[0];
-}
-
 // The sum of a window of a row: of a long one in lanes.
 template <class T>
 inline T sum_of(const T* x, int64_t n) {
@@ -90,13 +85,6 @@ class AverageRows {
     const PoolWindow* window = w_.window[2].data();
     const int64_t width = w_.in[2], n = w_.out[2], rows = wz.divisor * wy.divisor;
     if (wz.count == 0 || wy.count == 0) return std::fill_n(y, n, T(0)), void();
-    if (n == 1 && window->count == width) {  // whole rows lie together
-      double total = 0;
-      for (int64_t kz = 0; kz < wz.count; kz++)
-        total += stretch_(x + ((wz.begin + kz) * w_.in[1] + wy.begin) * width, wy.count * width);
-      *y = static_cast<T>(total) / divisor_of<T>(*window, rows, divisor_);
-      return;
-    }
     std::fill_n(sum_, width, T(0));
     for (int64_t kz = 0; kz < wz.count; kz++)
       for (int64_t ky = 0; ky < wy.count; ky++)
@@ -113,7 +101,6 @@ class AverageRows {
   int64_t divisor_, n_;
   T* sum_;
   void (*run_)(const PoolWindow&, int64_t, const T*, T, T*);
-  static inline const auto stretch_ = best_variant<&sum_stretch<T>>();
   static inline const auto add_ = best_variant<&add_row<T>>();
   static inline const auto each_ = best_variant<&average_each<T>>();
 };

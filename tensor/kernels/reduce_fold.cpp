@@ -181,10 +181,14 @@ template <class F, class T, class A>
 inline void short_rows(const T* x, int64_t count, int64_t n, A* y) {
   constexpr int W = kMany<A>;
   T columns[kLane<A> * W];
-  for (; count >= W; count -= W, x += W * n, y += W) {
-    copy_plane({columns, x, W, n, 1, W, n, 1}, sizeof(T));
-    strip<F, T, A, W>(columns, n, W, y);
-  }
+  const auto strips = [&]<int N>() {
+    for (; count >= N; count -= N, x += N * n, y += N) {
+      copy_plane({columns, x, N, n, 1, N, n, 1}, sizeof(T));
+      strip<F, T, A, N>(columns, n, N, y);
+    }
+  };
+  strips.template operator()<W>();
+  strips.template operator()<kLane<A>>();
   for (; count > 0; count--, x += n) {
     A a = F::template start<A>();
     for (int64_t i = 0; i < n; i++) a = F::join(a, F::map(static_cast<A>(x[i])));
@@ -210,6 +214,9 @@ inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, in
                   int64_t) {
   const T* x = static_cast<const T*>(x_);
   A* y = static_cast<A*>(state);
+  // In the order of memory, which strips are not.
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t l = 0; l < cols; l += 64 / sizeof(T)) __builtin_prefetch(x + r * stride + l);
   int64_t c = 0;
   for (; c + kMany<A> <= cols; c += kMany<A>) strip<F, T, A, kMany<A>>(x + c, rows, stride, y + c);
   for (; c + kLane<A> <= cols; c += kLane<A>) strip<F, T, A, kLane<A>>(x + c, rows, stride, y + c);

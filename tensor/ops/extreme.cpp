@@ -38,11 +38,9 @@ Tensor shared(const GradArgs& s) {
 Tensor at_places(const GradArgs& s) {
   const int64_t n = static_cast<int64_t>(s.shape(0).size()), dim = wrap_dim(s.integer(1), n);
   if (n == 0) return s.g();
-  DimVector along(static_cast<size_t>(n), 1);
-  along[dim] = s.shape(0)[dim];
-  const Tensor places = reshape(arange(along[dim]), along);
-  const Tensor chosen = eq(places, spread(s.y(1), s.shape(0), dim, s.flag(2)));
-  return mul(spread(s.g(), s.shape(0), dim, s.flag(2)), chosen);
+  const Tensor index = spread(s.y(1), s.shape(0), dim, s.flag(2));
+  return scatter.inplace(zeros(s.shape(0), s.g().dtype()), dim, index,
+                         spread(s.g(), s.shape(0), dim, s.flag(2)));
 }
 
 void check_not_empty(const Tensor& x) {

@@ -1,8 +1,7 @@
 // Several tensors as one, and copies of one tensor several times.
-#include <cstring>
-
 #include "runtime/parallel.h"
 #include "tensor/copy.h"
+#include "tensor/kernels/plane.h"
 #include "tensor/ops.h"
 #include "tensor/promote.h"
 #include "tensor/view.h"
@@ -23,19 +22,20 @@ bool rows_in_memory(const Tensor& t, Dtype dtype) {
   return t.is_contiguous() && t.dtype() == dtype && !t.is_pending();
 }
 
-// Part i fills bytes [place[i], place[i + 1]) of each of `outer` rows.
+// Part i fills elements [place[i], place[i + 1]) of each of `outer` rows.
 void interleave(std::span<const Tensor> parts, std::span<const int64_t> place, int64_t outer,
-                std::byte* y) {
-  const int64_t row = place[parts.size()];
-  const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 17) / std::max<int64_t>(row, 1));
+                const Tensor& out) {
+  const int64_t row = place[parts.size()], item = out.item_size();
+  const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 17) / std::max<int64_t>(row * item, 1));
+  auto* y = static_cast<std::byte*>(out.raw());
   runtime::parallel_for(outer, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; r++)
-      for (size_t i = 0; i < parts.size(); i++) {
-        const int64_t n = place[i + 1] - place[i];
-        if (n > 0)
-          std::memcpy(y + r * row + place[i], static_cast<const std::byte*>(parts[i].raw()) + r * n,
-                      n);
-      }
+    for (size_t i = 0; i < parts.size(); i++) {
+      const int64_t n = place[i + 1] - place[i];
+      const auto* x = static_cast<const std::byte*>(parts[i].raw());
+      kernels::copy_plane(
+          {y + (begin * row + place[i]) * item, x + begin * n * item, end - begin, n, row, 1, n, 1},
+          item);
+    }
   });
 }
 
@@ -43,15 +43,15 @@ void interleave(std::span<const Tensor> parts, std::span<const int64_t> place, i
 Tensor joined(std::span<const Tensor> parts, Dims shape, int64_t dim, bool stacked, Dtype dtype) {
   Tensor out = gotorch::empty(shape, dtype);
   if (out.numel() == 0) return out;
-  const int64_t outer = numel_of(shape.first(dim)), item = out.item_size();
+  const int64_t outer = numel_of(shape.first(dim));
   bool in_memory = outer > 1 || out.bytes() < (1 << 17);
   DimVector place(parts.size() + 1, 0);
   for (size_t i = 0; i < parts.size(); i++) {
     in_memory = in_memory && rows_in_memory(parts[i], out.dtype());
-    place[i + 1] = place[i] + parts[i].numel() / outer * item;
+    place[i + 1] = place[i] + parts[i].numel() / outer;
   }
   if (in_memory) {
-    interleave(parts, place, outer, static_cast<std::byte*>(out.raw()));
+    interleave(parts, place, outer, out);
     return out;
   }
   int64_t at = 0;

@@ -167,6 +167,15 @@ DimVector adaptive_size(const Args& a, size_t dims) {
   return full_list(size, dims, "output_size");
 }
 
+Tensor adaptive_average(const Args& a, size_t dims) {
+  const DimVector size = adaptive_size(a, dims);
+  if (std::any_of(size.begin(), size.end(), [](int64_t n) { return n != 1; }))
+    return adaptive_avg(a[0], size);
+  DimVector last;
+  for (size_t i = dims; i > 0; i--) last.push_back(-static_cast<int64_t>(i));
+  return mean(a[0], last, true);
+}
+
 }  // namespace
 
 const Op max_pool_backward{{
@@ -387,7 +396,7 @@ const Op adaptive_avg_pool1d{{
     .sig = "adaptive_avg_pool1d(Tensor input, int[1] output_size) -> Tensor",
     .doc = "Means of windows chosen so that the result is [n, c, output_size].",
     .scope = Scope::TorchNn,
-    .kernel = compose([](auto& a) { return adaptive_avg(a[0], adaptive_size(a, 1)); }),
+    .kernel = compose([](auto& a) { return adaptive_average(a, 1); }),
     .samples = {{in(-1, 1, {2, 3, 7}), dims({3})}},
 }};
 
@@ -395,7 +404,7 @@ const Op adaptive_avg_pool2d{{
     .sig = "adaptive_avg_pool2d(Tensor input, int?[2] output_size) -> Tensor",
     .doc = "Means of windows chosen so that the result is [n, c, *output_size].",
     .scope = Scope::Nn,
-    .kernel = compose([](auto& a) { return adaptive_avg(a[0], adaptive_size(a, 2)); }),
+    .kernel = compose([](auto& a) { return adaptive_average(a, 2); }),
     .samples = {{in(-1, 1, {2, 3, 6, 7}), dims({3, 2})}, {in(-1, 1, {2, 3, 6, 7}), 1}},
 }};
 
@@ -469,7 +478,7 @@ const Op adaptive_avg_pool3d{{
     .sig = "adaptive_avg_pool3d(Tensor input, int?[3] output_size) -> Tensor",
     .doc = "Means of windows chosen so that the result is [n, c, *output_size].",
     .scope = Scope::Nn,
-    .kernel = compose([](auto& a) { return adaptive_avg(a[0], adaptive_size(a, 3)); }),
+    .kernel = compose([](auto& a) { return adaptive_average(a, 3); }),
     .samples = {{in(-1, 1, {2, 3, 4, 3, 2}), dims({2, 2, 1})}},
 }};
 
