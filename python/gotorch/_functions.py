@@ -36,6 +36,7 @@ __all__ = [
     "typename",
     "unique",
     "unique_consecutive",
+    "unravel_index",
     "use_deterministic_algorithms",
 ]
 
@@ -236,6 +237,20 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
     else:
         results = _C.internal._unique_dim(input, dim, True, return_inverse, return_counts)
     return _chosen(results, return_inverse, return_counts)
+
+
+def unravel_index(indices, shape):
+    """The coordinates, one tensor a dimension, of places in the flattened order of `shape`."""
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    if indices.is_floating_point() or indices.dtype is _C.bool:
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    if any(size < 0 for size in shape):
+        raise ValueError(f"'shape' cannot have negative values, but got {shape}")
+    coordinates = []
+    for size in reversed(shape):
+        coordinates.append(indices.remainder(size))
+        indices = indices.div(size, rounding_mode="floor")
+    return tuple(reversed(coordinates))
 
 
 def typename(obj):

@@ -33,7 +33,7 @@ class PackedWeight {
         depth_(backward ? gates_of(p.cell) * hidden_ : hidden_),
         panels_(blocks_ * parts_ * depth_ * width_),
         bias_(blocks_ * parts_ * width_) {
-    runtime::parallel_for(blocks_, ceil_div(1 << 15, parts_ * depth_ * width_),
+    runtime::parallel_for(blocks_, ceil_div(1 << 15, parts_ * depth_ * width_ + 1),
                           [&](int64_t begin, int64_t end) {
                             for (int64_t i = begin; i < end; i++) pack_block(p, i, backward);
                           });

@@ -120,6 +120,14 @@ Tensors bags_gradient(const GradArgs& s) {
   return {g_weight, g_scale};
 }
 
+// Of float64, whatever the dtype of the indices.
+SampleArg scales(std::vector<int64_t> shape) {
+  SampleArg a = in(-1, 1, std::move(shape));
+  a.dtype = Dtype::Double;
+  return a;
+}
+SampleArg table() { return scales({6, 5}); }
+
 struct BagCall {
   Tensor input, offsets, scale;
 };
@@ -161,7 +169,7 @@ const Op embedding_bag_kernel{{
                  [](auto& s) { return bags_gradient(s); })},
     .samples = {{in(-1, 1, {4, 5}), indices(0, 4, {6}), indices(0, 1, {1}), "max", none, 2, false,
                  false},
-                {in(-1, 1, {4, 5}), indices(0, 4, {6}), indices(0, 1, {2}), "mean", none, 1, true,
+                {in(-1, 1, {4, 5}), indices(0, 4, {6}), indices(0, 1, {2}), "mean", none, 1, false,
                  false},
                 {in(-1, 1, {4, 5}), indices(0, 4, {6}), indices(0, 1, {2}), "sum", in(-1, 1, {6}),
                  1, false, false}},
@@ -199,18 +207,17 @@ const Op embedding_bag{{
                                   padding_row(a.value(10), weight.size(0)), a.flag(5),
                                   include_last);
     }),
-    .samples = {{indices(0, 6, {3, 4}), in(-1, 1, {6, 5})},
-                {indices(0, 6, {3, 4}), in(-1, 1, {6, 5}), none, none, 2.0, false, "max", false,
-                 none, false, 2},
-                {indices(0, 6, {8}), in(-1, 1, {6, 5}), indices(0, 1, {2}), none, 2.0, false, "sum",
-                 false, in(-1, 1, {8}), false, -2},
-                {indices(0, 6, {2, 4}), in(-1, 1, {6, 5}), none, 0.5, 2.0, false, "sum"}},
-    .errors = {{{indices(0, 6, {4}), in(-1, 1, {6, 5})}, "offsets has to be a 1D Tensor"},
-               {{indices(6, 7, {2, 4}), in(-1, 1, {6, 5})}, "index out of range"},
-               {{indices(0, 6, {2, 4}), in(-1, 1, {6, 5}), none, none, 2.0, true, "max"},
+    .samples = {{indices(0, 6, {3, 4}), table()},
+                {indices(0, 6, {3, 4}), table(), none, none, 2.0, false, "max", false, none, false,
+                 2},
+                {indices(0, 6, {8}), table(), indices(0, 1, {2}), none, 2.0, false, "sum", false,
+                 scales({8}), false, -2}},
+    .errors = {{{indices(0, 6, {4}), table()}, "offsets has to be a 1D Tensor"},
+               {{indices(6, 7, {2, 4}), table()}, "index out of range"},
+               {{indices(0, 6, {2, 4}), table(), none, none, 2.0, true, "max"},
                 "max mode does not support scaling the gradient by the frequency"},
-               {{indices(0, 6, {2, 4}), in(-1, 1, {6, 5}), none, none, 2.0, false, "mean", false,
-                 in(-1, 1, {2, 4})},
+               {{indices(0, 6, {2, 4}), table(), none, none, 2.0, false, "mean", false,
+                 scales({2, 4})},
                 "per_sample_weights is only supported for mode='sum'"}},
 }};
 

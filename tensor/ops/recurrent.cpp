@@ -29,7 +29,8 @@ struct Stack {
 bool is_projected(const Stack& s) { return s.cell == Cell::Lstm && s.h0.size(2) != s.c0.size(2); }
 
 void check_stack(const Stack& s) {
-  check(s.layers > 0, "expected num_layers to be positive, got ", s.layers);
+  check(s.layers > 0 && s.layers <= INT32_MAX, "expected num_layers to be positive, got ",
+        s.layers);
   check<ValueError>(s.dropout >= 0 && s.dropout <= 1,
                     "dropout probability has to be between 0 and 1, but got ", s.dropout);
   for (const Tensor& t : {s.h0, s.c0})
@@ -209,6 +210,7 @@ const Op lstm_data{{
     .kernel = compose([](auto& a) { return stack_of<Cell::Lstm, true>(a); }),
     .samples = data_samples(4, two_states()),
     .ulp = 32,
+    .untested = "threads: enlarged shapes do not fit together; test_recurrent.py",
 }};
 
 const Op gru_input{{

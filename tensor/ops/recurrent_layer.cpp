@@ -1,4 +1,6 @@
 // One layer of RNN, LSTM or GRU in one direction, over whole sequences.
+#include <algorithm>
+
 #include "tensor/copy.h"
 #include "tensor/ops.h"
 #include "tensor/ops/expect.h"
@@ -49,8 +51,8 @@ struct Operands {
   kernels::Recurrent<T> problem(const Call& call) const {
     return {.cell = call.cell,
             .hidden = call.hidden,
-            .at = {call.at.steps, call.at.batch, call.at.stride, call.at.first.data(),
-                   call.at.count.data(), call.reverse},
+            .at = {static_cast<int64_t>(call.at.count.size()), call.at.batch, call.at.stride,
+                   call.at.first.data(), call.at.count.data(), call.reverse},
             .weight = data_or_null<T>(tensors[Call::kWhh]),
             .bias = data_or_null<T>(tensors[Call::kBhh]),
             .h0 = data_or_null<T>(tensors[Call::kH0]),
@@ -97,6 +99,9 @@ Tensors layer_forward(const Args& a) {
 Tensors layer_gradient(const GradArgs& s) {
   const Call call(s);
   const bool lstm = call.cell == Cell::Lstm;
+  expect_shape("grad of y", s.g(0), with_last(s[0].shape(), call.hidden));
+  expect_shape("grad of hn", s.g(1), s[Call::kH0].shape());
+  if (lstm) expect_shape("grad of cn", s.g(2), s[Call::kH0].shape());
   if (grad_mode().enabled)
     return composed_recurrent_gradient(call, s, s.g(0), s.g(1), lstm ? s.g(2) : Tensor());
   const Dtype compute = compute_dtype(s[0].dtype());
@@ -135,12 +140,15 @@ StepLayout::StepLayout(const Tensor& x, bool by_batch, const Value& batch_sizes)
     : batch_first(by_batch), packed(!batch_sizes.is_none()) {
   check(x.dim() == (packed ? 2 : 3), "expected input of ", packed ? 2 : 3,
         " dimensions, got shape ", x.shape());
-  rows = packed ? x.size(0) : x.size(0) * x.size(1);
+  rows = numel_of(x.shape().first(packed ? 1 : 2));
   if (!packed) {
     steps = x.size(batch_first ? 1 : 0), batch = x.size(batch_first ? 0 : 1);
     stride = batch_first ? steps : 1;
-    for (int64_t t = 0; t < steps; t++) first.push_back(batch_first ? t : t * batch);
-    count.assign(static_cast<size_t>(steps), batch);
+    // Without sequences one step says all, however many there are.
+    const int64_t n = batch > 0 ? steps : std::min<int64_t>(steps, 1);
+    count.assign(static_cast<size_t>(n), batch);
+    first.resize(static_cast<size_t>(n));
+    for (int64_t t = 0; t < n; t++) first[t] = batch_first ? t : t * batch;
   } else {
     const Dims sizes = batch_sizes.ints();
     steps = static_cast<int64_t>(sizes.size()), batch = steps ? sizes[0] : 0, stride = 1;

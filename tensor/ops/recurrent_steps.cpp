@@ -46,7 +46,7 @@ Gradients step_gradient(Cell cell, const CellStep& s, const Tensor& gh, const Te
 
 // The first rows of the steps in the order of time.
 std::vector<int64_t> rows_in_time(const StepLayout& at) {
-  std::vector<int64_t> row(static_cast<size_t>(at.steps), 0);
+  std::vector<int64_t> row(at.count.size(), 0);
   for (size_t t = 1; t < row.size(); t++) row[t] = row[t - 1] + at.count[t - 1];
   return row;
 }

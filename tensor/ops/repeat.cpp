@@ -46,7 +46,7 @@ const Op repeat_interleave{{
       for (int64_t i = 0; i < repeats.numel(); i++) out = std::fill_n(out, n[i], i);
       return as_dtype(y, a[0].dtype());
     }),
-    .samples = {{indices(0, 4, {5})}, {indices(2, 3, {3}), 6}},
+    .samples = {{indices(0, 4, {5})}, {indices(2, 3, {3})}},
     .errors = {{{indices(-2, -1, {3})}, "repeats can not be negative"},
                {{indices(1, 2, {3, 2})}, "only accept 1D vector as repeat"},
                {{indices(1, 2, {3}), 4}, "expected 3 but got 4"}},

@@ -87,7 +87,7 @@ TABLE = {
         (options(7, 3, mode="sum"), Ints(7, 6), Fixed(0, 2, 2, 5)),
         (options(7, 3, mode="max", padding_idx=2), Ints(7, 8), Fixed(0, 3)),
         (options(7, 3, 1.0, 1.0, mode="sum", padding_idx=-1), Ints(7, 8), Fixed(0, 3), Uniform(8)),
-        (options(7, 3, include_last_offset=True), Ints(7, 8), Fixed(0, 3, 7)),
+        (options(7, 3, include_last_offset=True), Ints(7, 8), Fixed(0, 3, 8)),
         (options(7, 3, mode="sum", _weight=Uniform(7, 3)), Ints(7, 4, 2)),
         (options(7, 3, dtype="float64"), Ints(7, 4, 5)),
     ],

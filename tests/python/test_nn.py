@@ -115,6 +115,7 @@ def test_every_layer_is_in_the_table():
         "ParameterDict",
         *gotorch.nn.recurrent.__all__,  # test_recurrent.py
         *gotorch.nn.transformer.__all__,  # test_transformer.py
+        *gotorch.nn.unpool.__all__,  # test_unpool.py
     }
     assert sorted(classes - others - set(TABLE)) == []
 

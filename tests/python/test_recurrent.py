@@ -275,6 +275,16 @@ def test_errors_have_the_class_of_pytorch(case):
         BAD_LAYERS[case](gotorch)
 
 
+def test_sizes_of_0_and_of_no_machine_end_at_once():
+    layer = gotorch._C.internal._recurrent_layer
+    nothing = layer(
+        gotorch.zeros(2, 3, 0), gotorch.zeros(3, 0), None, gotorch.zeros(0, 0), gotorch.zeros(0, 0), None, None, "gru"
+    )
+    assert nothing[0].shape == (2, 3, 0)
+    many = gotorch.zeros(2**50, 0, 4)
+    assert gotorch.nn.GRU(4, 5)(many)[0].shape == (2**50, 0, 5)
+
+
 def test_a_length_beyond_the_input_is_refused():
     with pytest.raises(RuntimeError, match="got 6"):
         gotorch.nn.utils.rnn.pack_padded_sequence(gotorch.tensor(X), [6, 3, 2])

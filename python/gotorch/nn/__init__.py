@@ -7,3 +7,4 @@ from gotorch.nn.module import Module
 from gotorch.nn.parameter import Buffer, Parameter
 from gotorch.nn.recurrent import *  # noqa: F403
 from gotorch.nn.transformer import *  # noqa: F403
+from gotorch.nn.unpool import *  # noqa: F403
