@@ -18,6 +18,7 @@ if(GOTORCH_PYTHON)
   install(TARGETS _C LIBRARY DESTINATION . COMPONENT python)
 endif()
 
+install(TARGETS gotorch_locks LIBRARY DESTINATION lib COMPONENT cpp)
 install(TARGETS gotorch EXPORT GoTorchTargets LIBRARY DESTINATION lib COMPONENT cpp)
 install(EXPORT GoTorchTargets NAMESPACE GoTorch:: DESTINATION lib/cmake/GoTorch COMPONENT cpp)
 foreach(dir runtime tensor grad layers optim data)

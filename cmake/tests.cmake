@@ -44,6 +44,12 @@ foreach(dir IN LISTS GOTORCH_TEST_DIRS)
   endif()
 endforeach()
 
+if(TARGET runtime_test)
+  add_dependencies(runtime_test gotorch_locks)
+  set_source_files_properties(tests/runtime/held_locks_test.cpp PROPERTIES
+    COMPILE_DEFINITIONS GOTORCH_LOCKS_LIBRARY="$<TARGET_FILE:gotorch_locks>")
+endif()
+
 if(GOTORCH_BENCH)
   gotorch_program(vs_go bench/vs_go/programs.cpp bench/vs_go/figures.cpp)
   find_package(OpenMP)

@@ -34,6 +34,7 @@ ChanCore::ChanCore(const ElementOps& ops, int64_t capacity, std::byte* ring)
     : process_(process_number()), ops_(ops), capacity_(capacity), ring_(ring) {}
 
 ChanCore::~ChanCore() {
+  source.reset();
   while (Returned* r = returned_.load(std::memory_order_relaxed)) {
     returned_.store(r->next, std::memory_order_relaxed);
     ops_.destroy(r->value());

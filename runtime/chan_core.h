@@ -86,6 +86,8 @@ class ChanCore {
 
   // Of the goroutines that fill it, if it is a stage's: who stops receiving cancels them. Set before the channel is shared.
   std::shared_ptr<ContextState> filler;
+  // What puts values into it without keeping it: ends before the channel does. Set before the channel is shared.
+  std::shared_ptr<void> source;
 
  private:
   static constexpr uint32_t kOperationsInARow = 128;

@@ -28,12 +28,13 @@ Counters counters() {
       const WorkerCounts& c = s->worker(i).counts();
       all.workers.push_back({c.switches.value(), c.parks.value(), c.spawned.value(),
                              c.ended.value(), c.wakes.value(), c.steals.value(), c.spins.value(),
-                             c.sleeps.value(), c.chunks.value()});
+                             c.sleeps.value(), c.chunks.value(), c.hogs.value(),
+                             c.hog.load(std::memory_order_relaxed)});
     }
   }
   using W = Counters::Worker;
   for (auto field : {&W::switches, &W::parks, &W::spawned, &W::ended, &W::wakes, &W::steals,
-                     &W::spins, &W::sleeps, &W::chunks}) {
+                     &W::spins, &W::sleeps, &W::chunks, &W::hogs}) {
     for (const W& worker : all.workers) all.total.*field += worker.*field;
   }
   all.live = live_goroutines();

@@ -2,6 +2,7 @@
 // What the runtime has done so far, in numbers.
 #include <atomic>
 #include <cstdint>
+#include <source_location>
 #include <vector>
 
 namespace gotorch::runtime {
@@ -29,12 +30,16 @@ struct WorkerCounts {
   Count spins;     // searches for work that burned time
   Count sleeps;    // of the worker
   Count chunks;    // of other threads' loops
+  Count
+      hogs;  // goroutines that were seen to run for 100 ms without a wait or a yield, see watchdog.h
+  std::atomic<std::source_location> hog{};  // where the last of them was started
 };
 
 struct Counters {
   struct Worker {
     uint64_t switches = 0, parks = 0, spawned = 0, ended = 0, wakes = 0, steals = 0, spins = 0,
-             sleeps = 0, chunks = 0;
+             sleeps = 0, chunks = 0, hogs = 0;
+    std::source_location hog;  // where a worker's last hog was started; line 0: there was none
   };
   Worker total;                 // with what native threads did
   std::vector<Worker> workers;  // since the workers were started

@@ -11,6 +11,7 @@
 #include "runtime/context.h"
 #include "runtime/deadlock.h"
 #include "runtime/fence.h"
+#include "runtime/held_locks.h"
 #include "runtime/interrupt.h"
 #include "runtime/io/poller.h"
 #include "runtime/scheduler.h"
@@ -18,6 +19,7 @@
 #include "runtime/spin.h"
 #include "runtime/timer_heap.h"
 #include "runtime/trace.h"
+#include "runtime/watchdog.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -176,6 +178,7 @@ void park_native(Goroutine& me, const ParkSpec& spec) {
     const int64_t left = nap_until(spec.deadline_ns);
     if (wait_for_signal(me, watches ? std::min<int64_t>(left, kInterruptSliceNs) : left)) return;
     note_time(real_now_ns());
+    if (Scheduler* s = scheduler_if_any()) watch_for_hogs(*s);
     if (spec.deadline_ns <= now_ns()) return give_up(me, WakeReason::Timeout);
     if (polls && interrupted()) return give_up(me, WakeReason::Interrupted);
     if (watches && watch.sees_deadlock() && watch.resolve(spec.interruptible)) {
@@ -204,6 +207,8 @@ Goroutine& self() {
   const ThreadState& here = thread_state();
   if (here.loop_depth > 0) throw std::logic_error("the body of a parallel loop must not wait");
   if (Worker* worker = here.worker) {
+    if (held_native_locks) [[unlikely]]
+      if (const int held = held_native_locks()) refuse_to_wait_with_locks(held);
     if (worker->current()) return *worker->current();
     throw std::logic_error("a timer's function must not wait");
   }

@@ -9,6 +9,7 @@
 #include "runtime/idle.h"
 #include "runtime/loops.h"
 #include "runtime/run_queue.h"
+#include "runtime/spin.h"
 #include "runtime/thread_state.h"
 #include "runtime/timer_heap.h"
 
@@ -42,6 +43,7 @@ class Scheduler {
 
   Backlog& backlog;
   Simulation* const simulation = nullptr;
+  SpinLock hogs_lock;  // guards what watch_for_hogs() notes
   LoopBoard loops;
   IdleWorkers idle;
 

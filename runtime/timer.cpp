@@ -16,10 +16,18 @@ void arm(Timer& timer, std::chrono::nanoseconds duration) {
   this_scheduler().add_timer(timer);
 }
 
-// A time that nobody has received yet stays.
+// A full channel keeps the time it has; who has closed it wants none.
+void put_time(ChanCore& c) {
+  auto now = runtime_clock::now();
+  try {
+    c.send(&now, false);
+  } catch (const ChanError&) {
+  }
+}
+
 Goroutine* send_time(Timer& timer) {
   auto& t = static_cast<TimerState&>(timer);
-  if (t.c) t.c.try_send(runtime_clock::now());
+  if (t.c) put_time(*t.c.core());
   else if (t.unread_ns == TimerState::kNone) t.unread_ns = now_ns();
   return nullptr;
 }
@@ -43,15 +51,17 @@ bool disarm(TimerState& t) {
   return std::exchange(t.unread_ns, TimerState::kNone) != TimerState::kNone || armed;
 }
 
-// Owns itself until it has fired; a full buffer cannot be, it is the only sender.
+// Belongs to the channel that it puts the time into, and does not keep it.
 struct AfterTimer : Timer {
-  chan<runtime_clock::time_point> c{1};
-  static Goroutine* fire_and_delete(Timer& timer) {
-    auto* self = static_cast<AfterTimer*>(&timer);
-    self->c.try_send(runtime_clock::now());
-    delete self;
-    return nullptr;
+  explicit AfterTimer(ChanCore& c) : c(c) {
+    fire = [](Timer& timer) -> Goroutine* {
+      put_time(static_cast<AfterTimer&>(timer).c);
+      return nullptr;
+    };
   }
+  ~AfterTimer() { backlog().timers.remove(*this); }
+  AfterTimer(const AfterTimer&) = delete;
+  ChanCore& c;
 };
 
 int64_t checked_period(std::chrono::nanoseconds period, const char* op) {
@@ -74,9 +84,9 @@ void sleep_until(runtime_clock::time_point time) {
 }
 
 chan<runtime_clock::time_point> after(std::chrono::nanoseconds duration) {
-  auto* timer = new AfterTimer;
-  timer->fire = AfterTimer::fire_and_delete;
-  chan<runtime_clock::time_point> c = timer->c;
+  const chan<runtime_clock::time_point> c(1);
+  const auto timer = std::make_shared<AfterTimer>(*c.core());
+  c.core()->source = timer;
   arm(*timer, duration);
   return c;
 }
@@ -90,12 +100,16 @@ void TimerState::make_channel() {
   chan<runtime_clock::time_point> made(1);
   const std::lock_guard guard(lock);
   if (c) return;
-  backlog().timers.hold_back(*this, [&] {
-    if (unread_ns != kNone) {
-      made.try_send(runtime_clock::time_point(std::chrono::nanoseconds(unread_ns)));
-    }
-    c = std::move(made);
-  });
+  int64_t unread = kNone;  // which stays as it is, whatever fires
+  const auto look = [&] {
+    unread = unread_ns;
+    if (unread == kNone) c = made;
+  };
+  backlog().timers.hold_back(*this, look);
+  if (unread != kNone) {  // not while firing is held back: using a channel may let others run
+    made.try_send(runtime_clock::time_point(std::chrono::nanoseconds(unread)));
+    backlog().timers.hold_back(*this, [&] { c = made; });
+  }
   has_channel.store(true, std::memory_order_release);
 }
 

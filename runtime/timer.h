@@ -19,8 +19,7 @@ namespace gotorch::runtime {
 void sleep(std::chrono::nanoseconds duration);
 void sleep_until(runtime_clock::time_point time);
 
-// A channel that gets the time once when that much has passed. The timer stays until then, also if nobody has the
-// channel any more: for a timeout of a select there is on_timeout, and a timer can be stopped.
+// A channel that gets the time once when that much has passed. Nothing is left of it when the last handle to the channel is gone.
 chan<runtime_clock::time_point> after(std::chrono::nanoseconds duration);
 
 // Invariants

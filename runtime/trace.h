@@ -35,6 +35,7 @@ enum class Kind : uint8_t {
   Out,      // a goroutine, why; null: record() adds what it waits for
   Ready,    // a goroutine
   Steal,    // a goroutine
+  Hog,      // a goroutine that computes on
   Send,     // a channel, how many it holds
   Receive,  // likewise
   Begin,    // a name, a number

@@ -61,6 +61,9 @@ class Timeline {
         break;
       case Kind::In: switch_in(e, lane); break;
       case Kind::Out: switch_out(e, lane); break;
+      case Kind::Hog:
+        instant(e, "runs for 100 ms and more", "\"goroutine\":" + quoted(hex(e.a)));
+        break;
       case Kind::Steal: instant(e, "steal", "\"goroutine\":" + quoted(hex(e.a))); break;
       case Kind::Send: operation(e, "send"); break;
       case Kind::Receive: operation(e, "receive"); break;

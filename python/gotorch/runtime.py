@@ -29,8 +29,9 @@ def dump_on(signal):
 
 def counters():
     """What the runtime has done so far, as a dictionary of numbers: switches, parks, goroutines spawned and ended, wakes, steals,
-    spins, sleeps and chunks, in all and, in a list of dictionaries, for each of the `workers`; goroutines that are `live`, `stacks`
-    ever needed at once, `timers` that are armed."""
+    spins, sleeps, chunks and `hogs`, goroutines that were seen to run for 100 ms without a wait, in all and, in a list of
+    dictionaries, for each of the `workers`, there with the place where the last `hog` was started; goroutines that are `live`,
+    `stacks` ever needed at once, `timers` that are armed."""
     return _C._counters()
 
 

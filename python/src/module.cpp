@@ -3,13 +3,10 @@
 #include "python/src/bind.h"
 #include "python/src/gil.h"
 
+#define PyInit__C init_in_main_interpreter
 PYBIND11_MODULE(_C, m) {
+#undef PyInit__C
   using namespace gotorch::python;
-  namespace py = pybind11;
-  // Types, caches and the GIL's owner are one per process here.
-  if (PyThreadState_Get()->interp != PyInterpreterState_Main()) {
-    throw py::import_error("gotorch cannot be used in a subinterpreter");
-  }
   m.attr("__version__") = GOTORCH_VERSION;
   bind_gil(m.ptr());
   bind_errors(m.ptr());
@@ -35,4 +32,12 @@ PYBIND11_MODULE(_C, m) {
   bind_awaiting(m);
   bind_data(m);
   bind_files(m);
+}
+
+// Types, caches and the GIL's owner are one per process here. pybind11 waits for ever in a subinterpreter before the module's
+// own code begins, so that is asked first.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__C() {
+  if (PyThreadState_Get()->interp == PyInterpreterState_Main()) return init_in_main_interpreter();
+  PyErr_SetString(PyExc_ImportError, "gotorch cannot be used in a subinterpreter");
+  return nullptr;
 }

@@ -27,6 +27,7 @@ py::dict worker_counts(const runtime::Counters::Worker& w) {
   d["spins"] = w.spins;
   d["sleeps"] = w.sleeps;
   d["chunks"] = w.chunks;
+  d["hogs"] = w.hogs;
   return d;
 }
 
@@ -37,7 +38,13 @@ py::dict counters() {
   d["stacks"] = all.stacks;
   d["timers"] = all.timers;
   py::list workers;
-  for (const auto& w : all.workers) workers.append(worker_counts(w));
+  for (const auto& w : all.workers) {
+    py::dict of_worker = worker_counts(w);
+    of_worker["hog"] = py::none();
+    if (const auto line = w.hog.line())
+      of_worker["hog"] = std::string(w.hog.file_name()) + ":" + std::to_string(line);
+    workers.append(of_worker);
+  }
   d["workers"] = workers;
   return d;
 }

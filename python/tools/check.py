@@ -30,6 +30,7 @@ MAX_FUNCTION, MAX_KERNEL = 60, 100
 
 CPP = (".cpp", ".h")
 TEXT = (*CPP, ".py", ".pyi", ".md", ".cmake", ".txt", ".toml", ".json", ".yaml", ".yml", ".in", "")
+RIVAL = "bench/vs_go/openmp.cpp"  # OpenMP itself, which our loops are measured against
 # A pattern is spelt so that it does not match itself.
 FORBIDDEN = [
     (r"#\s*pragma omp|fopenm[p]|<omp\.h>", "OpenMP: parallel work goes through runtime/parallel.h"),
@@ -169,7 +170,7 @@ def words(files):
         if file.suffix in TEXT:
             for number, line in enumerate(read(file).splitlines(), 1):
                 for pattern, why in FORBIDDEN:
-                    if re.search(pattern, line):
+                    if re.search(pattern, line) and not (str(file) == RIVAL and "OpenMP" in why):
                         problems.append(f"{file}:{number}: {why}: {line.strip()}")
     return problems
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "tensor/kernels/plane.h"
@@ -98,79 +97,83 @@ inline constexpr int kLane = 64 / sizeof(A);
 template <class A>
 inline constexpr int kMany = 4 * kLane<A>;
 
-// Folds `lanes` partial results in halves.
-template <class F, class A, int N>
-inline A fold(A (&lane)[N]) {
-  for (int half = N / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) lane[i] = F::join(lane[i], lane[i + half]);
-  return lane[0];
+// Folds partial results in halves. Each half is an array of its own, which stays in registers.
+template <class A, int N, class Join>
+inline A fold(const A (&lane)[N], Join join) {
+  if constexpr (N == 1) {
+    return lane[0];
+  } else {
+    A half[N / 2];
+    for (int i = 0; i < N / 2; i++) half[i] = join(lane[i], lane[i + N / 2]);
+    return fold(half, join);
+  }
 }
 
-// One result per lane, of elements that come N at a time.
+// One result per lane, of elements that come N at a time, or fewer.
 template <class F, class A, int N>
 struct Lanes {
   A lane[N];
-  explicit Lanes(A start) {
-    for (int l = 0; l < N; l++) lane[l] = start;
+  Lanes() {
+    for (int l = 0; l < N; l++) lane[l] = F::template start<A>();
   }
   template <class T>
   void add(const T* __restrict x) {
     for (int l = 0; l < N; l++) lane[l] = F::join(lane[l], F::map(static_cast<A>(x[l])));
   }
-  A folded() { return fold<F>(lane); }
-  void finish() {}
+  template <class T>
+  void add(const T* __restrict x, int64_t n) {
+    for (int l = 0; l < N; l++) {
+      const A v = l < n ? F::map(static_cast<A>(x[l])) : F::template start<A>();
+      lane[l] = F::join(lane[l], v);
+    }
+  }
+  A of_lane(int l) const { return lane[l]; }
+  A of_all() const {
+    return fold(lane, [](A a, A b) { return F::join(a, b); });
+  }
 };
 template <class F>
 concept Picks = requires(float x) { F::pick(x, x); };
 template <class F, class A, int N>
   requires(Picks<F> && std::is_floating_point_v<A>)
 struct Lanes<F, A, N> {
+  using Bits = math::Bits<A>;
   A lane[N];
-  math::Bits<A> largest[N] = {};  // without signs: above infinity is NaN
-  explicit Lanes(A start) {
-    for (int l = 0; l < N; l++) lane[l] = start;
+  Bits size[N] = {};  // the largest without its sign: above infinity is NaN
+  Lanes() {
+    for (int l = 0; l < N; l++) lane[l] = F::template start<A>();
   }
-  void add(const A* __restrict x) {
+  static Bits larger(Bits a, Bits b) { return a > b ? a : b; }
+  static A watched(A value, Bits size) {
+    return size > math::to_bits(math::Layout<A>::kInf) ? math::Layout<A>::kNan : value;
+  }
+  void add(const A* __restrict x, int64_t n = N) {
     for (int l = 0; l < N; l++) {
-      const math::Bits<A> size = math::to_bits(math::abs(x[l]));
-      lane[l] = F::pick(lane[l], x[l]);
-      largest[l] = largest[l] > size ? largest[l] : size;
+      const A v = l < n ? x[l] : F::template start<A>();
+      lane[l] = F::pick(lane[l], v);
+      size[l] = larger(size[l], math::to_bits(math::abs(v)));
     }
   }
-  A folded() {
-    for (int half = N / 2; half > 0; half /= 2)
-      for (int l = 0; l < half; l++) {
-        lane[l] = F::pick(lane[l], lane[l + half]);
-        largest[l] = largest[l] > largest[l + half] ? largest[l] : largest[l + half];
-      }
-    return largest[0] > math::to_bits(math::Layout<A>::kInf) ? math::Layout<A>::kNan : lane[0];
-  }
-  void finish() {
-    constexpr A inf = math::Layout<A>::kInf, nan = math::Layout<A>::kNan;
-    for (int l = 0; l < N; l++) lane[l] = largest[l] > math::to_bits(inf) ? nan : lane[l];
+  A of_lane(int l) const { return watched(lane[l], size[l]); }
+  A of_all() const {
+    return watched(fold(lane, [](A a, A b) { return F::pick(a, b); }), fold(size, &larger));
   }
 };
 
 template <class F, class T, class A, int N>
 inline A row(const T* __restrict x, int64_t n) {
-  Lanes<F, A, N> lanes(F::template start<A>());
+  Lanes<F, A, N> lanes;
   int64_t i = 0;
   for (; i + N <= n; i += N) lanes.add(x + i);
-  if (i < n) {
-    T rest[N];
-    for (int l = 0; l < N; l++) rest[l] = static_cast<T>(F::template start<A>());
-    std::memcpy(rest, x + i, static_cast<size_t>(n - i) * sizeof(T));
-    lanes.add(rest);
-  }
-  return lanes.folded();
+  if (i < n) lanes.add(x + i, n - i);
+  return lanes.of_all();
 }
 
 template <class F, class T, class A, int N>
 inline void strip(const T* __restrict x, int64_t rows, int64_t stride, A* __restrict y) {
-  Lanes<F, A, N> lanes(F::template start<A>());
+  Lanes<F, A, N> lanes;
   for (int64_t r = 0; r < rows; r++) lanes.add(x + r * stride);
-  lanes.finish();
-  for (int l = 0; l < N; l++) y[l] = lanes.lane[l];
+  for (int l = 0; l < N; l++) y[l] = lanes.of_lane(l);
 }
 
 // Rows of fewer elements than lanes, as columns.

@@ -1,6 +1,7 @@
 // Activation functions.
 #include "tensor/ops.h"
 #include "tensor/simd/math.h"
+#include "tensor/simd/math_normal.h"
 
 namespace gotorch::ops {
 
@@ -116,20 +117,30 @@ const Op silu{{
     .samples = {{in(-4, 4)}},
 }};
 
+const Op gelu_erf_backward{{
+    .sig = "_gelu_erf_backward(Tensor grad, Tensor input) -> Tensor",
+    .doc = "grad * (Phi(input) + input * phi(input)).",
+    .scope = Scope::Internal,
+    .kernel = pointwise<kFloats>([](auto g, auto x) {
+      const auto n = math::normal(x);
+      return g * (n.cdf + x * n.density);
+    }),
+    .grad = {wrt("grad", "input", [](auto& s) { return gelu_erf_backward(s.g(), s[1]); }),
+             wrt("input", "grad input",
+                 [](auto& s) {
+                   const Tensor x2 = square(s[1]),
+                                density = exp(x2 * -0.5) * 0.39894228040143267794;
+                   return s.g() * s[0] * density * (2 - x2);
+                 })},
+    .samples = {{in(-1, 1), in(-4, 4)}},
+}};
+
 const Op gelu_erf{{
     .sig = "_gelu_erf(Tensor input) -> Tensor",
     .doc = "input * Phi(input), Phi the normal distribution function.",
     .scope = Scope::Internal,
-    .kernel = pointwise<kFloats>([](auto x) {
-      using T = decltype(x);
-      return x * (T(0.5) * (1 + math::erf(x * T(0.70710678118654752440))));
-    }),
-    .grad = {wrt("input", "input",
-                 [](auto& s) {
-                   const Tensor cdf = (erf(s[0] * 0.70710678118654752440) + 1) * 0.5;
-                   const Tensor pdf = exp(square(s[0]) * -0.5) * 0.39894228040143267794;
-                   return s.g() * (cdf + s[0] * pdf);
-                 })},
+    .kernel = pointwise<kFloats>([](auto x) { return x * math::normal_cdf(x); }),
+    .grad = {wrt("input", "input", [](auto& s) { return gelu_erf_backward(s.g(), s[0]); })},
     .samples = {{in(-4, 4)}},
 }};
 

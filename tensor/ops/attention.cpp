@@ -150,6 +150,10 @@ Tensors attention_gradient(const GradArgs& s) {
   const Dtype dtype = s[kQuery].dtype(), compute = compute_dtype(dtype);
   const Tensor g = as_dtype(s.g(), compute), y = as_dtype(s.y(0), compute),
                log_sum = packed(s.y(1));
+  const DimVector result = joined(shape.lead, {shape.queries, shape.out_width});
+  expect_shape("grad", g, result);
+  expect_shape("result", y, result);
+  expect_shape("log_sum", log_sum, joined(shape.lead, {shape.queries}));
   const Tensor gq = empty_as(s[kQuery], joined(shape.lead, {shape.queries, shape.width}), compute),
                gk = empty_as(s[kKey], joined(shape.lead, {shape.keys, shape.width}), compute),
                gv = empty_as(s[kValue], joined(shape.lead, {shape.keys, shape.out_width}), compute);

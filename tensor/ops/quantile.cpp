@@ -82,7 +82,7 @@ Tensor of_number(const Args& a) {
   return quantiles(a, scalar_tensor(q, a[0].dtype()), skip);
 }
 
-constexpr DtypeSet kSingleOrDouble = dtype_set(Dtype::Float, Dtype::Double);
+constexpr DtypeSet kFloat32And64 = dtype_set(Dtype::Float, Dtype::Double);
 
 }  // namespace
 
@@ -91,7 +91,7 @@ const Op quantile{{
            "interpolation='linear') -> Tensor",
     .doc = "The q-quantiles along `dim`, or of all elements: linear, lower, higher, midpoint or "
            "nearest between two elements. NaN gives NaN.",
-    .dtypes = kSingleOrDouble,
+    .dtypes = kFloat32And64,
     .kernel = compose([](auto& a) { return of_tensor<false>(a); }),
     .samples = {{in(-1, 1, {4, 5}), in(0, 1, {3})},
                 {in(-1, 1, {4, 5}), in(0, 1, {}), 1, true},
@@ -105,7 +105,7 @@ const Op quantile_scalar{{
     .sig = "quantile.scalar(Tensor input, float q, int? dim=None, bool keepdim=False, *, str "
            "interpolation='linear') -> Tensor",
     .doc = "The q-quantile for one number.",
-    .dtypes = kSingleOrDouble,
+    .dtypes = kFloat32And64,
     .kernel = compose([](auto& a) { return of_number<false>(a); }),
     .samples = {{in(-1, 1, {4, 5}), 0.3},
                 {in(-1, 1, {4, 5}), 0.4, -1, false, "lower"},
@@ -119,7 +119,7 @@ const Op nanquantile{{
     .sig = "nanquantile(Tensor input, Tensor q, int? dim=None, bool keepdim=False, *, str "
            "interpolation='linear') -> Tensor",
     .doc = "quantile of the elements that are not NaN; NaN where there is none.",
-    .dtypes = kSingleOrDouble,
+    .dtypes = kFloat32And64,
     .kernel = compose([](auto& a) { return of_tensor<true>(a); }),
     .samples = {{in(-1, 1, {4, 5}), in(0, 1, {3})}, {in(-1, 1, {4, 5}), in(0, 1, {}), 1, true}},
 }};
@@ -128,7 +128,7 @@ const Op nanquantile_scalar{{
     .sig = "nanquantile.scalar(Tensor input, float q, int? dim=None, bool keepdim=False, *, str "
            "interpolation='linear') -> Tensor",
     .doc = "nanquantile for one number.",
-    .dtypes = kSingleOrDouble,
+    .dtypes = kFloat32And64,
     .kernel = compose([](auto& a) { return of_number<true>(a); }),
     .samples = {{in(-1, 1, {4, 5}), 0.3}, {in(-1, 1, {4, 5}), 0.4, -1, false, "higher"}},
 }};

@@ -8,6 +8,8 @@
 namespace gotorch::ops {
 namespace {
 
+constexpr DtypeSet kInt32And64 = dtype_set(Dtype::Int32, Dtype::Int64);
+
 // input with slice i of `dim` taken index[i] times over, by the indices of what stands where.
 Tensor repeated(const Args& a, const Tensor& repeats) {
   const Tensor x = a.given(2) ? a[0] : flatten(a[0]);
@@ -26,7 +28,7 @@ Tensor repeated(const Args& a, const Tensor& repeats) {
 const Op repeat_interleave{{
     .sig = "repeat_interleave.Tensor(Tensor repeats, *, int? output_size=None) -> Tensor",
     .doc = "repeats[0] times 0, then repeats[1] times 1, and so on.",
-    .dtypes = dtype_set(Dtype::Int32, Dtype::Int64),
+    .dtypes = kInt32And64,
     .kernel = function([](auto& a) {
       const Tensor repeats = packed(a[0], Dtype::Int64);
       check(repeats.dim() == 1, "repeat_interleave only accept 1D vector as repeat, got shape ",

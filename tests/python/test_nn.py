@@ -114,6 +114,7 @@ def test_every_layer_is_in_the_table():
         "ParameterList",
         "ParameterDict",
         *gotorch.nn.recurrent.__all__,  # test_recurrent.py
+        *gotorch.nn.transformer.__all__,  # test_transformer.py
     }
     assert sorted(classes - others - set(TABLE)) == []
 

@@ -1,11 +1,16 @@
 """Networks, optimizers, loaders and checkpoints against PyTorch."""
 
 import hashlib
+import pathlib
+import sys
 
 import gotorch
 import pytest
 
 torch = pytest.importorskip("torch")
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+import works  # noqa: E402
 
 
 def lenet(t):
@@ -36,6 +41,28 @@ def trained(t, make_optimizer, steps=50, make_net=lenet, batch=16):
         optimizer.step()
         losses.append(loss.item())
     return net, optimizer, losses
+
+
+def trained_gpt(t, steps=40):
+    """Losses of a small GPT that learns some sequences by heart."""
+    t.manual_seed(3)
+    net = works.gpt(t, 32, heads=4, layers=2, positions=40, vocabulary=50)
+    tokens = t.randint(0, 50, (4, 41))
+    optimizer = t.optim.AdamW(net.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = t.nn.functional.cross_entropy(net(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_losses_of_a_gpt_are_pytorchs():
+    ours = trained_gpt(gotorch)
+    assert ours == pytest.approx(trained_gpt(torch), rel=1e-4)
+    assert ours[-1] < ours[0] / 2
 
 
 OPTIMIZERS = {

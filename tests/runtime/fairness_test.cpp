@@ -1,10 +1,14 @@
 // That nobody is starved by goroutines that never have to wait. Each of these would hang.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <string_view>
+#include <vector>
 
 #include "runtime/chan.h"
+#include "runtime/counters.h"
 #include "runtime/parallel.h"
 #include "runtime/scope.h"
 #include "runtime/select.h"
@@ -109,6 +113,42 @@ GO_CASE(Fairness, TwoWhoTalkLeaveOthersTheirShare) {
   while (light < 200 || hog < 200) yield();
   stop = true;
   s.join();
+}
+
+class Hogs : public OnWorkers {};
+RUN_ON_WORKERS(Hogs);
+
+// Computes, without a wait or a yield, until it is so.
+template <class F>
+void compute_until(F condition) {
+  while (!condition()) {
+  }
+}
+
+// What waits behind a goroutine that computes on is taken by other workers, wherever it is; and it is told of.
+TEST_P(Hogs, AreSeenAndOthersGoOn) {
+  const uint64_t before = counters().total.hogs;
+  std::atomic<int> ran{0};
+  const chan<int> c(0);
+  scope s;
+  for (int i = 0; i < 3; i++) {
+    s.go([&] {
+      c.receive();  // is woken by the one that computes on
+      ran++;
+    });
+  }
+  s.go([&] {
+    for (int i = 0; i < 3; i++) s.go([&] { ran++; });  // not started yet
+    for (int i = 0; i < 3; i++) c.send(i);
+    if (num_workers() > 1) compute_until([&] { return ran == 6; });
+    compute_until([&] { return counters().total.hogs > before; });
+  });
+  s.join();
+  EXPECT_EQ(ran, 6);
+  const std::vector<Counters::Worker> workers = counters().workers;
+  EXPECT_TRUE(std::any_of(workers.begin(), workers.end(), [](const Counters::Worker& w) {
+    return std::string_view(w.hog.file_name()).ends_with("fairness_test.cpp");
+  }));
 }
 
 }  // namespace

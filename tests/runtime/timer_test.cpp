@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/counters.h"
 #include "runtime/scope.h"
 #include "runtime/select.h"
 #include "runtime/sync.h"
@@ -90,10 +91,12 @@ GO_CASE(GoTimer, TheTimeIsThereForWhoAsksLater) {
 
 GO_CASE(GoTimer, AllWhoAskForTheChannelGetTheSame) {
   for (int i = 0; i < 5; i++) {
-    const timer t(1us);  // may fire before the channel is there, or after
+    const timer t(1us);  // fires before the channel is there, or after
+    if (i % 2) sleep(2us);
     std::array<chan<Time>, 3> got;
     scope s;
     for (auto& c : got) s.go([&] { c = t.c(); });
+    s.go([] { EXPECT_TRUE(timer(1h).stop()); });  // meets no lock that is held for long
     s.join();
     EXPECT_TRUE(got[0] && got[0] == got[1] && got[0] == got[2]);
     EXPECT_TRUE(got[0].receive());
@@ -305,6 +308,33 @@ TEST_P(TimerTest, ManyAreArmedAndStopped) {
   for (const timer& t : timers) EXPECT_FALSE(t.reset(1h));
   timers.clear();  // stops them, too
   EXPECT_EQ(timer(0ns).c().receive().has_value(), true);
+}
+
+TEST_P(TimerTest, AfterLeavesNothingBehindWhenItsChannelIsGone) {
+  constexpr int64_t kCount = 1000;
+  const int64_t before = counters().timers;  // what others have left may fire meanwhile
+  {
+    std::vector<chan<runtime_clock::time_point>> channels;
+    for (int64_t i = 0; i < kCount; i++) channels.push_back(after(1h));
+    EXPECT_GE(counters().timers, kCount);
+  }
+  EXPECT_LE(counters().timers, before);
+}
+
+// Whoever receives from it may drop it, or close it, at the moment when it fires.
+TEST_P(TimerTest, AfterMayBeDroppedOrClosedAtAnyTime) {
+  for (int i = 0; i < 300; i++) {
+    const auto kept = after(std::chrono::microseconds(i % 50));
+    {
+      const auto dropped = after(std::chrono::microseconds(i % 50));
+      if (i % 2) yield();
+    }
+    if (i % 3 == 0) kept.close();
+    else EXPECT_TRUE(kept.receive());
+  }
+  const ticker t(20us);
+  t.c().close();
+  sleep(1ms);
 }
 
 TEST_P(TimerTest, ArmedAndStoppedByManyThreadsWhileOthersFire) {

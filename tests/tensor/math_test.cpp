@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tensor/simd/isa.h"
+#include "tensor/simd/math_normal.h"
 
 namespace gotorch {
 namespace {
@@ -72,6 +73,7 @@ GOTORCH_LOOP(atan)
 GOTORCH_LOOP(erf)
 GOTORCH_LOOP(erfc)
 GOTORCH_LOOP(erfinv)
+GOTORCH_LOOP(normal_cdf)
 GOTORCH_LOOP(sqrt)
 GOTORCH_LOOP(rsqrt)
 GOTORCH_LOOP(lgamma)
@@ -138,6 +140,8 @@ const Row kRows[] = {
     GOTORCH_ROW(erf, 1.0, 1.6, std::erf(x)),
     GOTORCH_ROW(erfc, 0.51, 4.0, std::erfc(x)),
     GOTORCH_ROW(erfinv, 0.6, 3.0, erfinv_reference(x)),
+    GOTORCH_FLOAT_ROW(normal_cdf, 6.3,
+                      x < -13.2f ? 0.0 : 0.5 * std::erfc(x * -0.70710678118654752440)),
     GOTORCH_ROW(sqrt, 0.5, 0.5, std::sqrt(x)),
     GOTORCH_ROW(rsqrt, 1.5, 1.5, 1 / std::sqrt(x)),
     GOTORCH_FLOAT_ROW(lgamma, 0.6, std::lgamma(x)),

@@ -4,6 +4,7 @@
 #include "runtime/parallel.h"
 #include "runtime/process_threads.h"
 #include "runtime/scheduler.h"
+#include "runtime/watchdog.h"
 #include "runtime/worker.h"
 
 namespace gotorch::runtime {
@@ -21,6 +22,7 @@ void Worker::reconsider() {}
 // There is no fake clock.
 bool Scheduler::let_time_pass(IdleWorkers::Seat&) { return false; }
 void note_time(int64_t) {}
+void watch_for_hogs(Scheduler&) {}
 Resting::Resting() = default;
 Resting::~Resting() = default;
 
