@@ -49,11 +49,11 @@ def shares(n):
         profile = f"{folder}/out"
         valgrind = ["valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={profile}"]
         subprocess.run([*valgrind, sys.executable, __file__, str(n)], check=True, capture_output=True)
-        annotate = ["callgrind_annotate", "--threshold=100", profile + ".2"]
+        annotate = ["callgrind_annotate", "--inclusive=no", "--threshold=100", profile + ".2"]
         text = subprocess.run(annotate, check=True, capture_output=True, text=True).stdout
     steps = dict.fromkeys((name for name, _ in STEPS), 0)
-    for count, function in re.findall(r"^ *([\d,]+) \([ \d.]+%\)  (.*)$", text, re.MULTILINE):
-        if "PROGRAM TOTALS" not in function:
+    for count, share, function in re.findall(r"^ *([\d,]+) \(([ \d.]+)%\)  (.*)$", text, re.MULTILINE):
+        if float(share) < 100:  # what was being called when the counting began is listed with all of it
             step = next(name for name, pattern in STEPS if re.search(pattern, function))
             steps[step] += int(count.replace(",", "")) / calls(n)
     return steps

@@ -23,6 +23,7 @@ constexpr int64_t kEnoughPositions = 256;  // to pay for packing the weight
 constexpr int64_t kFewTasks = 8;
 constexpr double kTaskFlops = 2e6;
 constexpr double kWorthSkipping = 0.98;  // of the products; if more lie inside, all are computed
+constexpr int64_t kSkipChannels = 16;    // fewer make short sums, of which a class would cost more
 constexpr int64_t kPackElements = 1 << 16;
 
 template <class T>
@@ -35,7 +36,8 @@ class ChannelRunner {
         width_(round_up(c_.out_channels, kernels_.lanes)),
         planes_(c_.batch * c_.out[0]),
         plan_(plan()),
-        skips_(find_inside(0) * find_inside(1) * find_inside(2) < kWorthSkipping),
+        skips_(c_.in_channels >= kSkipChannels &&
+               find_inside(0) * find_inside(1) * find_inside(2) < kWorthSkipping),
         layout_(c_.in, c_.out, c_.stride, c_.taps, plan_.block_rows,
                 skips_ ? PaddedLayout::Read::Inside : PaddedLayout::Read::All) {}
 
