@@ -23,6 +23,7 @@ channels_last = "torch.channels_last"
 
 # The ops, dtypes and functions of the extension: many, and some have names of Python's builtins.
 globals().update(_setup.public_names(), **_legacy.types)
+_int_mm = _C._int_mm  # PyTorch's name of it, too
 
 from gotorch import (  # noqa: E402 (they use what is above)
     autograd,

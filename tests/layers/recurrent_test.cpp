@@ -24,12 +24,12 @@ TEST(Recurrent, ReturnsOutputsAndStates) {
   const auto [y, h, c] = lstm(x);
   EXPECT_TRUE(same(y.shape(), DimVector{5, 2, 4}));
   EXPECT_TRUE(same(c.shape(), DimVector{2, 2, 4}));
-  EXPECT_TRUE(equal(select(y, 0, 4), select(h, 0, 1)));
+  EXPECT_TRUE(equal(select(y, 0, 4), select(h, 0, 1)).item<bool>());
   // Two halves, with the state handed on, give what the whole gives.
   const RecurrentOutput first = lstm(narrow(x, 0, 0, 2));
   const RecurrentOutput second = lstm(narrow(x, 0, 2, 3), first.h, first.c);
-  EXPECT_TRUE(equal(second.y, narrow(y, 0, 2, 3)));
-  EXPECT_TRUE(equal(second.c, c));
+  EXPECT_TRUE(equal(second.y, narrow(y, 0, 2, 3)).item<bool>());
+  EXPECT_TRUE(equal(second.c, c).item<bool>());
 }
 
 TEST(Recurrent, GivesEveryWeightAGradient) {
