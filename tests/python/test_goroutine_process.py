@@ -8,10 +8,17 @@ import textwrap
 import pytest
 
 
+# What a shell starts in the background may have been told to ignore it.
+PREAMBLE = """
+import gotorch, os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+
+
 def run(code, expect=0):
     """What a Python process prints that runs the code; (stdout, stderr)."""
     result = subprocess.run(
-        [sys.executable, "-c", "import gotorch, os, signal, sys, threading, time\n" + textwrap.dedent(code)],
+        [sys.executable, "-c", PREAMBLE + textwrap.dedent(code)],
         capture_output=True,
         text=True,
         timeout=60,
