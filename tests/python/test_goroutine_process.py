@@ -7,7 +7,6 @@ import textwrap
 
 import pytest
 
-
 # What a shell starts in the background may have been told to ignore it.
 PREAMBLE = """
 import gotorch, os, signal, sys, threading, time
