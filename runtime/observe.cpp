@@ -43,6 +43,13 @@ std::string demangled(const char* symbol) {
   return status == 0 ? name.get() : symbol;
 }
 
+// Its carrier may be made anew in the same place meanwhile; who looks then finds that the wait is another one.
+[[gnu::no_sanitize("thread", "address"), gnu::noinline]] bool was_left(const Fiber& fiber) {
+  static_assert(sizeof fiber.resumable == sizeof(bool));
+  // acquire: the stack is seen as it was left.
+  return __atomic_load_n(reinterpret_cast<const bool*>(&fiber.resumable), __ATOMIC_ACQUIRE);
+}
+
 std::string function_at(const void* address) {
   Dl_info info;
   if (!dladdr(address, &info) || !info.dli_fname) return "?";
@@ -69,8 +76,7 @@ bool is_ours(const void* address) {
 // frames out; the call into this library is always found, as the library keeps them.
 std::vector<const void*> callers(const Fiber& fiber) {
   std::vector<const void*> found;
-  // acquire: the stack is seen as it was left. False: it has not been left yet.
-  if (!fiber.resumable.load(std::memory_order_acquire)) return found;
+  if (!was_left(fiber)) return found;
   auto* frame = static_cast<const void* const*>(peek(&fiber.frame));
   const auto* bottom = static_cast<const void* const*>(peek(&fiber.bottom));
   for (size_t i = 0; frame && i < kMostFrames && found.size() < kMostCallers; i++) {
