@@ -254,9 +254,9 @@ int64_t cross_dim(const Args& a, Dims shape) {
   if (a.given(2)) dim = wrap_dim(a.integer(2), dims);
   else
     while (dim < dims && shape[dim] != 3) dim++;
-  check(dim < dims && shape[dim] == 3, "a dimension of size 3 is needed, got shapes ", a[0].shape(),
-        " and ", a[1].shape());
-  return dim;
+  if (dim < dims && shape[dim] == 3) return dim;
+  // Not where a gradient asks, which may have saved one of them only.
+  fail("a dimension of size 3 is needed, got shapes ", a[0].shape(), " and ", a[1].shape());
 }
 
 // Of `n` vectors whose components lie `apart` elements from each other, neighbours `step`.

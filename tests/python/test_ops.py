@@ -373,6 +373,29 @@ def test_gradients_agree_with_differences(key):
         gotorch.autograd.gradcheck(function, leaves, fast_mode=True)
 
 
+def gradients(op, case, arguments, create_graph):
+    function, _, leaves, _ = differentiable(op, case, arguments)
+    results = [y.sum() for y in of_floats(function()) if y.requires_grad]
+    if not results:
+        return [None] * len(leaves)
+    return list(gotorch.autograd.grad(results, leaves, allow_unused=True, create_graph=create_graph))
+
+
+@each_op("grad_alone", lambda op: op["kind"] != "compose" and has_gradient(op))
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_gradient_does_not_need_what_only_the_others_save(key, create_graph):
+    op = TABLE[key]
+    for case in cases(key, ("float64",)):
+        arguments = gradient_arguments(op, case)
+        together = gradients(op, case, arguments, create_graph)
+        alone = [g for i in arguments for g in gradients(op, case, [i], create_graph)]
+        assert len(together) == len(alone)
+        for a, b in zip(together, alone):
+            assert (a is None) == (b is None)
+            if a is not None:
+                torch.testing.assert_close(to_theirs(a.detach()), to_theirs(b.detach()), equal_nan=True)
+
+
 @each_op("inplace", lambda op: op["has_inplace"] and has_gradient(op))
 def test_gradients_of_the_in_place_form_are_the_same(key):
     op = TABLE[key]
