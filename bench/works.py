@@ -161,19 +161,21 @@ def lenet(t):
     )  # fmt: skip
 
 
-def training_step(t, net, x, classes=10):
-    y = t.randint(0, classes, (x.shape[0],))
-    optimizer = t.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
-    loss_of = t.nn.CrossEntropyLoss()
-
+def step(optimizer, loss_of):
     def run():
         optimizer.zero_grad()
-        loss = loss_of(net(x), y)
+        loss = loss_of()
         loss.backward()
         optimizer.step()
         return loss
 
     return run
+
+
+def training_step(t, net, x, classes=10):
+    y = t.randint(0, classes, (x.shape[0],))
+    loss_of = t.nn.CrossEntropyLoss()
+    return step(t.optim.SGD(net.parameters(), lr=0.01, momentum=0.9), lambda: loss_of(net(x), y))
 
 
 @work("training step, MLP 64-128-64-10 (8x8 digits), batch 32", 0.7, "step")
@@ -230,17 +232,12 @@ def _gpt_step(width):
     def prepare(t):
         net = gpt(t, width)
         tokens = t.randint(0, 256, (8, 129))
-        optimizer = t.optim.AdamW(net.parameters(), lr=1e-3)
 
-        def run():
-            optimizer.zero_grad()
+        def loss_of():
             logits = net(tokens[:, :-1])
-            loss = t.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
-            loss.backward()
-            optimizer.step()
-            return loss
+            return t.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
-        return run
+        return step(t.optim.AdamW(net.parameters(), lr=1e-3), loss_of)
 
     return prepare
 
@@ -267,16 +264,7 @@ def _language_model_step(words, width, batch, steps):
     def prepare(t):
         net, loss_of = language_model(t, words, width)
         tokens = t.randint(0, words, (steps + 1, batch))
-        optimizer = t.optim.Adam(net.parameters(), lr=1e-3)
-
-        def run():
-            optimizer.zero_grad()
-            loss = loss_of(tokens)
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        return run
+        return step(t.optim.Adam(net.parameters(), lr=1e-3), lambda: loss_of(tokens))
 
     return prepare
 

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <iterator>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -33,15 +34,9 @@ Pool& pool() {
   return *p;
 }
 
-struct Locked {
-  explicit Locked(SpinLock& lock) : lock(lock) { lock.lock(); }
-  ~Locked() { lock.unlock(); }
-  SpinLock& lock;
-};
-
 void put_chain(Pool& p, Goroutine* first) {
   if (!first) return;
-  Locked locked(p.lock);
+  const std::lock_guard guard(p.lock);
   first->fired = std::exchange(p.chains, first);
 }
 
@@ -51,7 +46,7 @@ GoroutineSlab* new_slab(Pool& p) {
   static_assert(kRegion % sizeof(GoroutineSlab) == 0);
   const GoroutineSlab* newest = p.slabs.load(std::memory_order_relaxed);
   if (!newest || newest->first_number < kFewGoroutines) return new GoroutineSlab;
-  Locked locked(p.region_lock);
+  const std::lock_guard guard(p.region_lock);
   if (p.region_left == 0) {
     p.region = static_cast<std::byte*>(operator new(kRegion, std::align_val_t(kRegion)));
     madvise(p.region, kRegion, MADV_HUGEPAGE);
@@ -71,7 +66,7 @@ Goroutine* new_chains(Pool& p) {
   }
   for (size_t i = std::size(chains); i-- > 1;)
     put_chain(p, chains[i]);  // the lowest numbers are taken first
-  Locked locked(p.lock);
+  const std::lock_guard guard(p.lock);
   slab->next = p.slabs.load(std::memory_order_relaxed);
   slab->first_number = slab->next ? slab->next->first_number + GoroutineSlab::kCount : 1;
   // release: who walks the list finds the goroutines constructed.
@@ -81,7 +76,7 @@ Goroutine* new_chains(Pool& p) {
 
 Goroutine* take_chain(Pool& p) {
   {
-    Locked locked(p.lock);
+    const std::lock_guard guard(p.lock);
     if (Goroutine* first = p.chains) {
       p.chains = static_cast<Goroutine*>(std::exchange(first->fired, nullptr));
       return first;
@@ -94,13 +89,13 @@ Goroutine* take_chain(Pool& p) {
 
 Goroutine* new_goroutine_shared() {
   Pool& p = pool();
-  Locked locked(p.shared_lock);
+  const std::lock_guard guard(p.shared_lock);
   return p.shared.get();
 }
 
 void free_goroutine_shared(Goroutine* g) {
   Pool& p = pool();
-  Locked locked(p.shared_lock);
+  const std::lock_guard guard(p.shared_lock);
   p.shared.put(g);
 }
 

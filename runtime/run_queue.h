@@ -146,9 +146,7 @@ class SpawnDeque {
     return array_.load(std::memory_order_relaxed)->at(b).load(std::memory_order_relaxed);
   }
 
-  bool empty() const {
-    return bottom_.load(std::memory_order_relaxed) <= top_.load(std::memory_order_relaxed);
-  }
+  bool empty() const { return size() <= 0; }
 
  private:
   static constexpr int64_t kShare = 8, kMost = 64;

@@ -132,14 +132,11 @@ void spread_along(const PoolWindows& w, const T* dy, int64_t rows, int64_t divis
 
 template <class T>
 void average_pool(int64_t planes, const PoolWindows& w, int64_t divisor, const T* x, T* y) {
-  if (planes * volume(w.out) == 0) return;
   const int64_t n = w.out[2], size = volume(w.in);
-  runtime::parallel_for(
-      planes * w.out[0] * w.out[1], row_grain(w), [&](int64_t begin, int64_t end) {
-        AverageRows<T> chunk(w, divisor);
-        each_row(w.out, begin, end, [&](int64_t r, int64_t plane, int64_t oz, int64_t oy) {
-          chunk.row(x + plane * size, oz, oy, y + r * n);
-        });
+  for_rows(
+      planes, w, [&] { return AverageRows<T>(w, divisor); },
+      [=](auto& chunk, int64_t r, int64_t plane, int64_t oz, int64_t oy) {
+        chunk.row(x + plane * size, oz, oy, y + r * n);
       });
 }
 

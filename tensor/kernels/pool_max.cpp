@@ -294,28 +294,22 @@ class ValueRows {
 
 template <class T>
 void max_pool(int64_t planes, const PoolWindows& w, const T* x, T* y, int64_t* index) {
-  if (planes * volume(w.out) == 0) return;
   const int64_t n = w.out[2], size = volume(w.in);
-  const int64_t rows = planes * w.out[0] * w.out[1];
-  runtime::parallel_for(rows, row_grain(w), [&](int64_t begin, int64_t end) {
-    MaxRows<T> chunk(w);
-    each_row(w.out, begin, end, [&](int64_t r, int64_t plane, int64_t oz, int64_t oy) {
-      chunk.row(x + plane * size, oz, oy, y + r * n, index + r * n);
-    });
-  });
+  for_rows(
+      planes, w, [&] { return MaxRows<T>(w); },
+      [=](auto& chunk, int64_t r, int64_t plane, int64_t oz, int64_t oy) {
+        chunk.row(x + plane * size, oz, oy, y + r * n, index + r * n);
+      });
 }
 
 template <class T>
 void max_pool_values(int64_t planes, const PoolWindows& w, const T* x, T* y) {
-  if (planes * volume(w.out) == 0) return;
   const int64_t n = w.out[2], size = volume(w.in);
-  const int64_t rows = planes * w.out[0] * w.out[1];
-  runtime::parallel_for(rows, row_grain(w), [&](int64_t begin, int64_t end) {
-    ValueRows<T> chunk(w);
-    each_row(w.out, begin, end, [&](int64_t r, int64_t plane, int64_t oz, int64_t oy) {
-      chunk.row(x + plane * size, oz, oy, y + r * n);
-    });
-  });
+  for_rows(
+      planes, w, [&] { return ValueRows<T>(w); },
+      [=](auto& chunk, int64_t r, int64_t plane, int64_t oz, int64_t oy) {
+        chunk.row(x + plane * size, oz, oy, y + r * n);
+      });
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/parallel.h"
 #include "tensor/kernels/lanes.h"
 #include "tensor/kernels/pool.h"
 
@@ -36,6 +37,19 @@ inline int64_t most_inputs(const Buffer<PoolWindow>& windows) {
 inline int64_t row_grain(const PoolWindows& w) {
   const int64_t outputs = std::max<int64_t>(1, w.out[0] * w.out[1]);
   return std::max<int64_t>(1, kPoolGrain * outputs / (volume(w.in) + 1));
+}
+
+// row(chunk, r, plane, z, y) for every output row; rows are computed in chunks, each with an object of its own, make().
+template <class Make, class Row>
+void for_rows(int64_t planes, const PoolWindows& w, Make make, Row row) {
+  if (planes * volume(w.out) == 0) return;
+  runtime::parallel_for(
+      planes * w.out[0] * w.out[1], row_grain(w), [&](int64_t begin, int64_t end) {
+        auto chunk = make();
+        each_row(w.out, begin, end, [&](int64_t r, int64_t plane, int64_t z, int64_t y) {
+          row(chunk, r, plane, z, y);
+        });
+      });
 }
 
 // Every Stride-th of the elements from p on, for neighbouring outputs of a run; reads kBehind elements, not all used.

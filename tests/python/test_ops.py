@@ -291,19 +291,21 @@ def differentiable(op, case, arguments, call=None):
     return lambda *_: seeded(call, ours), lambda: seeded(their_function(op), theirs), leaves, their_leaves
 
 
+def gradients(op, case, arguments, create_graph=False):
+    function, _, leaves, _ = differentiable(op, case, arguments)
+    results = [y.sum() for y in of_floats(function()) if y.requires_grad]
+    if not results:
+        return [None] * len(leaves)
+    return list(gotorch.autograd.grad(results, leaves, allow_unused=True, create_graph=create_graph))
+
+
 def gradient_arguments(op, case):
     """The arguments that have a gradient: those that the op has a formula for; of a composed op, those that one of its
     results follows from by ops that do."""
     if op["kind"] != "compose":
         wanted = {name for g in op["grads"] for name in g.split()}
         return [i for i, param in enumerate(op["params"]) if param["name"] in wanted]
-    found = []
-    for i in range(len(case.values)):
-        function, _, leaves, _ = differentiable(op, case, [i])
-        results = [y.sum() for y in of_floats(function()) if y.requires_grad]
-        if results and any(g is not None for g in gotorch.autograd.grad(results, leaves, allow_unused=True)):
-            found.append(i)
-    return found
+    return [i for i in range(len(case.values)) if any(g is not None for g in gradients(op, case, [i]))]
 
 
 def has_gradient(op):
@@ -371,14 +373,6 @@ def gradient_cases(key):
 def test_gradients_agree_with_differences(key):
     for function, leaves in gradient_cases(key):
         gotorch.autograd.gradcheck(function, leaves, fast_mode=True)
-
-
-def gradients(op, case, arguments, create_graph):
-    function, _, leaves, _ = differentiable(op, case, arguments)
-    results = [y.sum() for y in of_floats(function()) if y.requires_grad]
-    if not results:
-        return [None] * len(leaves)
-    return list(gotorch.autograd.grad(results, leaves, allow_unused=True, create_graph=create_graph))
 
 
 @each_op("grad_alone", lambda op: op["kind"] != "compose" and has_gradient(op))

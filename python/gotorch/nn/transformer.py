@@ -159,18 +159,30 @@ class _Layer(Module):
     """What the layers of encoder and decoder share: sublayers, each with dropout, around it a residual and a norm."""
 
     def __init__(
-        self, attentions, d_model, nhead, dim_feedforward, dropout, activation, eps, batch_first, norm_first, bias, kind
+        self,
+        d_model,
+        nhead,
+        dim_feedforward=2048,
+        dropout=0.1,
+        activation=F.relu,
+        layer_norm_eps=1e-5,
+        batch_first=False,
+        norm_first=False,
+        bias=True,
+        device=None,
+        dtype=None,
     ):
+        kind = {"device": device, "dtype": dtype}
         super().__init__()
-        for name in attentions:
+        for name in self._attentions:
             self.add_module(name, MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, **kind))
         self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **kind)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **kind)
         self.norm_first = norm_first
-        sublayers = range(1, len(attentions) + 2)
+        sublayers = range(1, len(self._attentions) + 2)
         for i in sublayers:
-            self.add_module(f"norm{i}", LayerNorm(d_model, eps, bias=bias, **kind))
+            self.add_module(f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, **kind))
         for i in sublayers:
             self.add_module(f"dropout{i}", Dropout(dropout))
         self.activation = _activation(activation)
@@ -192,25 +204,7 @@ class _Layer(Module):
 class TransformerEncoderLayer(_Layer):
     """Self-attention, then two linear maps around an activation."""
 
-    def __init__(
-        self,
-        d_model,
-        nhead,
-        dim_feedforward=2048,
-        dropout=0.1,
-        activation=F.relu,
-        layer_norm_eps=1e-5,
-        batch_first=False,
-        norm_first=False,
-        bias=True,
-        device=None,
-        dtype=None,
-    ):
-        kind = {"device": device, "dtype": dtype}
-        super().__init__(
-            ["self_attn"], d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first,
-            bias, kind,
-        )  # fmt: skip
+    _attentions = ("self_attn",)
 
     def _ff_block(self, x):
         return self.dropout2(self._feed_forward(x))
@@ -225,25 +219,7 @@ class TransformerEncoderLayer(_Layer):
 class TransformerDecoderLayer(_Layer):
     """Self-attention, attention to the encoder's result, then two linear maps around an activation."""
 
-    def __init__(
-        self,
-        d_model,
-        nhead,
-        dim_feedforward=2048,
-        dropout=0.1,
-        activation=F.relu,
-        layer_norm_eps=1e-5,
-        batch_first=False,
-        norm_first=False,
-        bias=True,
-        device=None,
-        dtype=None,
-    ):
-        kind = {"device": device, "dtype": dtype}
-        super().__init__(
-            ["self_attn", "multihead_attn"], d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
-            batch_first, norm_first, bias, kind,
-        )  # fmt: skip
+    _attentions = ("self_attn", "multihead_attn")
 
     def _mha_block(self, x, mem, attn_mask, key_padding_mask, is_causal=False):
         return self.dropout2(self._attend(self.multihead_attn, x, mem, attn_mask, key_padding_mask, is_causal))
