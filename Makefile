@@ -81,9 +81,10 @@ format:
 	@$(setup) check
 	$(venv) python/tools/check.py --fix
 
+# g++ 12's AddressSanitizer does not guard its locks over a fork: a child of a process in which a thread just starts may hang.
 asan:
 	@$(setup) asan
-	$(ctest) build/asan
+	GTEST_FILTER=-*AForkedChild* $(ctest) build/asan
 	$(in_asan) $(venv) -m pytest --numprocesses=$(cores) --timeout=300 -k "$(hostile)" $(ARGS)
 
 tsan:

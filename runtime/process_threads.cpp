@@ -99,10 +99,6 @@ bool is_resting(uint32_t thread) {
   return std::find(resting.numbers.begin(), resting.numbers.end(), thread) != resting.numbers.end();
 }
 
-uint32_t my_number() {
-  thread_local const auto number = static_cast<uint32_t>(gettid());
-  return number;
-}
 
 // Whether it sleeps on a word that only a thread of this process changes, for ever. The text is the number of the system call
 // and its arguments.
@@ -127,14 +123,14 @@ bool waits_for_thread(const std::string& syscall, bool rests, const std::vector<
 
 Resting::Resting() {
   RestingThreads& resting = resting_threads();
-  const uint32_t me = my_number();
+  const auto me = static_cast<uint32_t>(gettid());
   const std::lock_guard guard(resting.lock);
   resting.numbers.push_back(me);
 }
 
 Resting::~Resting() {
   RestingThreads& resting = resting_threads();
-  const uint32_t me = my_number();
+  const auto me = static_cast<uint32_t>(gettid());
   const std::lock_guard guard(resting.lock);
   std::erase(resting.numbers, me);
 }
