@@ -193,6 +193,56 @@ def step_lenet(t):
     return training_step(t, lenet(t), t.randn(64, 1, 28, 28))
 
 
+def resnet18(t, classes=10):
+    """ResNet-18 as it is used on 32x32 images: a first convolution of 3x3 without stride, and no first pooling."""
+    nn = t.nn
+
+    def conv_norm(inputs, outputs, size, stride=1):
+        return nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), nn.BatchNorm2d(outputs)
+
+    class Block(nn.Module):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            self.main = nn.Sequential(
+                *conv_norm(inputs, outputs, 3, stride), nn.ReLU(inplace=True), *conv_norm(outputs, outputs, 3)
+            )
+            changes = stride != 1 or inputs != outputs
+            self.short = nn.Sequential(*conv_norm(inputs, outputs, 1, stride)) if changes else nn.Identity()
+
+        def forward(self, x):
+            return nn.functional.relu(self.main(x) + self.short(x))
+
+    blocks = [
+        Block(inputs, outputs, stride)
+        for width in (64, 128, 256, 512)
+        for inputs, outputs, stride in ((max(width // 2, 64), width, 1 if width == 64 else 2), (width, width, 1))
+    ]
+    return nn.Sequential(
+        *conv_norm(3, 64, 3), nn.ReLU(inplace=True), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes)
+    )  # fmt: skip
+
+
+@work("training step, ResNet-18 on 32x32, batch 16", 0.7, "step")
+def step_resnet(t):
+    return training_step(t, resnet18(t), t.randn(16, 3, 32, 32))
+
+
+@work("training step, VAE 784-400-20, batch 128", 0.7, "step")
+def step_vae(t):
+    nn = t.nn
+    encoder = nn.Sequential(nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 40))
+    decoder = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784))
+    x = t.rand(128, 784)
+
+    def loss_of():
+        mean, log_variance = encoder(x).chunk(2, 1)
+        code = mean + t.randn_like(mean) * t.exp(0.5 * log_variance)
+        error = nn.functional.binary_cross_entropy_with_logits(decoder(code), x, reduction="sum")
+        return error - 0.5 * t.sum(1 + log_variance - mean.pow(2) - log_variance.exp())
+
+    return step(t.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3), loss_of)
+
+
 def gpt(t, width, heads=4, layers=4, positions=128, vocabulary=256):
     """A decoder-only transformer, its causal attention by scaled_dot_product_attention."""
     nn = t.nn
