@@ -157,7 +157,9 @@ def run_all(arguments):
     processes, blocks = (2, 5) if arguments.quick else (3, 9)
     compiled = arguments.compiled
     report = {"rows": [], "other": []}
-    works = [w for w in works_of(arguments.works) if (arguments.only or "") in w[0] and (w[2] == "step" or not compiled)]
+    works = [
+        w for w in works_of(arguments.works) if (arguments.only or "") in w[0] and (w[2] == "step" or not compiled)
+    ]
     # Networks have processes of their own; single ops share them, since importing PyTorch takes longer than most.
     together = 1 if arguments.works == "works" else 50
     for batch in (works[i : i + together] for i in range(0, len(works), together)):
@@ -237,7 +239,9 @@ def second_threads(rows):
     """The rows with one thread and with two of the steps that take more than 5 ms."""
     steps = [r for r in rows if r["group"] == "step" and not r.get("compiled")]
     by_name = {r["name"]: r for r in steps if r["threads"] == 2}
-    return [(r, by_name[r["name"]]) for r in steps if r["threads"] == 1 and r["gotorch"] > 5e-3 and r["name"] in by_name]
+    return [
+        (r, by_name[r["name"]]) for r in steps if r["threads"] == 1 and r["gotorch"] > 5e-3 and r["name"] in by_name
+    ]
 
 
 def markdown(report):

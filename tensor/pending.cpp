@@ -144,9 +144,8 @@ void evaluate(Pending& p) {
   EvaluationLock lock;
   if (p.done.load(std::memory_order_relaxed)) return;
   const profile::Span span(profile::Kind::Evaluation, "evaluate");
-  Program program(p, p.dtype, true);
+  Program program(p, p.dtype, Program::Root::Evaluated);
   program.run();
-  program.publish();
 }
 
 void evaluate(const Tensor& x) {
