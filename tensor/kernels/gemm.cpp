@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kMaxRows = 256;             // rows of a block; the plan stays below
 constexpr int64_t kSharedElements = 1 << 21;  // of B packed at a time
 
-constexpr double kChunkFlops = 2e6;  // a chunk of small products: about 20 microseconds
+constexpr double kChunkFlops = 1e6;  // a chunk of small products: about 10 microseconds
 constexpr int64_t kPackElements = 1 << 16;
 
 template <class T>

@@ -10,6 +10,7 @@ constexpr int64_t kDepth = 320;      // 320 x 16 floats are 20 KiB of L1
 constexpr int64_t kBlockRows = 192;  // 192 x 320 floats are 240 KiB of L2
 constexpr int64_t kBlockCols = 512;
 constexpr double kTaskFlops = 4e6;               // about 40 microseconds
+constexpr double kAloneFlops = 1e6;              // a single task may be as large
 constexpr int64_t kEnoughTasks = 16;             // with so many, tasks may be twice as large
 constexpr int64_t kManyTasks = 32;               // with so many, none is split at a cost in packing
 constexpr int64_t kShareRows = 1024;             // of A, from which B is packed once for all
@@ -102,6 +103,7 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   // Halving keeps the number of blocks even, which suits any even number of workers.
   const auto small_enough = [&] {
     const int64_t tasks = plan.row_parts * plan.col_parts;
+    if (tasks == 1) return flops <= kAloneFlops;
     return flops <= kTaskFlops * tasks * (tasks < kEnoughTasks ? 1 : 2);
   };
   while (!small_enough()) {
