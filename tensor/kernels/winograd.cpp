@@ -8,6 +8,8 @@
 namespace gotorch::kernels {
 namespace {
 
+constexpr int64_t kTogether = 8;  // channels that are copied before the first is read, since what is read at once waits for the write
+
 template <class T>
 inline constexpr int kTiles = 32 / sizeof(T);  // side by side in a vector
 template <class T>
@@ -242,24 +244,26 @@ void TileGrid::transform_inputs(const Inputs<T>& from, const std::vector<TileRun
                                 const Transformed<T>& to) const {
   static const auto transform = best_variant<&input_tiles<T>>();
   const int64_t size = in_[0] * in_[1] * in_[2], plane_size = layout_.channel_size() / z_taps_;
-  const int64_t pitch = layout_.position(1, 0) / 2, room = layout_.channel_size();
-  T* slab = scratch<T>(Scratch::C, room + SlabLayout::kSlack);
+  const int64_t pitch = layout_.position(1, 0) / 2;
+  T* slab = scratch<T>(Scratch::C, kTogether * layout_.channel_size() + SlabLayout::kSlack);
   const T* end = from.data + batch_ * from.all * size;
-  for (int64_t c = 0; c < from.channels; c++) {
-    for (size_t i = 0; i < runs.size();) {
-      const TileRun& first = runs[i];
-      size_t next = i + 1;
-      while (next < runs.size() && runs[next].plane == first.plane) next++;
-      const T* channel = from.data + (first.plane / depth_ * from.all + from.first + c) * size;
-      layout_.fill(slab, channel, end, 1, first.plane % depth_, first.row,
+  for (size_t i = 0, next; i < runs.size(); i = next) {
+    const TileRun& first = runs[i];
+    for (next = i + 1; next < runs.size() && runs[next].plane == first.plane;) next++;
+    const T* image = from.data + (first.plane / depth_ * from.all + from.first) * size;
+    for (int64_t c = 0; c < from.channels; c += kTogether) {
+      const int64_t channels = std::min(kTogether, from.channels - c);
+      layout_.fill(slab, image + c * size, end, channels, first.plane % depth_, first.row,
                    runs[next - 1].row - first.row + 1);
-      for (; i < next; i++) {
-        const T* start = slab + layout_.position(runs[i].row - first.row, runs[i].column);
-        const int64_t place = runs[i].at % kTilePanel;
-        T* target = to.data + runs[i].at / kTilePanel * to.panel + c * z_taps_ * to.row + place;
-        for (int64_t z = 0; z < z_taps_; z++)
-          transform(start + z * plane_size, pitch, runs[i].count, target + z * to.row, to.place,
-                    kTilePanel - place);
+      for (int64_t plane = 0; plane < channels * z_taps_; plane++) {
+        for (size_t k = i; k < next; k++) {
+          const TileRun& r = runs[k];
+          const int64_t place = r.at % kTilePanel;
+          transform(slab + plane * plane_size + layout_.position(r.row - first.row, r.column), pitch,
+                    r.count,
+                    to.data + r.at / kTilePanel * to.panel + (c * z_taps_ + plane) * to.row + place,
+                    to.place, kTilePanel - place);
+        }
       }
     }
   }
