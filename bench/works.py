@@ -198,53 +198,53 @@ def step_lenet(t):
 
 
 def resnet18(t, classes=10):
-    """ResNet-18 as it is used on 32x32 images: a first convolution of 3x3 without stride, and no first pooling."""
+    """ResNet-18 for images of 32 x 32: the first convolution has 3 x 3 taps and no pooling behind it."""
     nn = t.nn
 
-    def conv_norm(inputs, outputs, size, stride=1):
-        return nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), nn.BatchNorm2d(outputs)
-
     class Block(nn.Module):
-        def __init__(self, inputs, outputs, stride):
+        def __init__(self, a, b, stride):
             super().__init__()
-            self.main = nn.Sequential(
-                *conv_norm(inputs, outputs, 3, stride), nn.ReLU(inplace=True), *conv_norm(outputs, outputs, 3)
-            )
-            changes = stride != 1 or inputs != outputs
-            self.short = nn.Sequential(*conv_norm(inputs, outputs, 1, stride)) if changes else nn.Identity()
+            self.conv1, self.norm1 = nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b)
+            self.conv2, self.norm2 = nn.Conv2d(b, b, 3, 1, 1, bias=False), nn.BatchNorm2d(b)
+            short = [nn.Conv2d(a, b, 1, stride, bias=False), nn.BatchNorm2d(b)] if stride != 1 or a != b else []
+            self.short = nn.Sequential(*short)
 
         def forward(self, x):
-            return nn.functional.relu(self.main(x) + self.short(x))
+            y = nn.functional.relu(self.norm1(self.conv1(x)))
+            return nn.functional.relu(self.norm2(self.conv2(y)) + self.short(x))
 
-    blocks = [
-        Block(inputs, outputs, stride)
-        for width in (64, 128, 256, 512)
-        for inputs, outputs, stride in ((max(width // 2, 64), width, 1 if width == 64 else 2), (width, width, 1))
-    ]
-    return nn.Sequential(
-        *conv_norm(3, 64, 3), nn.ReLU(inplace=True), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes)
-    )  # fmt: skip
+    layers = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+    for a, b, stride in ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)):
+        layers += [Block(a, b, stride), Block(b, b, 1)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes))
 
 
-@work("training step, ResNet-18 on 32x32, batch 16", 0.7, "step")
+@work("training step, ResNet-18 on 32x32, batch 32", 0.7, "step")
 def step_resnet(t):
-    return training_step(t, resnet18(t), t.randn(16, 3, 32, 32))
+    return training_step(t, resnet18(t), t.randn(32, 3, 32, 32))
 
 
 @work("training step, VAE 784-400-20, batch 128", 0.7, "step")
 def step_vae(t):
-    nn = t.nn
-    encoder = nn.Sequential(nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 40))
-    decoder = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784))
+    nn, f = t.nn, t.nn.functional
+    net = nn.ModuleDict(
+        {
+            "hidden": nn.Linear(784, 400),
+            "mean": nn.Linear(400, 20),
+            "log_var": nn.Linear(400, 20),
+            "decoder": mlp(t, (20, 400, 784)),
+        }
+    )
     x = t.rand(128, 784)
 
     def loss_of():
-        mean, log_variance = encoder(x).chunk(2, 1)
-        code = mean + t.randn_like(mean) * t.exp(0.5 * log_variance)
-        error = nn.functional.binary_cross_entropy_with_logits(decoder(code), x, reduction="sum")
-        return error - 0.5 * t.sum(1 + log_variance - mean.pow(2) - log_variance.exp())
+        h = f.relu(net["hidden"](x))
+        mean, log_var = net["mean"](h), net["log_var"](h)
+        z = mean + t.randn_like(mean) * t.exp(0.5 * log_var)
+        error = f.binary_cross_entropy(t.sigmoid(net["decoder"](z)), x, reduction="sum")
+        return error - 0.5 * t.sum(1 + log_var - mean * mean - t.exp(log_var))
 
-    return step(t, t.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3), loss_of)
+    return step(t, t.optim.Adam(net.parameters(), lr=1e-3), loss_of)
 
 
 def gpt(t, width, heads=4, layers=4, positions=128, vocabulary=256):
