@@ -18,7 +18,7 @@ auto rounding() {
 // The sum of (x + k)^-s over all k >= 0, s = n + 1, times (-1)^s n!: term by term up to x + k >= 10, then by the formula
 // of Euler and Maclaurin.
 double digamma_derivative(double n, double x) {
-  const double s = n + 1, sign = static_cast<int64_t>(s) % 2 == 0 ? 1 : -1;
+  const double s = n + 1, sign = __builtin_fmod(s, 2) == 0 ? 1 : -1;
   if (x <= 0 && x == math::floor(x)) return sign * __builtin_inf();
   double a = x, sum = 0;
   for (int k = 0; a < 10 && k < 10000; k++, a += 1) sum += __builtin_pow(a, -s);
@@ -318,8 +318,7 @@ const Op round{{
     .kernel = compose([](auto& a) -> Tensor {
       const int64_t decimals = a.integer(1);
       if (decimals == 0) return round_even(a[0]);
-      const double scale =
-          __builtin_pow(10.0, static_cast<double>(decimals < 0 ? -decimals : decimals));
+      const double scale = __builtin_pow(10.0, __builtin_fabs(static_cast<double>(decimals)));
       return decimals > 0 ? round_even(a[0] * scale) / scale : round_even(a[0] / scale) * scale;
     }),
     .inplace = true,
