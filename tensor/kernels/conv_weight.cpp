@@ -3,7 +3,10 @@
 // Computed transposed: a row is a (c, t), whose inputs are fetched where they lie in the padded image,
 // and panels of dy are packed by transposing. The batch is cut into a number of parts that follows
 // from the shape; their results are summed in order.
+#include "tensor/kernels/conv_weight.h"
+
 #include <algorithm>
+#include <atomic>
 
 #include "runtime/parallel.h"
 #include "tensor/kernels/conv_slab.h"
@@ -57,12 +60,32 @@ class WeightGradient {
   void run(T* dw) const {
     // A partial result is [groups][in, taps][out], as the product gives it.
     const CallMemory<T> partial((parts_ + 1) * weights());
+    if (!suits_winograd(s_) || !run_winograd(partial.get())) run_direct(partial.get());
+    finish(partial.get(), dw);
+  }
+
+ private:
+  bool run_winograd(T* partial) const {
+    const int64_t tasks = s_.groups * in_parts_ * out_parts_;
+    std::atomic<bool> finite{true};
+    runtime::parallel_for(parts_ * tasks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end && finite.load(std::memory_order_relaxed); task++) {
+        const WeightBlock b = block_of(task % tasks);
+        if (!winograd_weight_task(s_, x_, dy_, b, {task / tasks, parts_},
+                                  start(b, partial + task / tasks * weights()), out_))
+          finite.store(false, std::memory_order_relaxed);
+      }
+    });
+    return finite;
+  }
+
+  void run_direct(T* partial) const {
     const PaddedLayout layout(s_.in, s_.out, s_.stride, tap_, block_rows_);
     const SlabLayout runs(s_.in, s_.out, s_.stride, tap_, block_rows_);
     const int64_t tasks = s_.groups * in_parts_ * out_parts_;
     runtime::parallel_for(parts_ * tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; task++) {
-        T* c = partial.get() + task / tasks * weights();
+        T* c = partial + task / tasks * weights();
         if (out_ == 1) {
           dot_task(task % tasks, task / tasks, runs, c);
         } else {
@@ -70,7 +93,11 @@ class WeightGradient {
         }
       }
     });
-    T* total = partial.get();
+  }
+
+  // The sum of the partial results, behind them if there are several, becomes [out][in, taps].
+  void finish(T* partial, T* dw) const {
+    T* total = partial;
     if (parts_ > 1) {
       total += parts_ * weights();
       const T one = 1;
@@ -80,7 +107,7 @@ class WeightGradient {
                    .a = &one,
                    .a_rs = 0,
                    .a_cs = 0,
-                   .b = partial.get(),
+                   .b = partial,
                    .b_rs = weights(),
                    .c = total,
                    .c_rs = weights()});
@@ -95,24 +122,27 @@ class WeightGradient {
     });
   }
 
- private:
   int64_t weights() const { return s_.out_channels * in_ * taps_; }
 
-  // Of one task: the channels of a group, and what is computed for each of its pieces of the depth.
-  struct Task {
-    int64_t group;
-    Range in, out;
+  WeightBlock block_of(int64_t task) const {
+    const int64_t in = task % in_parts_, out = task / in_parts_ % out_parts_;
+    return {task / (in_parts_ * out_parts_), even_part(in_, 1, in_parts_, in),
+            even_part(out_, kernels_.nr(), out_parts_, out)};
+  }
+  // Where a block starts in a partial result.
+  T* start(const WeightBlock& b, T* partial) const {
+    return partial + (b.group * in_ + b.in.begin) * taps_ * out_ + b.out.begin;
+  }
+
+  // Of one task: its channels, and what is computed for each of its pieces of the depth.
+  struct Task : WeightBlock {
     std::vector<const T*> row;     // where the inputs of each (channel, tap) start
     std::vector<int64_t> offsets;  // how far behind that those of each position do
   };
 
   void run_task(int64_t index, int64_t part, const PaddedLayout& layout, T* partial) const {
-    Task t;
-    t.in = even_part(in_, 1, in_parts_, index % in_parts_);
-    index /= in_parts_;
-    t.out = even_part(out_, kernels_.nr(), out_parts_, index % out_parts_);
-    t.group = index / out_parts_;
-    T* c = partial + (t.group * in_ + t.in.begin) * taps_ * out_ + t.out.begin;
+    Task t{block_of(index), {}, {}};
+    T* c = start(t, partial);
     const Range blocks = even_part(blocks_, 1, parts_, part);
     for (int64_t at = blocks.begin; at < blocks.end; at += joined_) {
       const Range piece{at, std::min(blocks.end, at + joined_)};
