@@ -37,6 +37,16 @@ struct KeptPanels {
 thread_local KeptPanels kept_panels;
 std::atomic<uint64_t> calls{0};
 
+// Rows of `step` elements of the other type each from rows of T.
+template <class T>
+void convert_rows(const Gemm<T>& g, std::byte* out, int64_t step, int64_t rows, int64_t cols,
+                  T* from, int64_t ld) {
+  for (int64_t i = 0; i < rows; i++) {
+    void* row = from + i * ld;
+    g.convert(out + i * step * g.item, &row, cols);
+  }
+}
+
 template <class T>
 struct Driver {
   const Gemm<T>& g;
@@ -49,19 +59,24 @@ struct Driver {
     const T *a = g.a + z * g.a_bs, *b = g.b + z * g.b_bs;
     const Panels<T> panels =
         plan.keep_b ? kept(b, z, cols) : Panels<T>{shared, {0, shared ? g.n : 0}};
-    T* c = g.c + z * g.c_bs;
-    if (g.c_cs == 1) {
-      return dense_block(a, b, c + rows.begin * g.c_rs + cols.begin, g.c_rs, rows, cols, panels);
-    }
-    T* target = c + rows.begin * g.c_rs + cols.begin * g.c_cs;
-    const int64_t ld = round_up(cols.size(), 16) + 16;
+    const int64_t at = z * g.c_bs + rows.begin * g.c_rs + cols.begin * g.c_cs;
+    if (g.c_cs == 1 && !g.convert) return dense_block(a, b, g.c + at, g.c_rs, rows, cols, panels);
+    const int64_t ld = padded(cols.size());
     T* dense = scratch<T>(Scratch::C, rows.size() * ld);
-    if (g.beta != T(0)) {
-      pack(dense, ld, cols.size(), rows.size(), cols.size(), target, g.c_rs, g.c_cs);
-    }
+    if (g.beta != T(0))
+      pack(dense, ld, cols.size(), rows.size(), cols.size(), g.c + at, g.c_rs, g.c_cs);
     dense_block(a, b, dense, ld, rows, cols, panels);
-    unpack(target, g.c_rs, g.c_cs, rows.size(), cols.size(), dense, ld);
+    if (!g.convert) return unpack(g.c + at, g.c_rs, g.c_cs, rows.size(), cols.size(), dense, ld);
+    std::byte* out = g.out + at * g.item;
+    if (g.c_cs == 1) return convert_rows(g, out, g.c_rs, rows.size(), cols.size(), dense, ld);
+    const int64_t turned_ld = padded(rows.size());
+    T* turned = scratch<T>(Scratch::Turned, cols.size() * turned_ld);
+    unpack(turned, 1, turned_ld, rows.size(), cols.size(), dense, ld);
+    convert_rows(g, out, g.c_cs, cols.size(), rows.size(), turned, turned_ld);
   }
+
+  // Elements between rows of a block that other places of the cache follow.
+  static int64_t padded(int64_t cols) { return round_up(cols, 16) + 16; }
 
   // `c` is the first element of the block.
   void dense_block(const T* a, const T* b, T* c, int64_t c_rs, Range rows, Range cols,
@@ -198,12 +213,19 @@ void run_blocks(const Driver<T>& driver, const T* shared) {
   });
 }
 
-// One matrix of the batch, or columns of it.
+// Parts of C: one matrix of the batch, or columns of it.
+template <class T>
+void move_c(Gemm<T>& g, int64_t offset) {
+  if (g.convert) g.out += offset * g.item;
+  else g.c += offset;
+}
+
 template <class T>
 Gemm<T> batch_item(const Gemm<T>& g, int64_t z) {
   Gemm<T> item = g;
   item.batch = 1;
-  item.a += z * g.a_bs, item.b += z * g.b_bs, item.c += z * g.c_bs;
+  item.a += z * g.a_bs, item.b += z * g.b_bs;
+  move_c(item, z * g.c_bs);
   return item;
 }
 
@@ -211,7 +233,8 @@ template <class T>
 Gemm<T> columns(const Gemm<T>& g, Range cols) {
   Gemm<T> part = g;
   part.n = cols.size();
-  part.b += cols.begin * g.b_cs, part.c += cols.begin * g.c_cs;
+  part.b += cols.begin * g.b_cs;
+  move_c(part, cols.begin * g.c_cs);
   if (g.bias_col) part.bias_col += cols.begin;
   return part;
 }
@@ -279,12 +302,16 @@ void run_split(const Gemm<T>& g, int64_t slices, const MicroKernels<T>& kernels)
                   .a_cs = 0,
                   .b = partial.get() + i * g.n,
                   .b_rs = size,
-                  .c = g.c + i * g.c_rs,
+                  .c = g.c,
                   .c_cs = g.c_cs,
                   .alpha = g.alpha,
                   .beta = g.beta,
                   .bias_col = g.bias_col,
-                  .relu = g.relu};
+                  .relu = g.relu,
+                  .convert = g.convert,
+                  .out = g.out,
+                  .item = g.item};
+      move_c(sum, i * g.c_rs);
       if (g.bias_row) sum.bias_row = g.bias_row + i;
       gemm_thin(sum);
     }

@@ -29,12 +29,19 @@ bool reads_rows(const Gemm<T>& g) {
   return g.a_cs == 1 || g.k == 1;
 }
 
+// Whether A is copied before its rows or columns are read: if neither lie together, or if its columns lie whole pages
+// apart, since places a multiple of a page apart share so few sets of a cache that a tile's would not stay in it.
+template <class T>
+bool copies_a(const Gemm<T>& g) {
+  return !reads_rows(g) && (g.a_rs != 1 || g.a_cs * sizeof(T) % 4096 == 0);
+}
+
 // Cycles, roughly, of computing g as it stands on one core.
 template <class T>
 double cost(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   const double m = g.m, n = g.n, k = g.k;
   const double product = m * ceil_div(g.n, kernels.lanes) * (k + 8) * 0.5;
-  const double pack_a = reads_rows(g) || g.a_rs == 1 ? 0 : m * k * 0.4;
+  const double pack_a = copies_a(g) ? m * k * (g.a_rs == 1 ? 0.2 : 0.4) : 0;
   const double pack_b = g.n == 1 ? 0 : n * k * (g.b_cs == 1 ? 0.2 : 0.4);
   const double scatter = g.c_cs == 1 ? 0 : m * n * 0.5;
   return product + pack_a + pack_b + scatter;
@@ -95,8 +102,7 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels) {
   plan.row_parts = ceil_div(g.m, kBlockRows);
   plan.col_parts = ceil_div(g.n, kBlockCols);
   plan.a = !reads_rows(g) && g.a_rs == 1 ? ReadA::Columns : ReadA::Rows;
-  // Places a multiple of a page apart share so few sets of a cache that a tile's would not stay in it.
-  plan.copy_a = plan.a == ReadA::Columns ? g.a_cs * sizeof(T) % 4096 == 0 : !reads_rows(g);
+  plan.copy_a = copies_a(g);
   plan.pack_b = g.b_cs != 1 || g.m > 4 * kernels.mr || plan.a == ReadA::Columns;
   const double flops = 2.0 * g.m * g.n * g.k;
   // Rewriting a line that another core has read takes that long (measured: 28 ns) that a panel had better be packed
