@@ -26,8 +26,8 @@ class Program {
   Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute,
           Dtype dtype, Dims shape, void* destination);
 
-  // Computes elements [begin, begin + n), n <= kTile. Result pointer is valid until the next call on this thread.
-  const void* run_tile(int64_t begin, int64_t n) const;
+  // Computes elements [begin, begin + n), n <= kTile. They come into `buffer`, or lie in memory already.
+  const void* run_tile(int64_t begin, int64_t n, void* buffer) const;
   // Computes everything: all chunks, in parallel.
   void run() const;
   // Marks what was written as evaluated. Everything must have been run.
@@ -70,8 +70,10 @@ class Program {
   int16_t add_slot(Slot s);
   void add_step(Loop loop, int16_t out, std::span<const int16_t> in);
   void assign_buffers();
+  int64_t row_length() const;
   std::byte* prologue() const;
-  void tile(std::byte* scratch, int64_t begin, int64_t n, void** where) const;
+  // `result`: where the result goes, if it has no place of its own.
+  void tile(std::byte* scratch, int64_t begin, int64_t n, void** where, void* result = nullptr) const;
 
   int64_t numel_ = 0;
   int64_t tile_ = kTile;
@@ -103,8 +105,7 @@ class TileReader {
   bool direct() const { return direct_ != nullptr || numel_ == 0; }
   const void* base() const { return direct_; }
   int64_t numel() const { return numel_; }
-  // Elements [begin, begin + n): in place, or in scratch that is valid until this thread's next read, or put into
-  // `buffer`, which has room for n.
+  // Elements [begin, begin + n): in place, or put into `buffer`, which has room for n.
   const void* read(int64_t begin, int64_t n, void* buffer) const;
   template <class T>
   const T* read(int64_t begin, int64_t n, T* buffer) const {
