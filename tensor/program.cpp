@@ -276,7 +276,7 @@ std::byte* Program::prologue() const {
 }
 
 // Runs all steps for elements [begin, begin + n). Returns where each slot's are.
-void** Program::tile(std::byte* scratch, int64_t begin, int64_t n) const {
+void** Program::tile(std::byte* scratch, int64_t begin, int64_t n, void* result) const {
   auto** where = reinterpret_cast<void**>(scratch + buffers_ * room_of(tile_));
   for (size_t i = 0; i < slots_.size(); i++) {
     const Slot& s = slots_[i];
@@ -291,6 +291,7 @@ void** Program::tile(std::byte* scratch, int64_t begin, int64_t n) const {
         break;
     }
   }
+  if (result && slots_[result_slot_].place == Place::Temporary) where[result_slot_] = result;
   for (const Step& step : steps_) {
     void* in[kMaxOperands];
     for (int j = 0; j < step.count; j++) in[j] = where[step.in[j]];
@@ -299,8 +300,20 @@ void** Program::tile(std::byte* scratch, int64_t begin, int64_t n) const {
   return where;
 }
 
-const void* Program::run_tile(int64_t begin, int64_t n) const {
-  return tile(prologue(), begin, n)[result_slot_];
+const void* Program::run_tile(int64_t begin, int64_t n, void* buffer) const {
+  return tile(prologue(), begin, n, buffer)[result_slot_];
+}
+
+// Operands that lie in rows are read in place by tiles that end where their rows do. 0: no operand does, or in rows of
+// other lengths than the next, or too short ones.
+int64_t Program::row_length() const {
+  int64_t row = 0;
+  for (const StridedAccess& a : accesses_) {
+    if (a.shape.empty() || a.strides.back() != 1) continue;
+    if (row != 0 && row != a.shape.back()) return 0;
+    row = a.shape.back();
+  }
+  return row >= kTile / 4 ? row : 0;
 }
 
 void Program::run() {
@@ -338,7 +351,16 @@ void Program::run_over_operand(int64_t chunk) {
 }
 
 void Program::run_tiles(std::byte* scratch, int64_t begin, int64_t end) const {
-  for (int64_t at = begin; at < end; at += tile_) tile(scratch, at, std::min(tile_, end - at));
+  const int64_t row = row_length();
+  // A row's tiles are of like size.
+  const int64_t tiles = (row + tile_ - 1) / tile_;
+  const int64_t step = row > 0 ? (row / tiles + 16) & ~int64_t{15} : tile_;
+  for (int64_t at = begin; at < end;) {
+    int64_t n = std::min(tile_, end - at);
+    if (row > 0) n = std::min({n, step, row - at % row});
+    tile(scratch, at, n);
+    at += n;
+  }
 }
 
 void Program::publish() {
@@ -384,11 +406,13 @@ TileReader::~TileReader() = default;
 const void* TileReader::read(int64_t begin, int64_t n, void* buffer) const {
   if (direct_) return direct_ + begin * item_;
   if (strided_) return strided_->read(begin, n, buffer);
-  if (n <= kTile) return program_->run_tile(begin, n);
+  if (n <= kTile) return program_->run_tile(begin, n, buffer);
   auto* y = static_cast<std::byte*>(buffer);
   for (int64_t done = 0; done < n; done += kTile) {
     const int64_t m = std::min(kTile, n - done);
-    std::memcpy(y + done * item_, program_->run_tile(begin + done, m), m * item_);
+    std::byte* to = y + done * item_;
+    if (const void* from = program_->run_tile(begin + done, m, to); from != to)
+      std::memcpy(to, from, m * item_);
   }
   return buffer;
 }

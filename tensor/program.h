@@ -33,8 +33,8 @@ class Program {
   Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute,
           Dtype dtype, Dims shape, void* destination);
 
-  // Computes elements [begin, begin + n), n <= kTile. Result pointer is valid until the next call on this thread.
-  const void* run_tile(int64_t begin, int64_t n) const;
+  // Computes elements [begin, begin + n), n <= kTile. They come into `buffer`, or lie in memory already.
+  const void* run_tile(int64_t begin, int64_t n, void* buffer) const;
   // Computes everything, all chunks in parallel, and publishes it.
   void run();
   // Marks what was written as evaluated. Every tile must have been run.
@@ -78,11 +78,13 @@ class Program {
   int16_t add_slot(Slot s);
   void add_step(Loop loop, int16_t out, std::span<const int16_t> in);
   void assign_buffers();
+  int64_t row_length() const;
   std::byte* prepared(Buffer<std::byte>& room) const;
   std::byte* prologue() const;
   void run_tiles(std::byte* scratch, int64_t begin, int64_t end) const;
   void run_over_operand(int64_t chunk);
-  void** tile(std::byte* scratch, int64_t begin, int64_t n) const;
+  // `result`: where the result goes, if it has no place of its own.
+  void** tile(std::byte* scratch, int64_t begin, int64_t n, void* result = nullptr) const;
 
   int64_t numel_ = 0;
   int64_t tile_ = kTile;
@@ -123,8 +125,7 @@ class TileReader {
   bool direct() const { return direct_ != nullptr || numel_ == 0; }
   const void* base() const { return direct_; }
   int64_t numel() const { return numel_; }
-  // Elements [begin, begin + n): in place, or in scratch that is valid until this thread's next read, or put into
-  // `buffer`, which has room for n.
+  // Elements [begin, begin + n): in place, or put into `buffer`, which has room for n.
   const void* read(int64_t begin, int64_t n, void* buffer) const;
   template <class T>
   const T* read(int64_t begin, int64_t n, T* buffer) const {
