@@ -8,7 +8,8 @@
 namespace gotorch::kernels {
 namespace {
 
-constexpr int64_t kTogether = 8;  // channels that are copied before the first is read, since what is read at once waits for the write
+constexpr int64_t kTogether =
+    8;  // channels that are copied before the first is read, since what is read at once waits for the write
 
 template <class T>
 inline constexpr int kTiles = 32 / sizeof(T);  // side by side in a vector
@@ -259,8 +260,8 @@ void TileGrid::transform_inputs(const Inputs<T>& from, const std::vector<TileRun
         for (size_t k = i; k < next; k++) {
           const TileRun& r = runs[k];
           const int64_t place = r.at % kTilePanel;
-          transform(slab + plane * plane_size + layout_.position(r.row - first.row, r.column), pitch,
-                    r.count,
+          transform(slab + plane * plane_size + layout_.position(r.row - first.row, r.column),
+                    pitch, r.count,
                     to.data + r.at / kTilePanel * to.panel + (c * z_taps_ + plane) * to.row + place,
                     to.place, kTilePanel - place);
         }
