@@ -161,7 +161,11 @@ def lenet(t):
     )  # fmt: skip
 
 
-def step(optimizer, loss_of):
+def step(t, optimizer, loss_of):
+    """A training step. PyTorch's may be compiled (bench/vs_torch.py --compiled): forward, loss and backward."""
+    if getattr(t, "bench_compiled", False):
+        loss_of = t.compile(loss_of)
+
     def run():
         optimizer.zero_grad()
         loss = loss_of()
@@ -175,7 +179,7 @@ def step(optimizer, loss_of):
 def training_step(t, net, x, classes=10):
     y = t.randint(0, classes, (x.shape[0],))
     loss_of = t.nn.CrossEntropyLoss()
-    return step(t.optim.SGD(net.parameters(), lr=0.01, momentum=0.9), lambda: loss_of(net(x), y))
+    return step(t, t.optim.SGD(net.parameters(), lr=0.01, momentum=0.9), lambda: loss_of(net(x), y))
 
 
 @work("training step, MLP 64-128-64-10 (8x8 digits), batch 32", 0.7, "step")
@@ -240,7 +244,7 @@ def step_vae(t):
         error = f.binary_cross_entropy(t.sigmoid(net["decoder"](z)), x, reduction="sum")
         return error - 0.5 * t.sum(1 + log_var - mean * mean - t.exp(log_var))
 
-    return step(t.optim.Adam(net.parameters(), lr=1e-3), loss_of)
+    return step(t, t.optim.Adam(net.parameters(), lr=1e-3), loss_of)
 
 
 def gpt(t, width, heads=4, layers=4, positions=128, vocabulary=256):
@@ -287,7 +291,7 @@ def _gpt_step(width):
             logits = net(tokens[:, :-1])
             return t.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
-        return step(t.optim.AdamW(net.parameters(), lr=1e-3), loss_of)
+        return step(t, t.optim.AdamW(net.parameters(), lr=1e-3), loss_of)
 
     return prepare
 
@@ -314,7 +318,7 @@ def _language_model_step(words, width, batch, steps):
     def prepare(t):
         net, loss_of = language_model(t, words, width)
         tokens = t.randint(0, words, (steps + 1, batch))
-        return step(t.optim.Adam(net.parameters(), lr=1e-3), lambda: loss_of(tokens))
+        return step(t, t.optim.Adam(net.parameters(), lr=1e-3), lambda: loss_of(tokens))
 
     return prepare
 

@@ -112,7 +112,7 @@ void merge_segments(Merger& merger, const std::byte* states, int64_t segments, i
 void Reduction::run() const {
   if (n == 0) nothing();
   else if (inner > 1) columns();
-  else if (n <= kRowBlock) short_rows();
+  else if (n <= kTile) short_rows();
   else long_rows();
 }
 

@@ -15,7 +15,7 @@ namespace gotorch::kernels {
 
 // Elements per state before the first merge: rows are cut into blocks of this many, columns into panels of this many
 // rows.
-inline constexpr int64_t kRowBlock = 1024;
+inline constexpr int64_t kRowBlock = 4096;
 inline constexpr int64_t kPanelRows = 16;
 
 struct ReduceKernel {

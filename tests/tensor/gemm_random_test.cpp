@@ -73,6 +73,36 @@ TYPED_TEST(GemmRandomTest, operands_with_strides_of_pages_are_right) {
   }
 }
 
+// Blocks of several rows use the same packed columns of B: those of this call and this matrix of the batch.
+TYPED_TEST(GemmRandomTest, packed_columns_that_are_kept_are_the_right_ones) {
+  using T = TypeParam;
+  using M = Matrix<T>;
+  const int before = runtime::num_workers();
+  const int64_t m = 260, n = 70, k = 400, batch = 2;
+  const M a(m, k, M::kColumns, 1);
+  M b(batch * k, n, M::kRows, 2);
+  std::vector<T> expected;
+  for (int workers : {1, 2, 3, 8}) {
+    runtime::set_num_workers(workers);
+    for (int call = 0; call < 2; call++) {  // the second time with other values at the same place
+      M c(batch * m, n, M::kRows, 3);
+      Gemm<T> g = product(a, b, c);
+      g.m = m, g.batch = batch, g.a_bs = 0, g.b_bs = k * n, g.c_bs = m * n;
+      const std::vector<T> old = c.data;
+      gemm(g);
+      if (workers == 1) {
+        for (int64_t z = 0; z < batch; z++) expect_product(g, old, c.data.data(), z);
+        ASSERT_FALSE(this->HasFatalFailure()) << call;
+        expected.insert(expected.end(), c.origin, c.origin + batch * m * n);
+      }
+      for (int64_t i = 0; i < batch * m * n; i++)
+        ASSERT_EQ(c.origin[i], expected[call * batch * m * n + i]) << workers;
+      for (int64_t i = 0; i < batch * k * n; i++) b.origin[i] = -b.origin[i] * (call ? 2 : T(0.5));
+    }
+  }
+  runtime::set_num_workers(before);
+}
+
 TYPED_TEST(GemmRandomTest, special_values_come_out_as_by_one_sum_after_the_other) {
   using T = TypeParam;
   using M = Matrix<T>;
