@@ -14,7 +14,6 @@
 #include "tensor/kernels/gemm_micro.h"
 #include "tensor/kernels/gemm_pack.h"
 #include "tensor/kernels/gemm_plan.h"
-#include "tensor/kernels/gemm_thin.h"
 
 namespace gotorch::kernels {
 namespace {
@@ -80,14 +79,14 @@ class WeightGradient {
   }
 
   void run_direct(T* partial) const {
-    const PaddedLayout layout(s_.in, s_.out, s_.stride, tap_, block_rows_);
-    const SlabLayout runs(s_.in, s_.out, s_.stride, tap_, block_rows_);
+    const PaddedLayout layout(s_.in, s_.out, s_.stride, tap_, block_rows_,
+                              out_ == 1 ? PaddedLayout::Read::Copy : PaddedLayout::Read::All);
     const int64_t tasks = s_.groups * in_parts_ * out_parts_;
     runtime::parallel_for(parts_ * tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; task++) {
         T* c = partial + task / tasks * weights();
         if (out_ == 1) {
-          dot_task(task % tasks, task / tasks, runs, c);
+          dot_task(task % tasks, task / tasks, layout, c);
         } else {
           run_task(task % tasks, task / tasks, layout, c);
         }
@@ -154,18 +153,17 @@ class WeightGradient {
     }
   }
 
-  // With one output channel a vector of columns would be mostly empty. Each (channel, tap) is a dot
-  // product instead, of inputs that have been laid out one after the other.
-  void dot_task(int64_t index, int64_t part, const SlabLayout& layout, T* partial) const {
+  // With one output channel a vector of columns would be mostly empty. Each (channel, tap) is a dot product instead.
+  void dot_task(int64_t index, int64_t part, const PaddedLayout& layout, T* partial) const {
+    constexpr int L = kDotLanes<T>;
     const Range in = even_part(in_, 1, in_parts_, index % in_parts_);
     const int64_t group = index / in_parts_, size = volume(s_.in), rows = in.size() * taps_;
-    T* slab = scratch<T>(Scratch::A, in.size() * layout.channel_size() + SlabLayout::kSlack);
-    std::vector<const T*> row;
-    for (int64_t channel = 0; channel < in.size(); channel++) {
-      for (int64_t offset : layout.offsets())
-        row.push_back(slab + channel * layout.channel_size() + offset);
-    }
-    std::vector<T> total(rows), sum(rows);
+    const int64_t filled = in.size() * layout.channel_size(),
+                  room = filled + SlabLayout::kSlack + s_.stride[2] * kDotSlack;
+    T* slab = scratch<T>(Scratch::A, room);
+    std::fill(slab + filled, slab + room, T(0));
+    T* sums = scratch<T>(Scratch::B, rows * L);
+    std::fill_n(sums, rows * L, T(0));
     const Range blocks = even_part(blocks_, 1, parts_, part);
     for (int64_t block = blocks.begin; block < blocks.end; block++) {
       const Place p = place_of(block);
@@ -173,10 +171,22 @@ class WeightGradient {
                   x_ + s_.batch * s_.in_channels * size, in.size(), p.z, p.row, p.rows);
       const T* dy = dy_ + (p.image * s_.out_channels + group) * volume(s_.out) +
                     (p.z * s_.out[1] + p.row) * s_.out[2];
-      row_dots(row.data(), rows, dy, p.rows * s_.out[2], sum.data());
-      for (int64_t i = 0; i < rows; i++) total[i] += sum[i];
+      for (int64_t channel = 0; channel < in.size(); channel++)
+        depthwise_dots(RowDots<T>{.input = slab + channel * layout.channel_size(),
+                                  .input_step = layout.position(1, 0),
+                                  .offset = layout.offsets().data(),
+                                  .taps = taps_,
+                                  .dy = dy,
+                                  .width = s_.out[2],
+                                  .stride = s_.stride[2]},
+                       p.rows, sums + channel * taps_ * L);
     }
-    std::copy(total.begin(), total.end(), partial + (group * in_ + in.begin) * taps_);
+    T* result = partial + (group * in_ + in.begin) * taps_;
+    for (int64_t i = 0; i < rows; i++) {
+      for (int half = L / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++) sums[i * L + l] += sums[i * L + l + half];
+      result[i] = sums[i * L];
+    }
   }
 
   // Blocks of rows are counted through planes and images.

@@ -216,6 +216,26 @@ TYPED_TEST(ConvTest, nan_reaches_only_the_outputs_that_see_it) {
   for (size_t i = 0; i < c.y.size(); i++) EXPECT_EQ(std::isnan(c.y[i]), sees[i]) << i;
 }
 
+TYPED_TEST(ConvTest, infinite_inputs_give_depthwise_gradients_what_plain_sums_give) {
+  // At every place of rows shorter than a vector, of whole vectors, and of those with a rest.
+  for (int64_t width : {5, 7, 8, 14}) {
+    const ConvShape s = flat(1, 2, 2, 2, {4, width}, {3, 3}, {1, 1}, {1, 1});
+    for (int64_t bad = 0; bad < 4 * width; bad++) {
+      Case<TypeParam> c(s);
+      c.x[bad] = std::numeric_limits<TypeParam>::infinity();
+      c.run();
+      std::vector<double> dw(c.dw.size());
+      each_product(s, [&](int64_t y, int64_t x, int64_t w) {
+        dw[w] += static_cast<double>(c.x[x]) * c.dy[y];
+      });
+      for (size_t i = 0; i < dw.size(); i++) {
+        if (std::isfinite(dw[i])) EXPECT_NEAR(c.dw[i], dw[i], 1e-4) << i;
+        else EXPECT_EQ(c.dw[i], dw[i]) << i;
+      }
+    }
+  }
+}
+
 TYPED_TEST(ConvTest, without_bias_nothing_is_added) {
   Case<TypeParam> c(flat(2, 1, 3, 4, {8, 8}, {3, 3}, {1, 1}, {1, 1}));
   conv_forward<TypeParam>(c.s, c.x.data(), c.w.data(), nullptr, c.y.data());
