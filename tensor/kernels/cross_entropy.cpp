@@ -56,8 +56,9 @@ template <class T>
 T weighted_row(const Problem<T>& p, const T* x, T m) {
   if (p.soft == 0) return 0;
   const T* weight = p.weight;
-  const auto sum = weight ? sum_row<T, 1>(p.c, [&](auto at) { return terms(at(weight) * (at(x) - m)); })
-                          : sum_row<T, 1>(p.c, [&](auto at) { return terms(at(x) - m); });
+  const auto sum =
+      weight ? sum_row<T, 1>(p.c, [&](auto at) { return terms(at(weight) * (at(x) - m)); })
+             : sum_row<T, 1>(p.c, [&](auto at) { return terms(at(x) - m); });
   return static_cast<T>(sum[0]);
 }
 
@@ -75,8 +76,8 @@ void forward_group(const Problem<T>& p, T* losses, int64_t b, int64_t e, LossAnd
   for (int64_t i = b; i < e; i++) {
     const int64_t t = p.target[i];
     const T *x = p.x + i * p.c, m = p.max[i];
-    const T loss = p.ignored(t) ? T(0)
-                                : element_loss(p, t, log_sum[i - b], x[t] - m, weighted_row(p, x, m));
+    const T loss =
+        p.ignored(t) ? T(0) : element_loss(p, t, log_sum[i - b], x[t] - m, weighted_row(p, x, m));
     put(p, i, t, loss, losses, total);
   }
 }

@@ -11,7 +11,9 @@ inline constexpr int64_t kExpCost = 4;
 // Rows of n that are worked on together: each step of a row waits for the one before, so the steps of several rows
 // overlap. No more than stay in the first-level cache.
 inline constexpr int64_t kRows = 16;
-inline int64_t row_group(int64_t n) { return std::clamp<int64_t>(4096 / std::max<int64_t>(n, 1), 1, kRows); }
+inline int64_t row_group(int64_t n) {
+  return std::clamp<int64_t>(4096 / std::max<int64_t>(n, 1), 1, kRows);
+}
 
 // exp(x) for x <= 0 or NaN. Results below the smallest normal number are zero: beside a maximum of
 // 1 they do not count, and a range without overflow and subnormals takes a third off the time.
@@ -118,7 +120,8 @@ T exp_sum(T* y, int64_t n, F f) {
     });
     LaneSums<T, 1> lanes;
     std::memcpy(lanes.lo, &sum, sizeof(Vec<T>));
-    std::memcpy(lanes.hi, reinterpret_cast<const std::byte*>(&sum) + sizeof(Vec<T>), sizeof(Vec<T>));
+    std::memcpy(lanes.hi, reinterpret_cast<const std::byte*>(&sum) + sizeof(Vec<T>),
+                sizeof(Vec<T>));
     total += static_cast<double>(lanes.fold(0));
   }
   return static_cast<T>(total);
