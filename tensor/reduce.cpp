@@ -21,11 +21,20 @@ using kernels::ReduceKernel;
 // Elements that a parallel chunk covers, about. Long reductions are cut into segments of so many. A segment is a power
 // of two of blocks, so cutting does not change the tree in which blocks are merged.
 constexpr int64_t kUnit = 65536;
-constexpr int64_t kBatch = 256;      // short rows whose states are finished together
+constexpr int64_t kBatch = 256;  // short rows whose states are finished together
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a - 1) / b + 1; }
 // So that a field of 8-byte numbers may follow one of bytes.
 int64_t whole_words(int64_t n) { return (n + 7) & ~int64_t{7}; }
+
+// Working memory that is not set to zero, which would take as long as the sums.
+struct Free {
+  void operator()(std::byte* p) const noexcept { free_working(p); }
+};
+using Room = std::unique_ptr<std::byte[], Free>;
+Room room_of(int64_t bytes) {
+  return Room(static_cast<std::byte*>(allocate_working(static_cast<size_t>(bytes))));
+}
 
 // States of consecutive parts of the same outputs. Two neighbours of the same level are merged as soon as both are
 // there, so the tree of merges depends only on the number of parts.
@@ -41,8 +50,7 @@ class Merger {
   int64_t slot_bytes() const { return slot_; }
   // Where the next part's state goes.
   void* next() {
-    if (static_cast<int64_t>(memory_.size()) < (depth_ + 1) * slot_)
-      memory_.resize(2 * (depth_ + 1) * slot_);
+    if (bytes_ < (depth_ + 1) * slot_) grow();
     return at(depth_);
   }
   // next() now holds the state of n elements.
@@ -58,7 +66,14 @@ class Merger {
   void clear() { depth_ = parts_ = 0; }
 
  private:
-  std::byte* at(int64_t i) { return memory_.data() + i * slot_; }
+  std::byte* at(int64_t i) { return memory_.get() + i * slot_; }
+  void grow() {
+    const int64_t bytes = 2 * (depth_ + 1) * slot_;
+    Room more = room_of(bytes);
+    if (memory_) std::memcpy(more.get(), memory_.get(), static_cast<size_t>(depth_ * slot_));
+    memory_ = std::move(more);
+    bytes_ = bytes;
+  }
   void merge_last() {
     depth_--;
     k_.merge(at(depth_ - 1), at(depth_), cols_, room_, counts_[depth_ - 1], counts_[depth_]);
@@ -69,7 +84,8 @@ class Merger {
   int64_t cols_, room_, slot_;
   int64_t depth_ = 0, parts_ = 0;
   std::array<double, 64> counts_;
-  Buffer<std::byte> memory_;
+  int64_t bytes_ = 0;
+  Room memory_;
 };
 
 // One reduction of [outer, n, inner] over n.
@@ -166,17 +182,17 @@ void Reduction::long_rows() const {
   }
   Merger whole(kernel, 1);
   const int64_t slot = whole.slot_bytes();
-  Buffer<std::byte> states(static_cast<size_t>(outer * segments * slot));
+  const Room states = room_of(outer * segments * slot);
   runtime::parallel_for(outer * segments, 1, [&](int64_t begin, int64_t end) {
     Merger merger(kernel, 1);
     for (int64_t i = begin; i < end; i++) {
       const int64_t first = i % segments * kUnit;
       row_segment(i / segments, first, std::min(first + kUnit, n), merger);
-      std::memcpy(states.data() + i * slot, merger.all(), slot);
+      std::memcpy(states.get() + i * slot, merger.all(), slot);
     }
   });
   for (int64_t r = 0; r < outer; r++) {
-    merge_segments(whole, states.data() + r * segments * slot, segments, slot, kUnit, n);
+    merge_segments(whole, states.get() + r * segments * slot, segments, slot, kUnit, n);
     finish(whole.all(), 1, whole.room(), r);
   }
 }
@@ -216,7 +232,7 @@ void Reduction::columns() const {
   const int64_t work = width * std::min(n, segment);
   Merger whole(kernel, width);
   const int64_t slot = whole.slot_bytes();
-  Buffer<std::byte> states(static_cast<size_t>(segments > 1 ? units * slot : 0));
+  const Room states = room_of(segments > 1 ? units * slot : 0);
   runtime::parallel_for(units, std::max<int64_t>(1, kUnit / work), [&](int64_t begin, int64_t end) {
     Merger merger(kernel, width);
     const int64_t room = reader->direct() ? 0 : kPanelRows * width * size_of(kernel.reads);
@@ -227,13 +243,13 @@ void Reduction::columns() const {
       column_segment(at, s * segment, std::min(n, (s + 1) * segment), first, cols, buffer.get(),
                      merger);
       if (segments == 1) finish(merger.all(), cols, merger.room(), at * inner + first);
-      else std::memcpy(states.data() + i * slot, merger.all(), slot);
+      else std::memcpy(states.get() + i * slot, merger.all(), slot);
     }
   });
   if (segments == 1) return;
   for (int64_t i = 0; i < outer * tiles; i++) {
     const int64_t first = i % tiles * width;
-    merge_segments(whole, states.data() + i * segments * slot, segments, slot, segment, n);
+    merge_segments(whole, states.get() + i * segments * slot, segments, slot, segment, n);
     finish(whole.all(), std::min(width, inner - first), whole.room(), i / tiles * inner + first);
   }
 }

@@ -27,7 +27,9 @@ struct Sequence {
   int64_t b, places, steps;
   Sequence(const Ctc<T>& p, int64_t b)
       : p(p), b(b), places(2 * p.label_count[b] + 1), steps(p.step_count[b]) {}
-  int64_t label(int64_t s) const { return s % 2 == 0 ? p.blank : p.label[p.label_begin[b] + s / 2]; }
+  int64_t label(int64_t s) const {
+    return s % 2 == 0 ? p.blank : p.label[p.label_begin[b] + s / 2];
+  }
   const T* probs(int64_t t) const { return p.log_probs + (t * p.batch + b) * p.classes; }
   // Whether place s may follow s - 2 at once: not a blank, which may not be left out between equal labels.
   bool skips(int64_t s) const { return s >= 2 && label(s) != label(s - 2); }
@@ -88,8 +90,8 @@ void ctc_loss(const Ctc<T>& p, T* loss, T* alpha) {
 }
 
 template <class T>
-void ctc_loss_backward(const Ctc<T>& p, const T* loss, const T* alpha, const T* g, bool zero_infinity,
-                       T* gx) {
+void ctc_loss_backward(const Ctc<T>& p, const T* loss, const T* alpha, const T* g,
+                       bool zero_infinity, T* gx) {
   std::fill_n(gx, p.steps * p.batch * p.classes, T(0));
   runtime::parallel_for(p.batch, grain(p.steps, p.width), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; b++)
@@ -99,8 +101,8 @@ void ctc_loss_backward(const Ctc<T>& p, const T* loss, const T* alpha, const T* 
   });
 }
 
-#define GOTORCH_INSTANTIATE(T)                         \
-  template void ctc_loss(const Ctc<T>&, T*, T*);       \
+#define GOTORCH_INSTANTIATE(T)                   \
+  template void ctc_loss(const Ctc<T>&, T*, T*); \
   template void ctc_loss_backward(const Ctc<T>&, const T*, const T*, const T*, bool, T*);
 GOTORCH_INSTANTIATE(float)
 GOTORCH_INSTANTIATE(double)

@@ -45,11 +45,11 @@ auto kernel_for(double p) {
                     one = best_variant<&row_distances<T, Norm::One>>(),
                     two = best_variant<&row_distances<T, Norm::Two>>(),
                     infinity = best_variant<&row_distances<T, Norm::Infinity>>();
-  return p == 0             ? zero
-         : p == 1           ? one
-         : p == 2           ? two
-         : std::isinf(p)    ? infinity
-                            : &row_distances<T, Norm::Any>;
+  return p == 0          ? zero
+         : p == 1        ? one
+         : p == 2        ? two
+         : std::isinf(p) ? infinity
+                         : &row_distances<T, Norm::Any>;
 }
 
 }  // namespace
@@ -57,10 +57,12 @@ auto kernel_for(double p) {
 template <class T>
 void distances(const Distances<T>& d, T* y) {
   const auto row = kernel_for<T>(d.p);
-  runtime::parallel_for(d.batch * d.rows1, grain_of(d.rows2 * d.m), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; r++)
-      row(d.x1 + r * d.m, d.x2 + r / d.rows1 * d.rows2 * d.m, d.rows2, d.m, d.p, y + r * d.rows2);
-  });
+  runtime::parallel_for(d.batch * d.rows1, grain_of(d.rows2 * d.m),
+                        [&](int64_t begin, int64_t end) {
+                          for (int64_t r = begin; r < end; r++)
+                            row(d.x1 + r * d.m, d.x2 + r / d.rows1 * d.rows2 * d.m, d.rows2, d.m,
+                                d.p, y + r * d.rows2);
+                        });
 }
 
 template void distances(const Distances<float>&, float*);

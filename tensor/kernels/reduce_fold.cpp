@@ -97,8 +97,7 @@ inline constexpr int kLane = 64 / sizeof(A);
 template <class A>
 inline constexpr int kMany = 4 * kLane<A>;
 
-// Folds partial results in halves. Each half is an array of its own, which stays in registers; what is no whole vector
-// any more is read back number by number, as gcc would take a vector apart by many shuffles.
+// Folds partial results in halves. Each half is an array of its own, which stays in registers.
 template <class A, int N, class Join>
 inline A fold(const A (&lane)[N], Join join) {
   if constexpr (N == 1) {
@@ -106,7 +105,6 @@ inline A fold(const A (&lane)[N], Join join) {
   } else {
     A half[N / 2];
     for (int i = 0; i < N / 2; i++) half[i] = join(lane[i], lane[i + N / 2]);
-    if constexpr (N * sizeof(A) == 64) asm volatile("" : "+m"(half));
     return fold(half, join);
   }
 }
@@ -162,17 +160,13 @@ struct Lanes<F, A, N> {
   }
 };
 
-// Elements that fill no row of N lanes go to the first of fewer, those that fill no kLane of these to the first.
 template <class F, class T, class A, int N>
 inline A row(const T* __restrict x, int64_t n) {
   Lanes<F, A, N> lanes;
   int64_t i = 0;
   for (; i + N <= n; i += N) lanes.add(x + i);
-  if (i == n) return lanes.of_all();
-  Lanes<F, A, kLane<A>> rest;
-  for (; i + kLane<A> <= n; i += kLane<A>) rest.add(x + i);
-  if (i < n) rest.add(x + i, n - i);
-  return F::join(lanes.of_all(), rest.of_all());
+  if (i < n) lanes.add(x + i, n - i);
+  return lanes.of_all();
 }
 
 template <class F, class T, class A, int N>

@@ -54,22 +54,25 @@ void resample(const Resample<T>& p, const T* x, T* y, Axis a) {
     });
     return;
   }
-  runtime::parallel_for(a.outer * p.out, grain_of(a.inner * p.taps), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; r++)
-      row(p, r % p.out, x + r / p.out * a.n * a.inner, y + r * a.inner, a.inner);
-  });
+  runtime::parallel_for(
+      a.outer * p.out, grain_of(a.inner * p.taps), [&](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; r++)
+          row(p, r % p.out, x + r / p.out * a.n * a.inner, y + r * a.inner, a.inner);
+      });
 }
 
 template <class T>
 void resample_backward(const Resample<T>& p, const T* g, T* gx, Axis a) {
   static const auto one = best_variant<&spread<T>>();
   const int64_t size = a.n * a.inner, grad_size = p.out * a.inner;
-  runtime::parallel_for(a.outer, grain_of(grad_size * p.taps + size), [&](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; o++) one(p, g + o * grad_size, gx + o * size, a.n, a.inner);
-  });
+  runtime::parallel_for(a.outer, grain_of(grad_size * p.taps + size),
+                        [&](int64_t begin, int64_t end) {
+                          for (int64_t o = begin; o < end; o++)
+                            one(p, g + o * grad_size, gx + o * size, a.n, a.inner);
+                        });
 }
 
-#define GOTORCH_INSTANTIATE(T)                                     \
+#define GOTORCH_INSTANTIATE(T)                                    \
   template void resample(const Resample<T>&, const T*, T*, Axis); \
   template void resample_backward(const Resample<T>&, const T*, T*, Axis);
 GOTORCH_INSTANTIATE(float)

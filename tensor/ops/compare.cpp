@@ -296,12 +296,11 @@ const Op clamp_between{{
     .sig = "_clamp_between(Tensor input, Operand min, Operand max) -> Tensor",
     .doc = "input limited to [min, max], which are not NaN; where min > max, the result is max.",
     .scope = Scope::Internal,
-    .dtypes = kNumbers,
-    .kernel = pointwise<kNumbers>(
-        [](auto x, auto lo, auto hi) {
-          const auto y = x < lo ? lo : x;
-          return y > hi ? hi : y;
-        }),
+    .dtypes = kAll,
+    .kernel = pointwise<kNumbers>([](auto x, auto lo, auto hi) {
+      const auto y = x < lo ? lo : x;
+      return y > hi ? hi : y;
+    }),
     .grad = {wrt("input", "input",
                  [](auto& s) {
                    const Tensor inside = logical_and(ge(s[0], s.value(1)), le(s[0], s.value(2)));
@@ -319,8 +318,7 @@ const Op clamp{{
       const auto plain = [&](size_t i) {
         return a.value(i).is_number() && !std::isnan(a.number(i));
       };
-      if (plain(1) && plain(2))
-        return clamp_between(a[0], a.value(1), a.value(2));
+      if (plain(1) && plain(2)) return clamp_between(a[0], a.value(1), a.value(2));
       const Tensor low = a.given(1) ? clamp_min(a[0], a.value(1)) : a[0];
       return a.given(2) ? clamp_max(low, a.value(2)) : low;
     }),

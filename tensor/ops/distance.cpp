@@ -111,9 +111,7 @@ const Op distances{{
       return y;
     }),
     .grad = {wrt("x1", "x1 x2 result",
-                 [](auto& s) {
-                   return distance_gradient(s.g(), s[0], s[1], s.y(), s.number(2));
-                 }),
+                 [](auto& s) { return distance_gradient(s.g(), s[0], s[1], s.y(), s.number(2)); }),
              wrt("x2", "x1 x2 result",
                  [](auto& s) {
                    return distance_gradient(transpose(s.g(), 1, 2), s[1], s[0],
@@ -132,10 +130,11 @@ const Op cdist{{
     .dtypes = kLong,
     .kernel = compose([](auto& a) {
       const Tensor &x1 = a[0], &x2 = a[1];
-      check(x1.dim() >= 2 && x2.dim() >= 2, "cdist only supports at least 2D tensors, got: ",
-            x1.dim(), "D and ", x2.dim(), "D");
-      check(x1.size(-1) == x2.size(-1), "X1 and X2 must have the same number of columns. X1: ",
-            x1.size(-1), " X2: ", x2.size(-1));
+      check(x1.dim() >= 2 && x2.dim() >= 2,
+            "cdist only supports at least 2D tensors, got: ", x1.dim(), "D and ", x2.dim(), "D");
+      check(x1.size(-1) == x2.size(-1),
+            "X1 and X2 must have the same number of columns. X1: ", x1.size(-1),
+            " X2: ", x2.size(-1));
       check(!a.given(3) || a.str(3) == "use_mm_for_euclid_dist_if_necessary" ||
                 a.str(3) == "use_mm_for_euclid_dist" || a.str(3) == "donot_use_mm_for_euclid_dist",
             a.given(3) ? a.str(3) : "", " is not a valid value for compute_mode");

@@ -39,9 +39,7 @@ Tensor weighted_loss(const Args& a, const Tensor& loss) {
 }
 
 // Of _smooth_l1 to its input: d / beta, at most 1 in size.
-Tensor smooth_l1_slope(const GradArgs& s) {
-  return clamp((s[0] - s[1]) / s.scalar(2), -1, 1);
-}
+Tensor smooth_l1_slope(const GradArgs& s) { return clamp((s[0] - s[1]) / s.scalar(2), -1, 1); }
 
 // [n, c, s] of logits and [n, s] of targets, checked.
 struct ClassShape {
@@ -339,7 +337,8 @@ const Op smooth_l1{{
       return d < beta ? d * d * (T(0.5) / beta) : d - T(0.5) * beta;
     }),
     .grad = {wrt("input", "input target", [](auto& s) { return s.g() * smooth_l1_slope(s); }),
-             wrt("target", "input target", [](auto& s) { return neg(s.g() * smooth_l1_slope(s)); })},
+             wrt("target", "input target",
+                 [](auto& s) { return neg(s.g() * smooth_l1_slope(s)); })},
     .samples = {{in(-2, 2), in(-2, 2), 0.5}},
 }};
 

@@ -35,7 +35,8 @@ struct Taps {
   int64_t count, size;
   Buffer<int64_t> places;  // [tap][output]
   Buffer<double> weights;  // the same
-  Taps(int64_t count, int64_t size) : count(count), size(size), places(count * size), weights(count * size) {}
+  Taps(int64_t count, int64_t size)
+      : count(count), size(size), places(count * size), weights(count * size) {}
   void put(int64_t tap, int64_t output, int64_t place, double weight) {
     places[tap * size + output] = place;
     weights[tap * size + output] = weight;
@@ -64,11 +65,14 @@ Taps taps(Mode mode, int64_t in, int64_t out, std::optional<double> factor, bool
     if (mode == Mode::Linear) at = std::max(at, T(0));
     const T floor = std::floor(at), past = at - floor;
     const double x = past, a = -0.75;
-    const std::array<double, 4> cubic = {cubic_far(x + 1, a), cubic_near(x, a), cubic_near(1 - x, a),
-                                         cubic_far(2 - x, a)};
+    const std::array<double, 4> cubic = {cubic_far(x + 1, a), cubic_near(x, a),
+                                         cubic_near(1 - x, a), cubic_far(2 - x, a)};
     const auto first = static_cast<int64_t>(floor) - (mode == Mode::Cubic ? 1 : 0);
     for (int64_t k = 0; k < t.count; k++) {
-      const double weight = mode == Mode::Cubic ? cubic[k] : t.count == 1 ? 1.0 : k == 0 ? T(1) - past : past;
+      const double weight = mode == Mode::Cubic ? cubic[k]
+                            : t.count == 1      ? 1.0
+                            : k == 0            ? T(1) - past
+                                                : past;
       t.put(k, i, std::clamp<int64_t>(first + k, 0, in - 1), weight);
     }
   }
@@ -77,7 +81,8 @@ Taps taps(Mode mode, int64_t in, int64_t out, std::optional<double> factor, bool
 
 // With a kernel as wide as what one place of a smaller result stands for, so that nothing is left out.
 template <class T>
-Taps smooth_taps(Mode mode, int64_t in, int64_t out, std::optional<double> factor, bool align_corners) {
+Taps smooth_taps(Mode mode, int64_t in, int64_t out, std::optional<double> factor,
+                 bool align_corners) {
   const T scale = scale_of<T>(in, out, factor, align_corners), stretch = std::max(scale, T(1));
   const T support = (mode == Mode::Cubic ? 2 : 1) * stretch;
   const auto weight = [&](double x) {
@@ -93,7 +98,8 @@ Taps smooth_taps(Mode mode, int64_t in, int64_t out, std::optional<double> facto
     const int64_t n = std::clamp<int64_t>(end - first, 0, t.count);
     double total = 0;
     for (int64_t k = 0; k < t.count; k++) {
-      const double w = k < n ? weight((static_cast<double>(first + k) - center + 0.5) / stretch) : 0.0;
+      const double w =
+          k < n ? weight((static_cast<double>(first + k) - center + 0.5) / stretch) : 0.0;
       t.put(k, i, std::min(first + k, in - 1), w);
       total += w;
     }
@@ -126,7 +132,8 @@ struct ResampleArgs {
   Tensor run(const Tensor& x, Dims shape, F f) const {
     const Tensor from = packed(x, compute), y = gotorch::empty(shape, compute);
     const auto in_type = [&]<class T>() {
-      f(kernels::Resample<T>{places.data<int64_t>(), weights.data<T>(), places.size(0), places.size(1)},
+      f(kernels::Resample<T>{places.data<int64_t>(), weights.data<T>(), places.size(0),
+                             places.size(1)},
         from.data<T>(), y.data<T>());
     };
     if (compute == Dtype::Float) in_type.template operator()<float>();
@@ -211,8 +218,8 @@ const Op resampled_backward{{
       check(a[0].dim() > 0 && a.integer(2) >= 0, "expected at least one dimension, and a size");
       DimVector shape(a[0].shape());
       const ResampleArgs r(a[0], a.integer(2), a[3], a[4]);
-      check(shape[d] == r.places.size(1), "expected grad of size ", r.places.size(1), " along dim ", d,
-            ", got shape ", shape);
+      check(shape[d] == r.places.size(1), "expected grad of size ", r.places.size(1), " along dim ",
+            d, ", got shape ", shape);
       shape[d] = a.integer(2);
       return r.run(a[0], shape, [&](const auto& p, auto* g, auto* gx) {
         kernels::resample_backward(p, g, gx, axis_of(shape, d));

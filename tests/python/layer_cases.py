@@ -313,6 +313,10 @@ TABLE = {
     "MarginRankingLoss": [(options(), X, X, Signs(3, 5)), (options(0.3, reduction="sum"), (5,), (5,), Signs(5))],
     "CosineEmbeddingLoss": [(options(), X, X, Signs(3)), (options(0.3, reduction="none"), X, X, Signs(3))],
     "TripletMarginLoss": [(options(), X, X, X), (options(0.5, 1.0, 1e-3, True, reduction="none"), X, X, X)],
+    "CTCLoss": [
+        (options(4), (7, 2, 5), Ints(4, 2, 3), Fixed(7, 6), Fixed(3, 2)),
+        (options(4, "sum", True), (7, 2, 5), Ints(4, 5), Fixed(7, 6), Fixed(3, 2)),
+    ],
     "SoftMarginLoss": [(options(), X, Signs(3, 5)), (options(reduction="sum"), X, Signs(3, 5))],
     "MultiLabelSoftMarginLoss": [(options(), X, P), (options(Uniform(5), reduction="none"), X, P)],
     "MultiMarginLoss": [

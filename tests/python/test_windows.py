@@ -61,21 +61,19 @@ def test_gumbel_softmax_draws_what_pytorch_draws(hard):
     assert_same_with_gradient(sample, logits)
 
 
-def test_ctc_layer_takes_tensors_and_the_function_lists():
-    """Losses and gradients of log_softmax's input, in all reductions."""
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_ctc_layer_takes_tensors_and_the_function_lists(reduction):
+    """Losses and gradients of log_softmax's input."""
     scores, targets = np.random.RandomState(1).normal(size=(7, 2, 5)).astype("float32"), [[1, 2, 2], [3, 1, 4]]
-    for reduction in ("none", "sum", "mean"):
 
-        def loss(m, x):
-            layer = m.nn.CTCLoss(reduction=reduction)
-            y = layer(x.log_softmax(2), m.tensor(targets), m.tensor([7, 6]), m.tensor([3, 2]))
-            listed = m.nn.functional.ctc_loss(
-                x.log_softmax(2), m.tensor(targets), (7, 6), (3, 2), reduction=reduction
-            )
-            assert bool((y == listed).all())
-            return y
+    def loss(m, x):
+        log_probs, labels = x.log_softmax(2), m.tensor(targets)
+        y = m.nn.CTCLoss(reduction=reduction)(log_probs, labels, m.tensor([7, 6]), m.tensor([3, 2]))
+        listed = m.nn.functional.ctc_loss(log_probs, labels, (7, 6), (3, 2), reduction=reduction)
+        assert bool((y == listed).all())
+        return y
 
-        assert_same_with_gradient(loss, scores, tolerance=1e-4)
+    assert_same_with_gradient(loss, scores, tolerance=1e-4)
 
 
 def test_impossible_sequences_have_an_infinite_loss_that_may_count_as_zero():
@@ -86,6 +84,11 @@ def test_impossible_sequences_have_an_infinite_loss_that_may_count_as_zero():
         y = module.nn.functional.ctc_loss(x, *arguments, zero_infinity=True)
         y.backward()
         assert float(y.detach()) == 0 and not x.grad.any()
+
+
+def test_labels_that_are_no_classes_are_refused():
+    with pytest.raises(IndexError, match="target 3 is out of range of 3 classes"):
+        gotorch.nn.functional.ctc_loss(gotorch.zeros(4, 1, 3), gotorch.tensor([[1, 3]]), (4,), (2,))
 
 
 def test_distances_to_oneself_have_no_slope():

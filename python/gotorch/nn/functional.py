@@ -28,7 +28,9 @@ for _dims in (1, 2, 3):
         globals()[_name] = _max_pooling(_name, _position)
 
 
-unfold = _C.nn_functions.im2col
+def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+    """Each window of images [n, c, h, w] as a column of [n, c kh kw, places]."""
+    return _C.nn_functions.im2col(input, kernel_size, dilation, padding, stride)
 
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
