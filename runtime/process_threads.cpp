@@ -99,7 +99,6 @@ bool is_resting(uint32_t thread) {
   return std::find(resting.numbers.begin(), resting.numbers.end(), thread) != resting.numbers.end();
 }
 
-
 // Whether it sleeps on a word that only a thread of this process changes, for ever. The text is the number of the system call
 // and its arguments.
 bool waits_for_thread(const std::string& syscall, bool rests, const std::vector<uint32_t>& all) {
