@@ -3,10 +3,13 @@
 
     bench/vs_torch.py                      everything, at 1 and 2 threads (about 15 minutes)
     bench/vs_torch.py --only GEMM --quick  the works whose name contains GEMM, fewer blocks
+    bench/vs_torch.py --compiled           training steps against PyTorch's with torch.compile
+    bench/vs_torch.py --works kernel_works single ops; matmul_works: products and convolutions
 
 Blocks of the two libraries alternate in one process, and several processes are used because the layout of a
 process's memory alone can change a row. A row shows the median of the ratios of neighbouring blocks and the
-quartiles. Writes bench/vs_torch.json and, with --readme, the table in README.md.
+quartiles. What was measured takes its place in bench/works.json and, with --write, in the tables of README.md; single ops in
+files of their own and in docs/vs_torch.md.
 """
 
 import argparse
@@ -14,7 +17,6 @@ import importlib
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -52,22 +54,26 @@ def works_of(module):
     return importlib.import_module(module).WORKS
 
 
-def measure(works, name, threads, blocks):
-    """One process's measurement of one work: lists of seconds per call, by library."""
+def measure(works, names, threads, blocks, compiled):
+    """One process's measurement of some works: lists of seconds per call, by library, for each."""
     import gotorch
     import torch
 
     torch.set_num_threads(threads)
+    torch.bench_compiled = compiled
     gotorch.set_num_threads(threads)
-    prepare = next(w[3] for w in works_of(works) if w[0] == name)
-    runs = []
-    for module in (torch, gotorch):
-        module.manual_seed(0)
-        runs.append(prepare(module))
-    for run in runs:
-        run()
-        run()
-    return alternating(runs, blocks, BLOCK)
+    prepares = {w[0]: w[3] for w in works_of(works)}
+    times = []
+    for name in names:
+        runs = []
+        for module in (torch, gotorch):
+            module.manual_seed(0)
+            runs.append(prepares[name](module))
+        for run in runs:
+            run()
+            run()
+        times.append(alternating(runs, blocks, BLOCK))
+    return times
 
 
 def child(arguments, threads):
@@ -78,13 +84,11 @@ def child(arguments, threads):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def compare(works, name, threads, processes, blocks):
-    ratios, theirs, ours = [], [], []
-    for _ in range(processes):
-        t, g = child({"what": "time", "works": works, "name": name, "threads": threads, "blocks": blocks}, threads)
-        theirs += t
-        ours += g
-        ratios += [b / a for a, b in zip(t, g)]
+def summary(pairs):
+    """What a row tells of the lists of seconds of each process."""
+    theirs = [s for t, _ in pairs for s in t]
+    ours = [s for _, g in pairs for s in g]
+    ratios = [b / a for a, b in zip(theirs, ours)]
     quartiles = statistics.quantiles(ratios, n=4)
     return {
         "torch": statistics.median(theirs),
@@ -142,32 +146,32 @@ def contended(library, name, seconds=3.0):
 
 
 CHILD = {
-    "time": lambda a: measure(a["works"], a["name"], a["threads"], a["blocks"]),
+    "time": lambda a: measure(a["works"], a["names"], a["threads"], a["blocks"], a["compiled"]),
     "memory": lambda a: peak_memory(a["library"], a["name"]),
     "contended": lambda a: contended(a["library"], a["name"]),
 }
 
 
 def run_all(arguments):
+    """The report of what was asked for."""
     processes, blocks = (2, 5) if arguments.quick else (3, 9)
-    report = {
-        "machine": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "rows": [],
-        "other": [],
-    }
-    for name, limit, group, _ in works_of(arguments.works):
-        if arguments.only and arguments.only not in name:
-            continue
+    compiled = arguments.compiled
+    report = {"rows": [], "other": []}
+    works = [
+        w for w in works_of(arguments.works) if (arguments.only or "") in w[0] and (w[2] == "step" or not compiled)
+    ]
+    # Networks have processes of their own; single ops share them, since importing PyTorch takes longer than most.
+    together = 1 if arguments.works == "works" else 50
+    for batch in (works[i : i + together] for i in range(0, len(works), together)):
+        wanted = dict(what="time", works=arguments.works, names=[w[0] for w in batch], blocks=blocks, compiled=compiled)
         for threads in (1, 2):
-            row = dict(name=name, limit=limit, group=group, threads=threads)
-            row.update(compare(arguments.works, name, threads, processes, blocks))
-            report["rows"].append(row)
-            print(
-                f"{name:60s} {threads} thr {row['ratio']:6.2f} ({row['low']:.2f}-{row['high']:.2f}) limit {limit}",
-                flush=True,
-            )
-    if arguments.works == "works" and not arguments.only:
+            times = [child(dict(wanted, threads=threads), threads) for _ in range(processes)]
+            for (name, limit, group, _), *pairs in zip(batch, *times):
+                row = dict(name=name, limit=limit, group=group, threads=threads, compiled=compiled, **summary(pairs))
+                report["rows"].append(row)
+                spread = f"{row['ratio']:6.2f} ({row['low']:.2f}-{row['high']:.2f})"
+                print(f"{name:60s} {threads} thr {spread} limit {limit}", flush=True)
+    if arguments.works == "works" and not arguments.only and not arguments.compiled:
         report["other"] = other_measures(works_of("works"))
     return report
 
@@ -183,9 +187,8 @@ def other_measures(works):
         if group == "step":
             pair = [child({"what": "memory", "library": lib, "name": name}, 2) for lib in ("torch", "gotorch")]
             add("peak memory, " + name, *(p / 2**20 for p in pair), "0.4 of PyTorch's", "MiB")
-    step = next(w[0] for w in works if "784" in w[0])
-    pair = [child({"what": "contended", "library": lib, "name": step}, 2) for lib in ("torch", "gotorch")]
-    add("slow-down with one of two cores busy, " + step, *pair, "2.5", "times")
+            pair = [child({"what": "contended", "library": lib, "name": name}, 2) for lib in ("torch", "gotorch")]
+            add("slow-down with one of two cores busy, " + name, *pair, "2.5", "times")
     add("import", import_time("torch"), import_time("gotorch"), "0.15", "s")
     add(
         "installed size",
@@ -197,18 +200,74 @@ def other_measures(works):
     return rows
 
 
-def markdown(report):
-    lines = ["| work | time ratio, 1 thread | 2 threads | goal |", "|---|---:|---:|---:|"]
+def file_of(works):
+    return HERE / f"{works}.json"
+
+
+def kept(works):
+    """What was measured before."""
+    file = file_of(works)
+    return json.loads(file.read_text()) if file.exists() else {"rows": [], "other": []}
+
+
+def merged(old, new, works):
+    """`old` with the rows of `new` in their place, in the order of the works; what is no longer a work is left out."""
+    places = {w[0]: i for i, w in enumerate(works)}
+
+    def together(kind, key):
+        rows = {key(r): r for r in [*old[kind], *new[kind]]}
+        return list(rows.values())
+
+    rows = together("rows", lambda r: (r["name"], r["threads"], r.get("compiled", False)))
+    rows = [r for r in rows if r["name"] in places]
+    rows.sort(key=lambda r: (places[r["name"]], r["threads"]))
+    return {"rows": rows, "other": together("other", lambda r: r["name"])}
+
+
+def ratios(rows, title):
+    lines = [f"| {title} | time ratio, 1 thread | 2 threads | goal |", "|---|---:|---:|---:|"]
     by_name = {}
-    for row in report["rows"]:
+    for row in rows:
         by_name.setdefault((row["name"], row["limit"]), []).append(row)
-    for (name, limit), rows in by_name.items():
-        cells = [f"{r['ratio']:.2f} ({r['low']:.2f}-{r['high']:.2f})" for r in rows]
+    for (name, limit), pair in by_name.items():
+        cells = [f"{r['ratio']:.2f} ({r['low']:.2f}-{r['high']:.2f})" for r in pair]
         lines.append(f"| {name} | {' | '.join(cells)} | {limit} |")
-    lines += ["", "| | PyTorch | GoTorch | goal |", "|---|---:|---:|---:|"]
+    return [*lines, ""]
+
+
+def second_threads(rows):
+    """The rows with one thread and with two of the steps that take more than 5 ms."""
+    steps = [r for r in rows if r["group"] == "step" and not r.get("compiled")]
+    by_name = {r["name"]: r for r in steps if r["threads"] == 2}
+    return [
+        (r, by_name[r["name"]]) for r in steps if r["threads"] == 1 and r["gotorch"] > 5e-3 and r["name"] in by_name
+    ]
+
+
+def markdown(report):
+    lines = ratios([r for r in report["rows"] if not r.get("compiled")], "work")
+    lines += ratios([dict(r, limit="1.0") for r in report["rows"] if r.get("compiled")], "against `torch.compile`")
+    lines += ["| | PyTorch | GoTorch | goal |", "|---|---:|---:|---:|"]
+    for one, two in second_threads(report["rows"]):
+        cells = [f"{one[library] / two[library]:.2f} times" for library in ("torch", "gotorch")]
+        lines.append(f"| faster with a second thread, {one['name']} | {' | '.join(cells)} | 1.8 |")
     for r in report["other"]:
         lines.append(f"| {r['name']} | {r['torch']:.3g} {r['unit']} | {r['gotorch']:.3g} {r['unit']} | {r['limit']} |")
     return "\n".join(lines)
+
+
+def write_page(reports):
+    """docs/vs_torch.md: single ops."""
+    lines = [
+        "# Single ops against PyTorch",
+        "",
+        "Time ratios, GoTorch to PyTorch 2.13.0, in the median and quartiles; below 1 GoTorch is faster. Made by",
+        "`bench/vs_torch.py --works kernel_works --write` and `bench/vs_torch.py --works matmul_works --write`.",
+        "",
+    ]
+    for report in reports:
+        lines += ratios(report["rows"], "op")
+    (HERE.parent / "docs" / "vs_torch.md").write_text("\n".join(lines))
 
 
 def write_readme(table):
@@ -223,18 +282,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="only works whose name contains this")
     parser.add_argument("--works", default="works", help="the module that lists the works: kernel_works for single ops")
+    parser.add_argument("--compiled", action="store_true", help="training steps only, PyTorch's with torch.compile")
     parser.add_argument("--quick", action="store_true", help="fewer processes and blocks")
-    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md or docs/vs_torch.md")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         wanted = json.loads(arguments.child)
         print(json.dumps(CHILD[wanted["what"]](wanted)))
         return
-    report = run_all(arguments)
-    (HERE / "vs_torch.json").write_text(json.dumps(report, indent=1) + "\n")
-    if arguments.readme:
+    report = merged(kept(arguments.works), run_all(arguments), works_of(arguments.works))
+    file_of(arguments.works).write_text(json.dumps(report, indent=1) + "\n")
+    if arguments.write and arguments.works == "works":
         write_readme(markdown(report))
+    elif arguments.write:
+        write_page([kept(works) for works in ("kernel_works", "matmul_works")])
 
 
 if __name__ == "__main__":

@@ -161,7 +161,11 @@ def lenet(t):
     )  # fmt: skip
 
 
-def step(optimizer, loss_of):
+def step(t, optimizer, loss_of):
+    """A training step. PyTorch's may be compiled (bench/vs_torch.py --compiled): forward, loss and backward."""
+    if getattr(t, "bench_compiled", False):
+        loss_of = t.compile(loss_of)
+
     def run():
         optimizer.zero_grad()
         loss = loss_of()
@@ -175,7 +179,7 @@ def step(optimizer, loss_of):
 def training_step(t, net, x, classes=10):
     y = t.randint(0, classes, (x.shape[0],))
     loss_of = t.nn.CrossEntropyLoss()
-    return step(t.optim.SGD(net.parameters(), lr=0.01, momentum=0.9), lambda: loss_of(net(x), y))
+    return step(t, t.optim.SGD(net.parameters(), lr=0.01, momentum=0.9), lambda: loss_of(net(x), y))
 
 
 @work("training step, MLP 64-128-64-10 (8x8 digits), batch 32", 0.7, "step")
@@ -191,6 +195,56 @@ def step_mlp(t):
 @work("training step, LeNet on 28x28, batch 64", 1.3, "step")
 def step_lenet(t):
     return training_step(t, lenet(t), t.randn(64, 1, 28, 28))
+
+
+def resnet18(t, classes=10):
+    """ResNet-18 for images of 32 x 32: the first convolution has 3 x 3 taps and no pooling behind it."""
+    nn = t.nn
+
+    class Block(nn.Module):
+        def __init__(self, a, b, stride):
+            super().__init__()
+            self.conv1, self.norm1 = nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b)
+            self.conv2, self.norm2 = nn.Conv2d(b, b, 3, 1, 1, bias=False), nn.BatchNorm2d(b)
+            short = [nn.Conv2d(a, b, 1, stride, bias=False), nn.BatchNorm2d(b)] if stride != 1 or a != b else []
+            self.short = nn.Sequential(*short)
+
+        def forward(self, x):
+            y = nn.functional.relu(self.norm1(self.conv1(x)))
+            return nn.functional.relu(self.norm2(self.conv2(y)) + self.short(x))
+
+    layers = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+    for a, b, stride in ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)):
+        layers += [Block(a, b, stride), Block(b, b, 1)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes))
+
+
+@work("training step, ResNet-18 on 32x32, batch 32", 0.7, "step")
+def step_resnet(t):
+    return training_step(t, resnet18(t), t.randn(32, 3, 32, 32))
+
+
+@work("training step, VAE 784-400-20, batch 128", 0.7, "step")
+def step_vae(t):
+    nn, f = t.nn, t.nn.functional
+    net = nn.ModuleDict(
+        {
+            "hidden": nn.Linear(784, 400),
+            "mean": nn.Linear(400, 20),
+            "log_var": nn.Linear(400, 20),
+            "decoder": mlp(t, (20, 400, 784)),
+        }
+    )
+    x = t.rand(128, 784)
+
+    def loss_of():
+        h = f.relu(net["hidden"](x))
+        mean, log_var = net["mean"](h), net["log_var"](h)
+        z = mean + t.randn_like(mean) * t.exp(0.5 * log_var)
+        error = f.binary_cross_entropy(t.sigmoid(net["decoder"](z)), x, reduction="sum")
+        return error - 0.5 * t.sum(1 + log_var - mean * mean - t.exp(log_var))
+
+    return step(t, t.optim.Adam(net.parameters(), lr=1e-3), loss_of)
 
 
 def gpt(t, width, heads=4, layers=4, positions=128, vocabulary=256):
@@ -237,7 +291,7 @@ def _gpt_step(width):
             logits = net(tokens[:, :-1])
             return t.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
-        return step(t.optim.AdamW(net.parameters(), lr=1e-3), loss_of)
+        return step(t, t.optim.AdamW(net.parameters(), lr=1e-3), loss_of)
 
     return prepare
 
@@ -264,7 +318,7 @@ def _language_model_step(words, width, batch, steps):
     def prepare(t):
         net, loss_of = language_model(t, words, width)
         tokens = t.randint(0, words, (steps + 1, batch))
-        return step(t.optim.Adam(net.parameters(), lr=1e-3), lambda: loss_of(tokens))
+        return step(t, t.optim.Adam(net.parameters(), lr=1e-3), lambda: loss_of(tokens))
 
     return prepare
 

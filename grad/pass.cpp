@@ -11,6 +11,7 @@
 #include "runtime/trace.h"
 #include "tensor/copy.h"
 #include "tensor/ops.h"
+#include "tensor/profile.h"
 #include "tensor/reduce.h"
 
 namespace gotorch {
@@ -181,7 +182,9 @@ void Pass::step(Node& node) {
     if (captured_at_[i].node == &node) captured_[i] = grads[captured_at_[i].slot];
   Tensors out;
   if (runs(node, s)) {
-    const runtime::trace::Span span(runtime::trace::on() ? runtime::trace::keep(node.name()) : "");
+    const bool seen = runtime::trace::on() || profile::on();
+    const profile::Span span(profile::Kind::Backward,
+                             seen ? runtime::trace::keep(node.name()) : "");
     out = node.apply(grads, options_.create_graph);
     if (!options_.keep_graph && !options_.create_graph) node.release_saved();
     if (node.accumulates() && options_.ready) options_.ready.send({leaf_of(node)});

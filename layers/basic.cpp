@@ -263,6 +263,29 @@ const Layer channel_shuffle{{
     .repr = "groups={groups}",
 }};
 
+const Layer unfold{{
+    .sig = "Unfold(int[] kernel_size, int[] dilation=1, int[] padding=0, int[] stride=1)",
+    .doc = "Each window of images [n, c, h, w] as a column of [n, c kh kw, places].",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::im2col(c.input(), c.ints(0), c.ints(1), c.ints(2), c.ints(3));
+        },
+    .repr = "kernel_size={kernel_size}, dilation={dilation}, padding={padding}, stride={stride}",
+}};
+
+const Layer fold{{
+    .sig = "Fold(int[] output_size, int[] kernel_size, int[] dilation=1, int[] padding=0, int[] "
+           "stride=1)",
+    .doc = "The images whose windows are the columns of [n, c kh kw, places], added up where they "
+           "overlap.",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::fold(c.input(), c.ints(0), c.ints(1), c.ints(2), c.ints(3), c.ints(4));
+        },
+    .repr = "output_size={output_size}, kernel_size={kernel_size}, dilation={dilation}, "
+            "padding={padding}, stride={stride}",
+}};
+
 const Layer upsample{{
     .sig = "Upsample(int[]? size=None, float? scale_factor=None, str mode='nearest', bool? "
            "align_corners=None, bool? recompute_scale_factor=None)",

@@ -49,6 +49,8 @@ extern const Layer pairwise_distance;
 extern const Layer pixel_shuffle;
 extern const Layer pixel_unshuffle;
 extern const Layer channel_shuffle;
+extern const Layer unfold;
+extern const Layer fold;
 extern const Layer upsample;
 extern const Layer conv1d;
 extern const Layer conv2d;
@@ -71,6 +73,7 @@ extern const Layer hinge_embedding_loss;
 extern const Layer margin_ranking_loss;
 extern const Layer cosine_embedding_loss;
 extern const Layer triplet_margin_loss;
+extern const Layer ctc_loss;
 extern const Layer soft_margin_loss;
 extern const Layer multilabel_soft_margin_loss;
 extern const Layer multi_margin_loss;
@@ -477,6 +480,22 @@ class ChannelShuffle : public LayerModule {
   Tensor operator()(const Tensor& input) const { return compute({input}); }
 };
 
+// Each window of images [n, c, h, w] as a column of [n, c kh kw, places].
+class Unfold : public LayerModule {
+ public:
+  explicit Unfold(IntList kernel_size, IntList dilation = {1}, IntList padding = {0}, IntList stride = {1})
+      : LayerModule(layers::unfold, {Value(kernel_size), Value(dilation), Value(padding), Value(stride)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
+// The images whose windows are the columns of [n, c kh kw, places], added up where they overlap.
+class Fold : public LayerModule {
+ public:
+  explicit Fold(IntList output_size, IntList kernel_size, IntList dilation = {1}, IntList padding = {0}, IntList stride = {1})
+      : LayerModule(layers::fold, {Value(output_size), Value(kernel_size), Value(dilation), Value(padding), Value(stride)}) {}
+  Tensor operator()(const Tensor& input) const { return compute({input}); }
+};
+
 // [n, c, spatial...] at another resolution: nearest, linear, bilinear, trilinear or bicubic.
 class Upsample : public LayerModule {
  public:
@@ -651,6 +670,14 @@ class TripletMarginLoss : public LayerModule {
   explicit TripletMarginLoss(double margin = 1.0, double p = 2.0, double eps = 1e-06, bool swap = false, std::string_view reduction = "mean")
       : LayerModule(layers::triplet_margin_loss, {Value(margin), Value(p), Value(eps), Value(swap), Value(reduction)}) {}
   Tensor operator()(const Tensor& anchor, const Tensor& positive, const Tensor& negative) const { return compute({anchor, positive, negative}); }
+};
+
+// -log of the probability of target under all its alignments (Graves et al. 2006).
+class CTCLoss : public LayerModule {
+ public:
+  explicit CTCLoss(int64_t blank = 0, std::string_view reduction = "mean", bool zero_infinity = false)
+      : LayerModule(layers::ctc_loss, {Value(blank), Value(reduction), Value(zero_infinity)}) {}
+  Tensor operator()(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths, const Tensor& target_lengths) const { return compute({log_probs, targets, input_lengths, target_lengths}); }
 };
 
 // log(1 + exp(-target * input)) for targets of -1 and 1.

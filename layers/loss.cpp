@@ -184,6 +184,17 @@ const Layer triplet_margin_loss{{
         },
 }};
 
+const Layer ctc_loss{{
+    .sig = "CTCLoss(int blank=0, str reduction='mean', bool zero_infinity=False)",
+    .doc = "-log of the probability of target under all its alignments (Graves et al. 2006).",
+    .inputs = "log_probs, targets, input_lengths, target_lengths",
+    .forward =
+        [](const LayerCall& c) {
+          return ops::ctc_loss(c.input(0), c.input(1), c.input(2), c.input(3), c.integer(0),
+                               c.str(1), c.flag(2));
+        },
+}};
+
 const Layer soft_margin_loss{{
     .sig = "SoftMarginLoss(*, str reduction='mean')",
     .doc = "log(1 + exp(-target * input)) for targets of -1 and 1.",

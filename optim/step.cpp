@@ -6,6 +6,7 @@
 #include "grad/mode.h"
 #include "runtime/parallel.h"
 #include "tensor/copy.h"
+#include "tensor/profile.h"
 #include "tensor/program.h"
 
 namespace gotorch {
@@ -150,6 +151,7 @@ bool complete_state(const OptimizerDef& def, Options options, const Tensor& para
 }
 
 void optimizer_step(const OptimizerDef& def, Options options, std::span<StepItem> items) {
+  const profile::Span span(profile::Kind::OptimizerStep, def.name().c_str());
   const NoGrad guard;
   for (const StepItem& item : items) check_item(def, options, item);
   std::vector<Work> works;

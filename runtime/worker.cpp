@@ -81,7 +81,7 @@ bool Worker::run_loops() {
   // First the place, then the end of the search: nobody is to be woken for a place that is ours.
   const HelperPlace place(scheduler_);
   if (!place) return false;
-  stop_searching();
+  stop_searching(LooksAgain::Soon);
   return scheduler_.help(place, static_cast<unsigned>(index_), [this] {
     counts_.chunks.add();
     return !has_next() && !has_stealable() && scheduler_.backlog.inject.empty();

@@ -127,7 +127,9 @@ class Worker {
   bool may_spin() const;
   bool spin();
   int64_t sleep_limit(bool keeper, bool watcher);
-  void stop_searching();
+  // Whether the worker comes back to the sources of work within a chunk of a loop.
+  enum class LooksAgain : bool { Later, Soon };
+  void stop_searching(LooksAgain again = LooksAgain::Later);
   void learn_gap(int64_t gap_ns);
   void steal_paid_off(Worker& victim);
   void keep_away();

@@ -175,13 +175,16 @@ Goroutine* Worker::steal_aged_next() {
 
 // The last one to find work wakes another if there is more, for submitters who saw somebody
 // searching and woke nobody.
-void Worker::stop_searching() {
+void Worker::stop_searching(LooksAgain again) {
   if (!searching_) return;
   searching_ = false;
   if (scheduler_.idle.searching.fetch_sub(1, std::memory_order_relaxed) != 1 ||
       (scheduler_.idle.sleeping() == 0 && !scheduler_.could_wake()))
     return;
-  heavy_fence();  // the decrement comes before the look at the sources, see IdleWorkers
+  // The decrement comes before the look at the sources, see IdleWorkers. The fence interrupts the other processors, 9
+  // microseconds on a virtual machine: too much for each loop. Who helps a loop looks at the sources again after a chunk,
+  // and finds then what was still on its way now.
+  if (again == LooksAgain::Later) heavy_fence();
   if (scheduler_.has_work()) scheduler_.wake(1, scheduler_.has_work(false));
 }
 

@@ -96,9 +96,7 @@ Shared& shared() {
 void count(int64_t bytes) {
   Shared& s = shared();
   const int64_t now = s.allocated.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  int64_t peak = s.peak.load(std::memory_order_relaxed);
-  while (now > peak && !s.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
+  raise_peak_memory(now);
 }
 
 [[noreturn]] void out_of_memory(size_t bytes) {
@@ -327,9 +325,15 @@ MemoryStats memory_stats() {
           s.reserved.load(std::memory_order_relaxed)};
 }
 
-void reset_peak_memory() {
-  Shared& s = shared();
-  s.peak.store(memory_stats().allocated, std::memory_order_relaxed);
+int64_t reset_peak_memory() {
+  return shared().peak.exchange(memory_stats().allocated, std::memory_order_relaxed);
+}
+
+void raise_peak_memory(int64_t bytes) {
+  std::atomic<int64_t>& peak = shared().peak;
+  int64_t before = peak.load(std::memory_order_relaxed);
+  while (bytes > before && !peak.compare_exchange_weak(before, bytes, std::memory_order_relaxed)) {
+  }
 }
 
 void empty_cache() {

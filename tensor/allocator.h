@@ -24,7 +24,10 @@ struct MemoryStats {
   int64_t reserved;       // bytes held from the system: live blocks and cached ones
 };
 MemoryStats memory_stats();
-void reset_peak_memory();
+// Starts max_allocated anew, at `allocated`, and returns what it was.
+int64_t reset_peak_memory();
+// Makes max_allocated at least `bytes`.
+void raise_peak_memory(int64_t bytes);
 // Gives cached blocks of more than a page class back to the system.
 void empty_cache();
 // Cached large blocks beyond this many bytes go back to the system at once. Default: a quarter of RAM.

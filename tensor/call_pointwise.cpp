@@ -108,7 +108,6 @@ void run_into(const Plan& p, const Tensor& out) {
   EvaluationLock lock;
   Program program(*p.kernel, p.operands, p.compute, out.dtype(), p.shape, out.raw());
   program.run();
-  program.publish();
 }
 
 // True if writing `out` element by element could change an element of x that is still to be read.

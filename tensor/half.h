@@ -18,7 +18,8 @@ struct BFloat16 {
   operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 };
 
-// IEEE binary16. Rounds to nearest even, with subnormals; written branch-free so loops vectorise.
+// IEEE binary16. Rounds to nearest even, with subnormals; NaN keeps what fits of its bits and gets quiet, as the
+// processor's conversions do (tensor/kernels/cast.cpp).
 struct Half {
   uint16_t bits = 0;
   Half() = default;
@@ -33,7 +34,7 @@ struct Half {
     const uint32_t subnormal = std::bit_cast<uint32_t>(shifted) - 0x3f000000u;
     uint32_t r = a < (113u << 23) ? subnormal : normal;
     r = a >= 0x477ff000u ? 0x7c00u : r;  // 65520 and above rounds to infinity
-    r = a > 0x7f800000u ? 0x7e00u : r;
+    r = a > 0x7f800000u ? 0x7e00u | ((a >> 13) & 0x3ffu) : r;
     bits = static_cast<uint16_t>(sign | r);
   }
   operator float() const {
@@ -45,6 +46,7 @@ struct Half {
         std::bit_cast<uint32_t>(static_cast<float>(static_cast<int>(a)) * 0x1p-24f);
     uint32_t r = a < 0x400u ? subnormal : normal;
     r = a >= 0x7c00u ? (a << 13) | 0x7f800000u : r;
+    r = a > 0x7c00u ? r | 0x400000u : r;
     return std::bit_cast<float>(sign | r);
   }
 };

@@ -6,6 +6,7 @@
 #include "runtime/thread_state.h"
 #include "tensor/call_pointwise.h"
 #include "tensor/copy.h"
+#include "tensor/profile.h"
 
 namespace gotorch {
 namespace {
@@ -57,9 +58,11 @@ Tensors run(const Op& op, const Args& args) {
   return op.def().kernel.function(args);
 }
 
-// Runs f; an Error that leaves it gets the op's name.
+// Runs f, which is seen by a profile; an Error that leaves it gets the op's name.
 template <class F>
-decltype(auto) named(const Op& op, F&& f) {
+decltype(auto) named(const Op& op, std::span<const Value> values, F&& f,
+                     profile::Kind kind = profile::Kind::Op) {
+  const profile::Span span(kind, op.name().c_str(), values);
   try {
     return f();
   } catch (Error& e) {
@@ -193,7 +196,7 @@ const Op* find_op(std::string_view name, std::string_view overload) {
 }
 
 Tensors call(const Op& op, std::span<const Value> values) {
-  return named(op, [&] {
+  return named(op, values, [&] {
     const Args args(values);
     Tensors results = run(op, args);
     if (records(op, values)) recorder->record(op, args, results);
@@ -202,48 +205,52 @@ Tensors call(const Op& op, std::span<const Value> values) {
 }
 
 Tensor call_inplace(const Op& op, std::span<const Value> values) {
-  return named(op, [&] {
-    const Tensor& self = values[0].tensor();
-    const Args args(values);
-    const bool recording = op.kind() != Kernel::Kind::Compose && records(op, values);
-    recorder->before_inplace(self, recording || (grad_mode().enabled && any_requires_grad(values)));
-    if (op.kind() == Kernel::Kind::Compose) {
-      static const Op& copy = *find_op("copy");
-      // What the ops save must outlive the write.
-      const bool tracked = grad_mode().enabled && self.requires_grad();
-      const Tensor old = tracked ? recorder->before_write(self, true) : self;
-      SmallVector<Value, kMaxParams> original(values);
-      original[0] = Value(old);
-      const Tensors results = op.def().kernel.function(Args(original));
-      const Value copied[] = {self, results[0], false};
-      return call_inplace(copy, copied);
-    }
-    // Formulas that read the old value get a copy of it: the memory is about to change.
-    uint32_t reads = 0;
-    for (const Op::Saves& s : op.saves()) reads |= s.args;
-    const Tensor old = recording ? recorder->before_write(self, reads & 1) : self;
-    SmallVector<Value, kMaxParams> original(values);
-    original[0] = Value(old);
-    if (op.def().validate) op.def().validate(args);
-    if (op.kind() == Kernel::Kind::Pointwise) {
-      call_pointwise_into(op, args, self, /*inplace=*/true);
-    } else if (op.def().kernel.writer) {
-      check_dtypes(op, args);
-      write_inplace(op, values, self);
-    } else {
-      check_dtypes(op, args);
-      const Tensors results = op.def().kernel.function(args);
-      check(same(results[0].shape(), self.shape()), "the result has shape ", results[0].shape(),
-            ", which an in-place call cannot write to shape ", self.shape());
-      self.written_by([&] { copy_elements(self, results[0]); });
-    }
-    if (recording) recorder->record_inplace(op, Args(original), self);
-    return self;
-  });
+  return named(
+      op, values,
+      [&] {
+        const Tensor& self = values[0].tensor();
+        const Args args(values);
+        const bool recording = op.kind() != Kernel::Kind::Compose && records(op, values);
+        recorder->before_inplace(self,
+                                 recording || (grad_mode().enabled && any_requires_grad(values)));
+        if (op.kind() == Kernel::Kind::Compose) {
+          static const Op& copy = *find_op("copy");
+          // What the ops save must outlive the write.
+          const bool tracked = grad_mode().enabled && self.requires_grad();
+          const Tensor old = tracked ? recorder->before_write(self, true) : self;
+          SmallVector<Value, kMaxParams> original(values);
+          original[0] = Value(old);
+          const Tensors results = op.def().kernel.function(Args(original));
+          const Value copied[] = {self, results[0], false};
+          return call_inplace(copy, copied);
+        }
+        // Formulas that read the old value get a copy of it: the memory is about to change.
+        uint32_t reads = 0;
+        for (const Op::Saves& s : op.saves()) reads |= s.args;
+        const Tensor old = recording ? recorder->before_write(self, reads & 1) : self;
+        SmallVector<Value, kMaxParams> original(values);
+        original[0] = Value(old);
+        if (op.def().validate) op.def().validate(args);
+        if (op.kind() == Kernel::Kind::Pointwise) {
+          call_pointwise_into(op, args, self, /*inplace=*/true);
+        } else if (op.def().kernel.writer) {
+          check_dtypes(op, args);
+          write_inplace(op, values, self);
+        } else {
+          check_dtypes(op, args);
+          const Tensors results = op.def().kernel.function(args);
+          check(same(results[0].shape(), self.shape()), "the result has shape ", results[0].shape(),
+                ", which an in-place call cannot write to shape ", self.shape());
+          self.written_by([&] { copy_elements(self, results[0]); });
+        }
+        if (recording) recorder->record_inplace(op, Args(original), self);
+        return self;
+      },
+      profile::Kind::InplaceOp);
 }
 
 void call_out(const Op& op, std::span<const Value> values, std::span<const Tensor> out) {
-  named(op, [&] {
+  named(op, values, [&] {
     for (const Tensor& o : out)
       check(!(grad_mode().enabled && (o.requires_grad() || any_requires_grad(values))),
             "functions with out=... arguments don't support automatic differentiation, but one of "

@@ -81,6 +81,7 @@ extern const Op fmin;
 extern const Op minimum;
 extern const Op clamp_min;
 extern const Op clamp_max;
+extern const Op clamp_between;
 extern const Op clamp;
 extern const Op einsum;
 extern const Op tensordot;
@@ -124,9 +125,15 @@ extern const Op logspace;
 extern const Op eye;
 extern const Op tril_indices;
 extern const Op triu_indices;
+extern const Op ctc_loss_kernel;
+extern const Op ctc_loss;
+extern const Op ctc_loss_lists;
 extern const Op cosine_similarity;
 extern const Op pairwise_distance;
 extern const Op bilinear;
+extern const Op distances;
+extern const Op cdist;
+extern const Op pdist;
 extern const Op exponential;
 extern const Op cauchy;
 extern const Op log_normal;
@@ -165,6 +172,7 @@ extern const Op index_select;
 extern const Op gather;
 extern const Op take_along_dim;
 extern const Op take;
+extern const Op put;
 extern const Op scatter;
 extern const Op scatter_value;
 extern const Op scatter_src_reduce;
@@ -191,6 +199,7 @@ extern const Op cross_entropy_kernel;
 extern const Op cross_entropy;
 extern const Op mse_loss;
 extern const Op l1_loss;
+extern const Op smooth_l1;
 extern const Op smooth_l1_loss;
 extern const Op huber_loss;
 extern const Op binary_cross_entropy;
@@ -309,6 +318,7 @@ extern const Op prod;
 extern const Op any;
 extern const Op all;
 extern const Op count_nonzero;
+extern const Op numbers;
 extern const Op nansum;
 extern const Op nanmean;
 extern const Op sum_to_size;
@@ -316,6 +326,8 @@ extern const Op logsumexp;
 extern const Op repeat_interleave;
 extern const Op repeat_interleave_tensor;
 extern const Op repeat_interleave_int;
+extern const Op resampled;
+extern const Op resampled_backward;
 extern const Op interpolate;
 extern const Op pixel_shuffle;
 extern const Op pixel_unshuffle;
@@ -421,6 +433,7 @@ extern const Op isneginf;
 extern const Op signbit;
 extern const Op logical_not;
 extern const Op bitwise_not;
+extern const Op finite;
 extern const Op nan_to_num;
 extern const Op deg2rad;
 extern const Op rad2deg;
@@ -447,6 +460,8 @@ extern const Op unsqueeze;
 extern const Op flatten;
 extern const Op ravel;
 extern const Op unflatten;
+extern const Op im2col;
+extern const Op fold;
 
 }  // namespace gotorch::ops
 
@@ -970,6 +985,13 @@ inline Tensor clamp_max(const Tensor& input, const Operand& max) {
   return std::move(out[0]);
 }
 
+// input limited to [min, max], which are not NaN; where min > max, the result is max.
+inline Tensor _clamp_between(const Tensor& input, const Operand& min, const Operand& max) {
+  const Value given[] = {Value(input), Value(min), Value(max)};
+  Tensors out = call(ops::clamp_between, given);
+  return std::move(out[0]);
+}
+
 // input limited to [min, max]; where min > max, the result is max.
 inline Tensor clamp(const Tensor& input, const std::optional<Operand>& min = {}, const std::optional<Operand>& max = {}) {
   const Value given[] = {Value(input), Value(min), Value(max)};
@@ -1271,6 +1293,27 @@ inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0, std::op
   return std::move(out[0]);
 }
 
+// The loss of each sequence, and what its gradient needs.
+inline std::array<Tensor, 2> _ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths, const Tensor& target_lengths, int64_t blank, bool zero_infinity) {
+  const Value given[] = {Value(log_probs), Value(targets), Value(input_lengths), Value(target_lengths), Value(blank), Value(zero_infinity)};
+  Tensors out = call(ops::ctc_loss_kernel, given);
+  return {std::move(out[0]), std::move(out[1])};
+}
+
+// The connectionist temporal classification loss (Graves et al. 2006) of log_probs [steps, batch, classes] and targets [batch, labels], or one after the other. 'mean' divides by target_lengths first.
+inline Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths, const Tensor& target_lengths, int64_t blank = 0, std::string_view reduction = "mean", bool zero_infinity = false) {
+  const Value given[] = {Value(log_probs), Value(targets), Value(input_lengths), Value(target_lengths), Value(blank), Value(reduction), Value(zero_infinity)};
+  Tensors out = call(ops::ctc_loss, given);
+  return std::move(out[0]);
+}
+
+// The same with lengths in lists.
+inline Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, IntList input_lengths, IntList target_lengths, int64_t blank = 0, std::string_view reduction = "mean", bool zero_infinity = false) {
+  const Value given[] = {Value(log_probs), Value(targets), Value(input_lengths), Value(target_lengths), Value(blank), Value(reduction), Value(zero_infinity)};
+  Tensors out = call(ops::ctc_loss_lists, given);
+  return std::move(out[0]);
+}
+
 // The cosine of the angle between x1 and x2 along dim; norms below eps count as eps.
 inline Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim = 1, double eps = 1e-08) {
   const Value given[] = {Value(x1), Value(x2), Value(dim), Value(eps)};
@@ -1289,6 +1332,27 @@ inline Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p = 2
 inline Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias = {}) {
   const Value given[] = {Value(input1), Value(input2), Value(weight), Value(bias)};
   Tensors out = call(ops::bilinear, given);
+  return std::move(out[0]);
+}
+
+// The p-norms of all differences of rows of x1 [b, n1, m] and x2 [b, n2, m].
+inline Tensor _cdist(const Tensor& x1, const Tensor& x2, double p) {
+  const Value given[] = {Value(x1), Value(x2), Value(p)};
+  Tensors out = call(ops::distances, given);
+  return std::move(out[0]);
+}
+
+// The p-norms of all differences of rows of x1 [..., n1, m] and x2 [..., n2, m], which are always taken exactly: compute_mode changes nothing.
+inline Tensor cdist(const Tensor& x1, const Tensor& x2, double p = 2.0, std::optional<std::string_view> compute_mode = "use_mm_for_euclid_dist_if_necessary") {
+  const Value given[] = {Value(x1), Value(x2), Value(p), Value(compute_mode)};
+  Tensors out = call(ops::cdist, given);
+  return std::move(out[0]);
+}
+
+// The p-norms of the differences of each row [n, m] from all behind it.
+inline Tensor pdist(const Tensor& input, double p = 2.0) {
+  const Value given[] = {Value(input), Value(p)};
+  Tensors out = call(ops::pdist, given);
   return std::move(out[0]);
 }
 
@@ -1558,6 +1622,13 @@ inline Tensor take(const Tensor& input, const Tensor& index) {
   return std::move(out[0]);
 }
 
+// input with source written, or added, at index of its flattened elements.
+inline Tensor put(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate = false) {
+  const Value given[] = {Value(input), Value(index), Value(source), Value(accumulate)};
+  Tensors out = call(ops::put, given);
+  return std::move(out[0]);
+}
+
 // input with src written at index along `dim` and at its own place in the others; of equal places the last wins.
 inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
   const Value given[] = {Value(input), Value(dim), Value(index), Value(src)};
@@ -1737,6 +1808,13 @@ inline Tensor mse_loss(const Tensor& input, const Tensor& target, std::optional<
 inline Tensor l1_loss(const Tensor& input, const Tensor& target, std::optional<bool> size_average = {}, std::optional<bool> reduce = {}, std::string_view reduction = "mean", const Tensor& weight = {}) {
   const Value given[] = {Value(input), Value(target), Value(size_average), Value(reduce), Value(reduction), Value(weight)};
   Tensors out = call(ops::l1_loss, given);
+  return std::move(out[0]);
+}
+
+// d^2 / (2 beta) where d = |input - target| < beta, d - beta / 2 elsewhere.
+inline Tensor _smooth_l1(const Tensor& input, const Tensor& target, Scalar beta) {
+  const Value given[] = {Value(input), Value(target), Value(beta)};
+  Tensors out = call(ops::smooth_l1, given);
   return std::move(out[0]);
 }
 
@@ -2566,6 +2644,13 @@ inline Tensor count_nonzero(const Tensor& input, OptionalIntList dim = {}) {
   return std::move(out[0]);
 }
 
+// input with 0 for NaN.
+inline Tensor _numbers(const Tensor& input) {
+  const Value given[] = {Value(input)};
+  Tensors out = call(ops::numbers, given);
+  return std::move(out[0]);
+}
+
 // The sum with NaN taken as zero.
 inline Tensor nansum(const Tensor& input, OptionalIntList dim = {}, bool keepdim = false, std::optional<Dtype> dtype = {}) {
   const Value given[] = {Value(input), Value(dim), Value(keepdim), Value(dtype)};
@@ -2612,6 +2697,20 @@ inline Tensor repeat_interleave(const Tensor& input, const Tensor& repeats, std:
 inline Tensor repeat_interleave(const Tensor& input, int64_t repeats, std::optional<int64_t> dim = {}, std::optional<int64_t> output_size = {}) {
   const Value given[] = {Value(input), Value(repeats), Value(dim), Value(output_size)};
   Tensors out = call(ops::repeat_interleave_int, given);
+  return std::move(out[0]);
+}
+
+// Along dim, output i is the sum over k of weights[k, i] * input[places[k, i]].
+inline Tensor _resample(const Tensor& input, int64_t dim, const Tensor& places, const Tensor& weights) {
+  const Value given[] = {Value(input), Value(dim), Value(places), Value(weights)};
+  Tensors out = call(ops::resampled, given);
+  return std::move(out[0]);
+}
+
+// The gradient of _resample for an input of `size` along dim.
+inline Tensor _resample_backward(const Tensor& grad, int64_t dim, int64_t size, const Tensor& places, const Tensor& weights) {
+  const Value given[] = {Value(grad), Value(dim), Value(size), Value(places), Value(weights)};
+  Tensors out = call(ops::resampled_backward, given);
   return std::move(out[0]);
 }
 
@@ -3350,6 +3449,13 @@ inline Tensor bitwise_not(const Tensor& input) {
   return std::move(out[0]);
 }
 
+// NaN and infinities replaced.
+inline Tensor _finite(const Tensor& input, Scalar nan, Scalar posinf, Scalar neginf) {
+  const Value given[] = {Value(input), Value(nan), Value(posinf), Value(neginf)};
+  Tensors out = call(ops::finite, given);
+  return std::move(out[0]);
+}
+
 // NaN and infinities replaced: by 0 and the largest finite numbers of the dtype unless given.
 inline Tensor nan_to_num(const Tensor& input, std::optional<double> nan = {}, std::optional<double> posinf = {}, std::optional<double> neginf = {}) {
   const Value given[] = {Value(input), Value(nan), Value(posinf), Value(neginf)};
@@ -3529,6 +3635,20 @@ inline Tensor ravel(const Tensor& input) {
 inline Tensor unflatten(const Tensor& input, int64_t dim, IntList sizes) {
   const Value given[] = {Value(input), Value(dim), Value(sizes)};
   Tensors out = call(ops::unflatten, given);
+  return std::move(out[0]);
+}
+
+// Each window of images [n, c, h, w] as a column of [n, c kh kw, places]. In Python F.unfold.
+inline Tensor im2col(const Tensor& input, IntList kernel_size, IntList dilation = {1}, IntList padding = {0}, IntList stride = {1}) {
+  const Value given[] = {Value(input), Value(kernel_size), Value(dilation), Value(padding), Value(stride)};
+  Tensors out = call(ops::im2col, given);
+  return std::move(out[0]);
+}
+
+// The images [n, c, h, w] whose windows are the columns of [n, c kh kw, places], added up where they overlap.
+inline Tensor fold(const Tensor& input, IntList output_size, IntList kernel_size, IntList dilation = {1}, IntList padding = {0}, IntList stride = {1}) {
+  const Value given[] = {Value(input), Value(output_size), Value(kernel_size), Value(dilation), Value(padding), Value(stride)};
+  Tensors out = call(ops::fold, given);
   return std::move(out[0]);
 }
 

@@ -4,6 +4,7 @@
 
 #include "runtime/parallel.h"
 #include "tensor/allocator.h"
+#include "tensor/profile.h"
 #include "tensor/program.h"
 
 namespace gotorch {
@@ -142,9 +143,9 @@ Tensor defer(const PointwiseKernel& kernel, std::span<const Operand> operands, D
 void evaluate(Pending& p) {
   EvaluationLock lock;
   if (p.done.load(std::memory_order_relaxed)) return;
-  Program program(p, p.dtype, true);
+  const profile::Span span(profile::Kind::Evaluation, "evaluate");
+  Program program(p, p.dtype, Program::Root::Evaluated);
   program.run();
-  program.publish();
 }
 
 void evaluate(const Tensor& x) {

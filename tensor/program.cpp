@@ -1,9 +1,11 @@
 #include "tensor/program.h"
 
+#include <algorithm>
 #include <cstring>
+#include <exception>
+#include <vector>
 
 #include "runtime/parallel.h"
-#include "tensor/buffer.h"
 #include "tensor/kernels/cast.h"
 #include "tensor/kernels/plane.h"
 
@@ -34,14 +36,13 @@ bool to_compute(const Pending::Source& s) {
 
 }  // namespace
 
-Program::Program(Pending& root, Dtype result, bool store_root)
+Program::Program(Pending& root, Dtype result, Root becomes)
     : numel_(numel_of(root.shape)), id_(next_program_id++) {
   collect(root);
   choose_stored();
-  if (store_root) {
-    nodes_.back().stored = true;
-    root.storage->allocate_data();
-  }
+  if (becomes != Root::Read) nodes_.back().stored = true;
+  if (becomes == Root::Evaluated) write_over_dead_operand(root);
+  if (becomes != Root::Read) root.storage->allocate_data();
   emit_nodes();
   result_slot_ = cast_slot(nodes_.back().slot, result);
   assign_buffers();
@@ -95,6 +96,29 @@ void Program::choose_stored() {
     if (node.uses == 0) continue;
     node.stored = node.value->ref_count() > static_cast<uint32_t>(node.uses);
     if (node.stored) node.value->storage->allocate_data();
+  }
+}
+
+// An operand of any node will do that has the root's bytes and order: each of its elements is read before the root's is
+// written, which comes last. Nobody else can see it if all references to it are from this program's nodes, which let go of it.
+void Program::write_over_dead_operand(Pending& root) {
+  if (root.storage->data()) return;
+  SmallVector<const Tensor*, 16> operands;
+  for (const Node& node : nodes_)
+    for (int i = 0; i < node.value->count; i++)
+      if (const Tensor& x = node.value->sources[i].operand.tensor; x.defined())
+        operands.push_back(&x);
+  for (const Tensor* x : operands) {
+    if (!x->is_contiguous() || x->numel() != numel_ || x->is_pending()) continue;
+    Storage& donor = *x->storage();
+    if (donor.bytes() != root.storage->bytes() || !donor.may_give_data()) continue;
+    const auto ours = std::count_if(operands.begin(), operands.end(),
+                                    [&](const Tensor* o) { return o->impl() == x->impl(); });
+    if ((*x)->ref_count() != static_cast<uint32_t>(ours)) continue;
+    loan_.operand = &donor;
+    loan_.root = root.storage.get();
+    root.storage->share_data(donor);
+    return;
   }
 }
 
@@ -219,20 +243,16 @@ void Program::assign_buffers() {
   else if (buffers_ <= 2) tile_ = 2 * kTile;
 }
 
-std::byte* Program::prologue() const {
-  for (Scratch& s : scratches)
-    if (s.program == id_) return s.base;
-  Scratch& s = scratches[next_scratch];
-  next_scratch = (next_scratch + 1) % kScratches;
+// A thread's tiles, the fixed ones filled, and behind them the addresses of the slots.
+std::byte* Program::prepared(Buffer<std::byte>& memory) const {
   const int64_t room = room_of(tile_);
-  const size_t bytes = static_cast<size_t>(buffers_ * room) + 64;
-  if (s.room.size() < bytes) s.room.resize(bytes);
-  s.program = id_;
-  s.base = s.room.data() + (-reinterpret_cast<uintptr_t>(s.room.data()) & 63);
+  const size_t bytes = static_cast<size_t>(buffers_ * room) + slots_.size() * sizeof(void*) + 64;
+  if (memory.size() < bytes) memory.resize(bytes);
+  std::byte* base = memory.data() + (-reinterpret_cast<uintptr_t>(memory.data()) & 63);
   const int64_t fill = std::min(numel_, std::max(tile_, kTile));
   for (const Slot& slot : slots_) {
     if (slot.place != Place::Fixed) continue;
-    std::byte* tile = s.base + slot.buffer * room;
+    std::byte* tile = base + slot.buffer * room;
     if (slot.memory) {
       kernels::copy_plane({tile, slot.memory, 1, fill, 0, 1, 0, 0}, size_of(slot.dtype));
     } else {
@@ -241,10 +261,23 @@ std::byte* Program::prologue() const {
       });
     }
   }
+  return base;
+}
+
+std::byte* Program::prologue() const {
+  for (Scratch& s : scratches)
+    if (s.program == id_) return s.base;
+  Scratch& s = scratches[next_scratch];
+  next_scratch = (next_scratch + 1) % kScratches;
+  s.program = 0;
+  s.base = prepared(s.room);
+  s.program = id_;
   return s.base;
 }
 
-void Program::tile(std::byte* scratch, int64_t begin, int64_t n, void** where) const {
+// Runs all steps for elements [begin, begin + n). Returns where each slot's are.
+void** Program::tile(std::byte* scratch, int64_t begin, int64_t n, void* result) const {
+  auto** where = reinterpret_cast<void**>(scratch + buffers_ * room_of(tile_));
   for (size_t i = 0; i < slots_.size(); i++) {
     const Slot& s = slots_[i];
     std::byte* buffer = scratch + s.buffer * room_of(tile_);
@@ -258,35 +291,83 @@ void Program::tile(std::byte* scratch, int64_t begin, int64_t n, void** where) c
         break;
     }
   }
+  if (result && slots_[result_slot_].place == Place::Temporary) where[result_slot_] = result;
   for (const Step& step : steps_) {
     void* in[kMaxOperands];
     for (int j = 0; j < step.count; j++) in[j] = where[step.in[j]];
     step.loop(where[step.out], in, n);
   }
+  return where;
 }
 
-const void* Program::run_tile(int64_t begin, int64_t n) const {
-  SmallVector<void*, 48> where(slots_.size(), nullptr);
-  tile(prologue(), begin, n, where.data());
-  return where[result_slot_];
+const void* Program::run_tile(int64_t begin, int64_t n, void* buffer) const {
+  return tile(prologue(), begin, n, buffer)[result_slot_];
 }
 
-void Program::run() const {
-  if (numel_ == 0) return;
+// Operands that lie in rows are read in place by tiles that end where their rows do. 0: no operand does, or in rows of
+// other lengths than the next, or too short ones.
+int64_t Program::row_length() const {
+  int64_t row = 0;
+  for (const StridedAccess& a : accesses_) {
+    if (a.shape.empty() || a.strides.back() != 1) continue;
+    if (row != 0 && row != a.shape.back()) return 0;
+    row = a.shape.back();
+  }
+  return row >= kTile / 4 ? row : 0;
+}
+
+void Program::run() {
+  if (numel_ == 0) return publish();
   // About 30 microseconds of work at one element and step per nanosecond and a third.
   const auto steps = static_cast<int64_t>(steps_.size() + accesses_.size());
   const int64_t chunk = std::max(tile_, 131072 / (steps + 2) / tile_ * tile_);
-  runtime::parallel_for(numel_, chunk, [&](int64_t begin, int64_t end) {
-    SmallVector<void*, 48> where(slots_.size(), nullptr);
-    std::byte* scratch = prologue();
-    for (int64_t at = begin; at < end; at += tile_)
-      tile(scratch, at, std::min(tile_, end - at), where.data());
-  });
+  if (loan_.operand) return run_over_operand(chunk);
+  runtime::parallel_for(numel_, chunk,
+                        [&](int64_t begin, int64_t end) { run_tiles(prologue(), begin, end); });
+  publish();
+}
+
+// Once an operand is written over there is no way back: what an interrupt, or a thread that has no room for its tiles, leaves
+// is done here, and published.
+void Program::run_over_operand(int64_t chunk) {
+  Buffer<std::byte> room;
+  std::byte* scratch = prepared(room);
+  std::vector<uint8_t> done(static_cast<size_t>((numel_ + chunk - 1) / chunk), 0);
+  std::exception_ptr error;
+  try {
+    runtime::parallel_for(numel_, chunk, [&](int64_t begin, int64_t end) {
+      run_tiles(prologue(), begin, end);
+      done[static_cast<size_t>(begin / chunk)] = 1;
+    });
+  } catch (...) {
+    error = std::current_exception();
+  }
+  for (size_t i = 0; error && i < done.size(); i++) {
+    const int64_t begin = static_cast<int64_t>(i) * chunk;
+    if (!done[i]) run_tiles(scratch, begin, std::min(numel_, begin + chunk));
+  }
+  publish();
+  if (error) std::rethrow_exception(error);
+}
+
+void Program::run_tiles(std::byte* scratch, int64_t begin, int64_t end) const {
+  const int64_t row = row_length();
+  // A row's tiles are of like size.
+  const int64_t tiles = (row + tile_ - 1) / tile_;
+  const int64_t step = row > 0 ? (row / tiles + 16) & ~int64_t{15} : tile_;
+  for (int64_t at = begin; at < end;) {
+    int64_t n = std::min(tile_, end - at);
+    if (row > 0) n = std::min({n, step, row - at % row});
+    tile(scratch, at, n);
+    at += n;
+  }
 }
 
 void Program::publish() {
+  if (loan_.operand) loan_.keep();
   // Operands first: a value that lives only through its users' sources goes after them.
-  SmallVector<Ref<PendingState>, 8> stored;
+  SmallVector<Ref<PendingState>, kMaxPendingNodes>
+      stored;  // of an evaluation: no memory is needed that might not be had
   for (Node& node : nodes_) {
     if (!node.stored) continue;
     node.value->done.store(true, std::memory_order_release);
@@ -305,7 +386,8 @@ TileReader::TileReader(const Tensor& x, Dtype dtype)
       // If somebody does, the second reading writes it: at most one computation is repeated.
       const bool store = p.ref_count() > 1 || x->ref_count() > 2 || p.read_once;
       p.read_once = true;
-      program_ = std::make_unique<Program>(p, dtype, store);
+      program_ =
+          std::make_unique<Program>(p, dtype, store ? Program::Root::Stored : Program::Root::Read);
       return;
     }
     lock_.reset();
@@ -324,11 +406,13 @@ TileReader::~TileReader() = default;
 const void* TileReader::read(int64_t begin, int64_t n, void* buffer) const {
   if (direct_) return direct_ + begin * item_;
   if (strided_) return strided_->read(begin, n, buffer);
-  if (n <= kTile) return program_->run_tile(begin, n);
+  if (n <= kTile) return program_->run_tile(begin, n, buffer);
   auto* y = static_cast<std::byte*>(buffer);
   for (int64_t done = 0; done < n; done += kTile) {
     const int64_t m = std::min(kTile, n - done);
-    std::memcpy(y + done * item_, program_->run_tile(begin + done, m), m * item_);
+    std::byte* to = y + done * item_;
+    if (const void* from = program_->run_tile(begin + done, m, to); from != to)
+      std::memcpy(to, from, m * item_);
   }
   return buffer;
 }

@@ -8,7 +8,9 @@
 // Thread-safety: building and finishing under the evaluation lock (the constructor takes it); read() from any number of threads.
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "tensor/buffer.h"
 #include "tensor/pending.h"
 #include "tensor/strided.h"
 
@@ -18,19 +20,24 @@ inline constexpr int64_t kTile = 1024;
 
 class Program {
  public:
-  // Computes `root` as `result` dtype; `store_root` also writes it to its own storage.
-  Program(Pending& root, Dtype result, bool store_root);
+  enum class Root : uint8_t {
+    Read,       // tiles of it are read, any number of times
+    Stored,     // and each is also written to its own storage
+    Evaluated,  // it is written by one run(), perhaps over an operand that nobody else refers to
+  };
+  // Computes `root` as `result` dtype.
+  Program(Pending& root, Dtype result, Root becomes);
   // Converts a tensor that is in memory.
   Program(const Tensor& x, Dtype result);
   // One op on operands that need not be pending, writing to `destination` (contiguous, of the op's dtype).
   Program(const PointwiseKernel& kernel, std::span<const Operand> operands, Dtype compute,
           Dtype dtype, Dims shape, void* destination);
 
-  // Computes elements [begin, begin + n), n <= kTile. Result pointer is valid until the next call on this thread.
-  const void* run_tile(int64_t begin, int64_t n) const;
-  // Computes everything: all chunks, in parallel.
-  void run() const;
-  // Marks what was written as evaluated. Everything must have been run.
+  // Computes elements [begin, begin + n), n <= kTile. They come into `buffer`, or lie in memory already.
+  const void* run_tile(int64_t begin, int64_t n, void* buffer) const;
+  // Computes everything, all chunks in parallel, and publishes it.
+  void run();
+  // Marks what was written as evaluated. Every tile must have been run.
   void publish();
   int64_t numel() const { return numel_; }
 
@@ -61,6 +68,7 @@ class Program {
   void collect(Pending& p);
   int find(const PendingState* value) const;
   void choose_stored();
+  void write_over_dead_operand(Pending& root);
   void emit_nodes();
   int16_t emit(const PointwiseKernel& k, std::span<const Pending::Source> sources, Dims shape,
                Dtype compute, Dtype dtype, void* destination);
@@ -70,8 +78,13 @@ class Program {
   int16_t add_slot(Slot s);
   void add_step(Loop loop, int16_t out, std::span<const int16_t> in);
   void assign_buffers();
+  int64_t row_length() const;
+  std::byte* prepared(Buffer<std::byte>& room) const;
   std::byte* prologue() const;
-  void tile(std::byte* scratch, int64_t begin, int64_t n, void** where) const;
+  void run_tiles(std::byte* scratch, int64_t begin, int64_t end) const;
+  void run_over_operand(int64_t chunk);
+  // `result`: where the result goes, if it has no place of its own.
+  void** tile(std::byte* scratch, int64_t begin, int64_t n, void* result = nullptr) const;
 
   int64_t numel_ = 0;
   int64_t tile_ = kTile;
@@ -89,6 +102,15 @@ class Program {
     int16_t slot;
   };
   SmallVector<Leaf, 8> leaves_;
+  // The root is written over an operand's data, which the one owns in the end and until then the other.
+  struct Loan {
+    Storage *operand = nullptr, *root = nullptr;
+    ~Loan() {
+      if (operand) root->forget_data();
+    }
+    void keep() { std::exchange(operand, nullptr)->forget_data(); }
+  };
+  Loan loan_;
 };
 
 // Reads any tensor as contiguous tiles of one dtype, whatever its layout, dtype or state.
@@ -103,8 +125,7 @@ class TileReader {
   bool direct() const { return direct_ != nullptr || numel_ == 0; }
   const void* base() const { return direct_; }
   int64_t numel() const { return numel_; }
-  // Elements [begin, begin + n): in place, or in scratch that is valid until this thread's next read, or put into
-  // `buffer`, which has room for n.
+  // Elements [begin, begin + n): in place, or put into `buffer`, which has room for n.
   const void* read(int64_t begin, int64_t n, void* buffer) const;
   template <class T>
   const T* read(int64_t begin, int64_t n, T* buffer) const {

@@ -22,7 +22,6 @@ using kernels::ReduceKernel;
 // of two of blocks, so cutting does not change the tree in which blocks are merged.
 constexpr int64_t kUnit = 65536;
 constexpr int64_t kBatch = 256;      // short rows whose states are finished together
-constexpr int64_t kPanelCols = 512;  // a panel of rows and its states stay in the first-level cache
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a - 1) / b + 1; }
 // So that a field of 8-byte numbers may follow one of bytes.
@@ -133,7 +132,7 @@ void Reduction::short_rows() const {
   const int64_t grain = std::max<int64_t>(1, kUnit / (n + 8) / batch) * batch;
   runtime::parallel_for(outer, grain, [&](int64_t begin, int64_t end) {
     alignas(64) std::byte state[kBatch * 16];
-    alignas(64) std::byte buffer[kTile * 8];
+    alignas(64) std::byte buffer[std::max(kTile, kRowBlock) * 8];
     for (int64_t r = begin; r < end; r += batch) {
       const int64_t rows = std::min(batch, end - r);
       kernel.rows(reader->read(r * n, rows * n, buffer), rows, n, 0, state, kBatch);
@@ -210,7 +209,7 @@ void Reduction::column_segment(int64_t at, int64_t begin, int64_t end, int64_t f
 }
 
 void Reduction::columns() const {
-  const int64_t width = std::min(inner, kPanelCols), tiles = ceil_div(inner, width);
+  const int64_t width = std::min(inner, kernel.panel_cols), tiles = ceil_div(inner, width);
   int64_t segment = kPanelRows;
   while (segment * width < kUnit) segment *= 2;
   const int64_t segments = ceil_div(n, segment), units = outer * tiles * segments;

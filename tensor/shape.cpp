@@ -1,6 +1,7 @@
 #include "tensor/shape.h"
 
 #include "tensor/error.h"
+#include "tensor/simd/wrapping.h"
 
 namespace gotorch {
 
@@ -27,8 +28,9 @@ int64_t bytes_of(Dims shape, int64_t item_size) {
 
 DimVector contiguous_strides(Dims shape) {
   DimVector strides(shape.size(), 1);
+  // Where a dimension is 0 the others may be of any size: their strides wrap, and nothing is read by them.
   for (size_t i = shape.size(); i-- > 1;)
-    strides[i - 1] = strides[i] * std::max<int64_t>(shape[i], 1);
+    strides[i - 1] = math::times(strides[i], std::max<int64_t>(shape[i], 1));
   return strides;
 }
 
@@ -38,7 +40,7 @@ bool is_contiguous(Dims shape, Dims strides) {
   for (size_t i = shape.size(); i-- > 0;) {
     if (shape[i] == 0) return true;
     ok &= shape[i] == 1 || strides[i] == expected;
-    expected *= shape[i];
+    expected = math::times(expected, shape[i]);
   }
   return ok;
 }

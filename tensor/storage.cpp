@@ -48,6 +48,10 @@ void Storage::allocate_data() {
   if (!data_) data_ = allocate(bytes_);
 }
 
+bool Storage::may_give_data() const {
+  return data_ && !inside_ && !release_ && writable_ && !shared_outside() && ref_count() == 1;
+}
+
 Ref<Storage> Storage::borrow(void* data, size_t bytes, std::function<void()> release,
                              bool writable) {
   auto* s = new (allocate(kHeader)) Storage;

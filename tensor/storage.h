@@ -20,6 +20,11 @@ class Storage : public RefCounted<Storage> {
   // what no machine could hold.
   static Ref<Storage> create_later(size_t bytes);
   void allocate_data();
+  // Whether this is memory of its own that nobody but the one referrer can see, so that a result may take its place.
+  bool may_give_data() const;
+  // In place of allocate_data(): uses the data of `donor`, which has as many bytes, until one of the two forgets it.
+  void share_data(const Storage& donor) { data_ = donor.data_; }
+  void forget_data() { data_ = nullptr; }
   // Memory owned by somebody else (NumPy, DLPack, a mapped file); `release` runs when the last tensor is gone.
   static Ref<Storage> borrow(void* data, size_t bytes, std::function<void()> release,
                              bool writable = true);

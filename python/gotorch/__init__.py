@@ -33,6 +33,7 @@ from gotorch import (  # noqa: E402 (they use what is above)
     cuda,
     nn,
     optim,
+    profiler,
     random,
     runtime,
     safetensors,

@@ -26,6 +26,7 @@ void bind_layers(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 void bind_runtime(pybind11::module_& m);
 void bind_observe(pybind11::module_& m);
+void bind_profile(pybind11::module_& m);
 void bind_contexts(pybind11::module_& m);
 void bind_times(pybind11::module_& m);
 void bind_channels(pybind11::module_& m);

@@ -26,6 +26,7 @@ PYBIND11_MODULE(_C, m) {
   bind_optim(m);
   bind_runtime(m);
   bind_observe(m);
+  bind_profile(m);
   bind_contexts(m);
   bind_channels(m);
   bind_select(m);

@@ -9,7 +9,6 @@
 #include "python/src/results.h"
 #include "python/src/tensor_object.h"
 #include "python/src/tensor_slots.h"
-#include "runtime/trace.h"
 
 namespace gotorch::python {
 namespace {
@@ -125,7 +124,6 @@ bool is_heavy(std::span<const Value> values) {
 Tensors run(const Op& op, std::span<const Value> values) {
   Tensors results;
   {
-    const runtime::trace::Span span(op.name().c_str());
     const Unlocked unlocked(is_heavy(values));
     results = call(op, values);
   }
@@ -148,7 +146,6 @@ PyObject* run_out(const Op& op, std::span<const Value> values, PyObject* out) {
     outs.push_back(unwrap(item));
   }
   {
-    const runtime::trace::Span span(op.name().c_str());
     const Unlocked unlocked(is_heavy(values));
     call_out(op, values, outs);
   }
@@ -160,7 +157,6 @@ PyObject* run_out(const Op& op, std::span<const Value> values, PyObject* out) {
 PyObject* run_inplace(const Op& op, std::span<const Value> values, PyObject* self) {
   check<TypeError>(is_tensor(self), op.name(), "(): an in-place call takes the tensor by position");
   {
-    const runtime::trace::Span span(op.name().c_str());
     const Unlocked unlocked(is_heavy(values));
     call_inplace(op, values);
   }

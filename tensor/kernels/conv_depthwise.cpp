@@ -4,6 +4,7 @@
 #include "runtime/parallel.h"
 #include "tensor/kernels/conv_slab.h"
 #include "tensor/kernels/conv_taps.h"
+#include "tensor/kernels/conv_weight.h"
 #include "tensor/kernels/gemm_pack.h"
 #include "tensor/kernels/gemm_plan.h"
 #include "tensor/kernels/gemm_vec.h"
@@ -46,13 +47,34 @@ inline typename VecOf<T, L>::Type load_every(const T* p, int64_t stride) {
   }
 }
 
-// R rows side by side, as one sum waits for its last product.
+// Writes up to n sums of a row, `stride` apart in the output. `more`: others follow, so that what lies between these is the row's.
+template <class T, int L>
+inline void put_sums(T* out, int64_t stride, typename VecOf<T, L>::Type sum, int64_t n, bool more) {
+  using V = VecOf<T, L>;
+  if (n == L && stride == 1) return V::store(out, sum);
+  if (n == L && stride == 2 && more) {
+    const typename V::Type low = V::load(out), high = V::load(out + L);
+    if constexpr (L == 8) {
+      V::store(out, __builtin_shufflevector(sum, low, 0, 9, 1, 11, 2, 13, 3, 15));
+      V::store(out + L, __builtin_shufflevector(sum, high, 4, 9, 5, 11, 6, 13, 7, 15));
+    } else {
+      V::store(out, __builtin_shufflevector(sum, low, 0, 5, 1, 7));
+      V::store(out + L, __builtin_shufflevector(sum, high, 2, 5, 3, 7));
+    }
+    return;
+  }
+  T value[L];
+  V::store(value, sum);
+  for (int64_t l = 0; l < n; l++) out[l * stride] = value[l];
+}
+
+// R rows side by side, as one sum waits for its last product. The last vector of a row overlaps the one before it.
 template <class T, int S, int R>
 inline void sum_some(const RowSums<T>& s, int64_t row) {
   constexpr int L = 32 / sizeof(T);
-  using V = VecOf<T, L>;
-  for (int64_t x = 0; x < s.width; x += L) {
-    typename V::Type sum[R] = {};
+  for (int64_t begin = 0; begin < s.width; begin += L) {
+    const int64_t x = s.width < L ? 0 : std::min(begin, s.width - L);
+    typename VecOf<T, L>::Type sum[R] = {};
     const T* from = s.input + row * s.input_step + x * s.stride;
     for (int64_t t = 0; t < s.taps; t++) {
 #pragma GCC unroll 4
@@ -60,27 +82,22 @@ inline void sum_some(const RowSums<T>& s, int64_t row) {
         sum[r] +=
             s.weight[t] * load_every<T, S, L>(from + r * s.input_step + s.offset[t], s.stride);
     }
-    const int64_t n = std::min<int64_t>(L, s.width - x);
+    const int64_t n = std::min<int64_t>(L, s.width);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; r++) {
-      T* out = s.out + (row + r) * s.out_step + x * s.out_stride;
-      sum[r] = sum[r] + s.bias;
-      if (n == L && s.out_stride == 1) {
-        V::store(out, sum[r]);
-      } else {
-        T value[L];
-        V::store(value, sum[r]);
-        for (int64_t l = 0; l < n; l++) out[l * s.out_stride] = value[l];
-      }
-    }
+    for (int r = 0; r < R; r++)
+      put_sums<T, L>(s.out + (row + r) * s.out_step + x * s.out_stride, s.out_stride,
+                     sum[r] + s.bias, n, x + L < s.width);
   }
 }
 
+// The last rows are computed together with some before them.
 template <class T, int S>
 inline void sum_all(const RowSums<T>& s, int64_t rows) {
-  int64_t row = 0;
-  for (; row + 4 <= rows; row += 4) sum_some<T, S, 4>(s, row);
-  for (; row < rows; row++) sum_some<T, S, 1>(s, row);
+  constexpr int64_t R = 4;
+  if (rows < R)
+    for (int64_t row = 0; row < rows; row++) sum_some<T, S, 1>(s, row);
+  else
+    for (int64_t row = 0; row < rows; row += R) sum_some<T, S, R>(s, std::min(row, rows - R));
 }
 
 template <class T>
@@ -90,7 +107,69 @@ void sum_rows(const RowSums<T>& s, int64_t rows) {
   sum_all<T, 0>(s, rows);
 }
 
+// sums of R taps from t on.
+template <class T, int S, int R>
+inline void dot_taps(const RowDots<T>& d, int64_t rows, int64_t t, T* sums) {
+  constexpr int L = kDotLanes<T>;
+  using V = VecOf<T, L>;
+  typename V::Type sum[R] = {};
+  const auto add = [&](int64_t row, int64_t x, typename V::Type g, auto wanted) {
+    const T* from = d.input + row * d.input_step + x * d.stride;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++)
+      sum[r] += g * wanted(load_every<T, S, L>(from + d.offset[t + r], d.stride));
+  };
+  // The last vector of a row overlaps the one before it, if there is one; its lanes inside count once.
+  const int64_t whole = d.width / L * L, rest = d.width - whole;
+  const int64_t last = std::max<int64_t>(0, d.width - L);
+  typename V::Type number = {};
+  for (int l = 0; l < L; l++) number[l] = static_cast<T>(l);
+  const auto inside =
+      whole > 0 ? number >= static_cast<T>(L - rest) : number < static_cast<T>(rest);
+  // What the others hold may be infinite or NaN.
+  const auto masked = [&](auto v) { return inside ? v : typename V::Type{}; };
+  for (int64_t row = 0; row < rows; row++) {
+    const T* dy = d.dy + row * d.width;
+    for (int64_t x = 0; x < whole; x += L) add(row, x, V::load(dy + x), [](auto v) { return v; });
+    if (rest == 0) continue;
+    typename V::Type g = {};
+    if (whole > 0) {
+      g = masked(V::load(dy + last));
+    } else {
+      for (int l = 0; l < L; l++) g[l] = l < rest ? dy[l] : T(0);
+    }
+    add(row, last, g, masked);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++) V::store(sums + r * L, V::load(sums + r * L) + sum[r]);
+}
+
+template <class T, int S, int R>
+inline void dot_some(const RowDots<T>& d, int64_t rows, int64_t t, int64_t n, T* sums) {
+  if (n == R) return dot_taps<T, S, R>(d, rows, t, sums);
+  if constexpr (R > 1) dot_some<T, S, R - 1>(d, rows, t, n, sums);
+}
+
+template <class T>
+void dot_rows(const RowDots<T>& d, int64_t rows, T* sums) {
+  constexpr int kMost = 8;  // taps whose sums stay in registers
+  const int64_t parts = ceil_div(d.taps, kMost);
+  for (int64_t i = 0; i < parts; i++) {
+    const Range taps = even_part(d.taps, 1, parts, i);
+    T* sum = sums + taps.begin * kDotLanes<T>;
+    if (d.stride == 1) dot_some<T, 1, kMost>(d, rows, taps.begin, taps.size(), sum);
+    else if (d.stride == 2) dot_some<T, 2, kMost>(d, rows, taps.begin, taps.size(), sum);
+    else dot_some<T, 0, kMost>(d, rows, taps.begin, taps.size(), sum);
+  }
+}
+
 }  // namespace
+
+template <class T>
+void depthwise_dots(const RowDots<T>& d, int64_t rows, T* sums) {
+  static const auto kernel = best_variant<&dot_rows<T>>();
+  kernel(d, rows, sums);
+}
 
 template <class T>
 void run_depthwise(const TapConv<T>& c) {
@@ -130,6 +209,8 @@ void run_depthwise(const TapConv<T>& c) {
   });
 }
 
+template void depthwise_dots(const RowDots<float>&, int64_t, float*);
+template void depthwise_dots(const RowDots<double>&, int64_t, double*);
 template void run_depthwise(const TapConv<float>&);
 template void run_depthwise(const TapConv<double>&);
 

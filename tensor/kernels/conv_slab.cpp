@@ -55,15 +55,52 @@ struct RowRun {
   const T* end;
 };
 
+// Rows of N vectors, or of a number if N is 0, that lie inside the image, as most do: without the questions of fill_row.
+template <class T, int N>
+inline void fill_inside(const RowRun<T>& r, int64_t begin, int64_t end, int64_t number) {
+  using V = VecOf<T, 8>;
+  const bool behind = r.begin + r.n < r.width;
+  const T* src = r.plane + (r.first + begin * r.step) * r.pitch;
+  T* dst = r.dst + begin * r.width;
+  for (int64_t i = begin; i < end; i++, src += r.step * r.pitch, dst += r.width) {
+    V::store(dst, typename V::Type{});
+    T* inside = dst + r.begin;
+#pragma GCC unroll 4
+    for (int k = 0; k < N; k++) V::store(inside + 8 * k, V::load(src + 8 * k));
+    for (int64_t k = N; k < number; k++) V::store(inside + 8 * k, V::load(src + 8 * k));
+    if (behind) V::store(inside + r.n, typename V::Type{});
+  }
+}
+
+// Rows [begin, end) of the run.
 template <class T>
-void fill_rows(const RowRun<T>& r) {
-  for (int64_t i = 0; i < r.count; i++) {
+inline void fill_some(const RowRun<T>& r, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i++) {
     const int64_t y = r.first + i * r.step;
     const bool inside = y >= 0 && y < r.rows;
     const T* src = inside ? r.plane + y * r.pitch : r.plane;
     fill_row(r.dst + i * r.width, r.width, inside ? r.begin : 0, inside ? r.n : 0, src,
              r.column_step, r.end);
   }
+}
+
+template <class T>
+void fill_rows(const RowRun<T>& r) {
+  const int64_t vectors = (r.n + 7) / 8;
+  if (r.column_step != 1 || vectors < 1 || r.begin > 8 || r.width - r.begin - r.n > 8)
+    return fill_some(r, 0, r.count);
+  // Rows inside, of which vectors may be read as far as 7 elements behind them.
+  const int64_t before = r.first < 0 ? (-r.first + r.step - 1) / r.step : 0;
+  int64_t inside = r.first < r.rows ? (r.rows - 1 - r.first) / r.step + 1 : 0;
+  const auto last = [&] { return r.plane + (r.first + (inside - 1) * r.step) * r.pitch; };
+  inside = std::min(inside, r.count);
+  while (inside > before && r.end - last() < 8 * vectors) inside--;
+  const int64_t begin = std::min(before, r.count), end = std::max(begin, inside);
+  fill_some(r, 0, begin);
+  if (vectors == 1) fill_inside<T, 1>(r, begin, end, 1);
+  else if (vectors == 2) fill_inside<T, 2>(r, begin, end, 2);
+  else fill_inside<T, 0>(r, begin, end, vectors);
+  fill_some(r, end, r.count);
 }
 
 }  // namespace

@@ -240,6 +240,7 @@ void run_tap_conv(const TapConv<T>& conv) {
   if (conv.batch == 0 || conv.groups == 0 || conv.out_channels == 0) return;
   if (conv.out[0] == 0 || conv.out[1] == 0 || conv.out[2] == 0) return;
   if (conv.out_channels == 1 && conv.in_channels == 1) return run_depthwise(conv);
+  if (suits_winograd(conv) && run_winograd(conv)) return;
   if (suits_channels(conv)) return run_channels(conv);
   Runner<T>(conv).run();
 }

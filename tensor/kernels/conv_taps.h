@@ -39,6 +39,13 @@ bool suits_channels(const TapConv<T>& conv);
 template <class T>
 void run_channels(const TapConv<T>& conv);
 
+// Kernels of 3 x 3 taps by fewer products, see winograd.h. Returns false if not all outputs are finite: then infinite ones may have
+// become NaN.
+template <class T>
+bool suits_winograd(const TapConv<T>& conv);
+template <class T>
+bool run_winograd(const TapConv<T>& conv);
+
 // One channel in, one out, in each group: too little to multiply for panels.
 template <class T>
 void run_depthwise(const TapConv<T>& conv);

@@ -3,7 +3,10 @@
 // Computed transposed: a row is a (c, t), whose inputs are fetched where they lie in the padded image,
 // and panels of dy are packed by transposing. The batch is cut into a number of parts that follows
 // from the shape; their results are summed in order.
+#include "tensor/kernels/conv_weight.h"
+
 #include <algorithm>
+#include <atomic>
 
 #include "runtime/parallel.h"
 #include "tensor/kernels/conv_slab.h"
@@ -11,7 +14,6 @@
 #include "tensor/kernels/gemm_micro.h"
 #include "tensor/kernels/gemm_pack.h"
 #include "tensor/kernels/gemm_plan.h"
-#include "tensor/kernels/gemm_thin.h"
 
 namespace gotorch::kernels {
 namespace {
@@ -57,20 +59,44 @@ class WeightGradient {
   void run(T* dw) const {
     // A partial result is [groups][in, taps][out], as the product gives it.
     const CallMemory<T> partial((parts_ + 1) * weights());
-    const PaddedLayout layout(s_.in, s_.out, s_.stride, tap_, block_rows_);
-    const SlabLayout runs(s_.in, s_.out, s_.stride, tap_, block_rows_);
+    if (!suits_winograd(s_) || !run_winograd(partial.get())) run_direct(partial.get());
+    finish(partial.get(), dw);
+  }
+
+ private:
+  bool run_winograd(T* partial) const {
+    const int64_t tasks = s_.groups * in_parts_ * out_parts_;
+    std::atomic<bool> finite{true};
+    runtime::parallel_for(parts_ * tasks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end && finite.load(std::memory_order_relaxed); task++) {
+        const WeightBlock b = block_of(task % tasks);
+        if (!winograd_weight_task(s_, x_, dy_, b, {task / tasks, parts_},
+                                  start(b, partial + task / tasks * weights()), out_))
+          finite.store(false, std::memory_order_relaxed);
+      }
+    });
+    return finite;
+  }
+
+  void run_direct(T* partial) const {
+    const PaddedLayout layout(s_.in, s_.out, s_.stride, tap_, block_rows_,
+                              out_ == 1 ? PaddedLayout::Read::Copy : PaddedLayout::Read::All);
     const int64_t tasks = s_.groups * in_parts_ * out_parts_;
     runtime::parallel_for(parts_ * tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; task++) {
-        T* c = partial.get() + task / tasks * weights();
+        T* c = partial + task / tasks * weights();
         if (out_ == 1) {
-          dot_task(task % tasks, task / tasks, runs, c);
+          dot_task(task % tasks, task / tasks, layout, c);
         } else {
           run_task(task % tasks, task / tasks, layout, c);
         }
       }
     });
-    T* total = partial.get();
+  }
+
+  // The sum of the partial results, behind them if there are several, becomes [out][in, taps].
+  void finish(T* partial, T* dw) const {
+    T* total = partial;
     if (parts_ > 1) {
       total += parts_ * weights();
       const T one = 1;
@@ -80,7 +106,7 @@ class WeightGradient {
                    .a = &one,
                    .a_rs = 0,
                    .a_cs = 0,
-                   .b = partial.get(),
+                   .b = partial,
                    .b_rs = weights(),
                    .c = total,
                    .c_rs = weights()});
@@ -95,24 +121,27 @@ class WeightGradient {
     });
   }
 
- private:
   int64_t weights() const { return s_.out_channels * in_ * taps_; }
 
-  // Of one task: the channels of a group, and what is computed for each of its pieces of the depth.
-  struct Task {
-    int64_t group;
-    Range in, out;
+  WeightBlock block_of(int64_t task) const {
+    const int64_t in = task % in_parts_, out = task / in_parts_ % out_parts_;
+    return {task / (in_parts_ * out_parts_), even_part(in_, 1, in_parts_, in),
+            even_part(out_, kernels_.nr(), out_parts_, out)};
+  }
+  // Where a block starts in a partial result.
+  T* start(const WeightBlock& b, T* partial) const {
+    return partial + (b.group * in_ + b.in.begin) * taps_ * out_ + b.out.begin;
+  }
+
+  // Of one task: its channels, and what is computed for each of its pieces of the depth.
+  struct Task : WeightBlock {
     std::vector<const T*> row;     // where the inputs of each (channel, tap) start
     std::vector<int64_t> offsets;  // how far behind that those of each position do
   };
 
   void run_task(int64_t index, int64_t part, const PaddedLayout& layout, T* partial) const {
-    Task t;
-    t.in = even_part(in_, 1, in_parts_, index % in_parts_);
-    index /= in_parts_;
-    t.out = even_part(out_, kernels_.nr(), out_parts_, index % out_parts_);
-    t.group = index / out_parts_;
-    T* c = partial + (t.group * in_ + t.in.begin) * taps_ * out_ + t.out.begin;
+    Task t{block_of(index), {}, {}};
+    T* c = start(t, partial);
     const Range blocks = even_part(blocks_, 1, parts_, part);
     for (int64_t at = blocks.begin; at < blocks.end; at += joined_) {
       const Range piece{at, std::min(blocks.end, at + joined_)};
@@ -124,18 +153,17 @@ class WeightGradient {
     }
   }
 
-  // With one output channel a vector of columns would be mostly empty. Each (channel, tap) is a dot
-  // product instead, of inputs that have been laid out one after the other.
-  void dot_task(int64_t index, int64_t part, const SlabLayout& layout, T* partial) const {
+  // With one output channel a vector of columns would be mostly empty. Each (channel, tap) is a dot product instead.
+  void dot_task(int64_t index, int64_t part, const PaddedLayout& layout, T* partial) const {
+    constexpr int L = kDotLanes<T>;
     const Range in = even_part(in_, 1, in_parts_, index % in_parts_);
     const int64_t group = index / in_parts_, size = volume(s_.in), rows = in.size() * taps_;
-    T* slab = scratch<T>(Scratch::A, in.size() * layout.channel_size() + SlabLayout::kSlack);
-    std::vector<const T*> row;
-    for (int64_t channel = 0; channel < in.size(); channel++) {
-      for (int64_t offset : layout.offsets())
-        row.push_back(slab + channel * layout.channel_size() + offset);
-    }
-    std::vector<T> total(rows), sum(rows);
+    const int64_t filled = in.size() * layout.channel_size(),
+                  room = filled + SlabLayout::kSlack + s_.stride[2] * kDotSlack;
+    T* slab = scratch<T>(Scratch::A, room);
+    std::fill(slab + filled, slab + room, T(0));
+    T* sums = scratch<T>(Scratch::B, rows * L);
+    std::fill_n(sums, rows * L, T(0));
     const Range blocks = even_part(blocks_, 1, parts_, part);
     for (int64_t block = blocks.begin; block < blocks.end; block++) {
       const Place p = place_of(block);
@@ -143,10 +171,22 @@ class WeightGradient {
                   x_ + s_.batch * s_.in_channels * size, in.size(), p.z, p.row, p.rows);
       const T* dy = dy_ + (p.image * s_.out_channels + group) * volume(s_.out) +
                     (p.z * s_.out[1] + p.row) * s_.out[2];
-      row_dots(row.data(), rows, dy, p.rows * s_.out[2], sum.data());
-      for (int64_t i = 0; i < rows; i++) total[i] += sum[i];
+      for (int64_t channel = 0; channel < in.size(); channel++)
+        depthwise_dots(RowDots<T>{.input = slab + channel * layout.channel_size(),
+                                  .input_step = layout.position(1, 0),
+                                  .offset = layout.offsets().data(),
+                                  .taps = taps_,
+                                  .dy = dy,
+                                  .width = s_.out[2],
+                                  .stride = s_.stride[2]},
+                       p.rows, sums + channel * taps_ * L);
     }
-    std::copy(total.begin(), total.end(), partial + (group * in_ + in.begin) * taps_);
+    T* result = partial + (group * in_ + in.begin) * taps_;
+    for (int64_t i = 0; i < rows; i++) {
+      for (int half = L / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++) sums[i * L + l] += sums[i * L + l + half];
+      result[i] = sums[i * L];
+    }
   }
 
   // Blocks of rows are counted through planes and images.

@@ -51,32 +51,42 @@ void put(const Problem<T>& p, int64_t i, int64_t t, T loss, T* losses, LossAndWe
   total[1] += static_cast<double>(p.weight_of(t));
 }
 
+// The sum over classes of weight * (x - m).
+template <class T>
+T weighted_row(const Problem<T>& p, const T* x, T m) {
+  if (p.soft == 0) return 0;
+  const T* weight = p.weight;
+  const auto sum =
+      weight ? sum_row<T, 1>(p.c, [&](auto at) { return terms(at(weight) * (at(x) - m)); })
+             : sum_row<T, 1>(p.c, [&](auto at) { return terms(at(x) - m); });
+  return static_cast<T>(sum[0]);
+}
+
+template <class T>
+void forward_group(const Problem<T>& p, T* losses, int64_t b, int64_t e, LossAndWeight& total) {
+  T log_sum[kRows] = {};
+  for (int64_t i = b; i < e; i++)
+    if (!p.ignored(p.target[i])) p.max[i] = max_row(p.x + i * p.c, p.c);
+  for (int64_t i = b; i < e; i++) {
+    if (p.ignored(p.target[i])) continue;
+    const T *x = p.x + i * p.c, m = p.max[i];
+    log_sum[i - b] = p.sum[i] = exp_sum<false, T>(nullptr, p.c, [&](auto at) { return at(x) - m; });
+  }
+  for (T& sum : log_sum) sum = math::log(sum);
+  for (int64_t i = b; i < e; i++) {
+    const int64_t t = p.target[i];
+    const T *x = p.x + i * p.c, m = p.max[i];
+    const T loss =
+        p.ignored(t) ? T(0) : element_loss(p, t, log_sum[i - b], x[t] - m, weighted_row(p, x, m));
+    put(p, i, t, loss, losses, total);
+  }
+}
+
 template <class T>
 LossAndWeight forward_rows(const Problem<T>& p, T* losses, int64_t b, int64_t e) {
   LossAndWeight total = {};
-  for (int64_t i = b; i < e; i++) {
-    const T* x = p.x + i * p.c;
-    const int64_t t = p.target[i];
-    T loss = 0;
-    if (!p.ignored(t)) {
-      const T m = max_row(x, p.c);
-      const T sum = exp_sum<false, T>(nullptr, p.c, [&](auto at) { return at(x) - m; });
-      p.max[i] = m;
-      p.sum[i] = sum;
-      T weighted = 0;
-      if (p.soft != 0) {
-        const T* weight = p.weight;
-        if (weight)
-          weighted = static_cast<T>(
-              sum_row<T, 1>(p.c, [&](auto at) { return terms(at(weight) * (at(x) - m)); })[0]);
-        else
-          weighted =
-              static_cast<T>(sum_row<T, 1>(p.c, [&](auto at) { return terms(at(x) - m); })[0]);
-      }
-      loss = element_loss(p, t, math::log(sum), x[t] - m, weighted);
-    }
-    put(p, i, t, loss, losses, total);
-  }
+  const int64_t group = row_group(p.c);
+  for (int64_t i = b; i < e; i += group) forward_group(p, losses, i, std::min(e, i + group), total);
   return total;
 }
 

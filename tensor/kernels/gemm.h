@@ -8,11 +8,15 @@
 // that follows from the sizes and strides alone, so the bits are the same for any number of
 // workers. float rounds as float and double as double; products and sums are fused where the
 // processor can.
+#include <cstddef>
 #include <cstdint>
 
 #include "tensor/half.h"
 
 namespace gotorch::kernels {
+
+// Converts n elements of x[0] to those at y (tensor/kernels/cast.h has such loops).
+using Convert = void (*)(void* y, void* const* x, int64_t n);
 
 template <class T>
 struct Gemm {
@@ -33,13 +37,18 @@ struct Gemm {
   const T* bias_row = nullptr;  // m values, added to every column; shared by the batch
   const T* bias_col = nullptr;  // n values, added to every row; shared by the batch
   bool relu = false;            // max(0, .); NaN stays NaN
+  // C as elements of another type, of `item` bytes: where C would start is `out`, and `c` is not used. Each finished block
+  // goes there from the cache, so the whole of C never is in memory as T. beta must be 0, and rows or columns of C contiguous.
+  Convert convert = nullptr;
+  std::byte* out = nullptr;
+  int64_t item = 0;
 };
 
 template <class T>
 void gemm(const Gemm<T>& g);
 
-// C = A B + bias_col (of n floats, or null) with sums in float, by the processor's own instruction. Computes
-// nothing and returns false where there is none, or the product is too thin to gain by it.
+// C = A B + bias_col (of n floats, or null) with sums in float, rounded once, by the processor's own instruction.
+// Computes nothing and returns false where there is none, or the product is too thin to gain by it.
 bool gemm_bfloat16(const Gemm<BFloat16>& g, const float* bias_col);
 
 // c[i * n + j] = element (i, j) of A B, modulo 2^32. `c` of g and the batch are not used.

@@ -18,7 +18,7 @@ void unpack(T* dst, int64_t rs, int64_t cs, int64_t rows, int64_t cols, const T*
 // A buffer of the calling thread, 64-byte aligned, for at least `count` elements. It keeps its
 // address until the next call with the same slot on this thread, so it may be used only where the
 // goroutine cannot park: in the body of a parallel_for.
-enum class Scratch { A, B, C, kCount };
+enum class Scratch { A, B, C, Turned, Kept, kCount };
 template <class T>
 T* scratch(Scratch slot, int64_t count);
 

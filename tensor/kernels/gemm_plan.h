@@ -44,7 +44,7 @@ class CallMemory {
 enum class ReadA { Rows, Columns };
 
 // Most elements of a step of the depth.
-constexpr int64_t kMaxDepth = 328;
+constexpr int64_t kMaxDepth = 520;
 
 // A task computes one (row part) x (column part) block of C over the whole depth, in `depth_parts`
 // steps. It packs what it needs itself, so tasks share nothing but the packed B where that pays.
@@ -54,6 +54,7 @@ struct GemmPlan {
   bool copy_a = false;   // first, else A is read in place
   bool pack_b = false;   // else full panels of B are read in place
   bool share_b = false;  // pack B once, before the tasks
+  bool keep_b = false;   // a thread keeps packed columns of B for its next block of other rows
 };
 
 // C^T = B^T A^T.
@@ -79,7 +80,7 @@ GemmPlan plan_gemm(const Gemm<T>& g, const MicroKernels<T>& kernels);
 template <class T>
 void gemm_blocks(const Gemm<T>& g, const MicroKernels<T>& kernels);
 
-// Depth of one step: its panel of B fits the L1 cache beside the rows of A.
+// Steps of the depth. A panel of B is read from the L2 cache, in order, as fast as it is needed.
 int64_t depth_parts(int64_t k);
 
 }  // namespace gotorch::kernels

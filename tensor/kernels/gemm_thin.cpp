@@ -74,13 +74,17 @@ void vector_times_rows(const T* x, int64_t k, const T* b, int64_t b_rs, int64_t 
   }
 }
 
+// An element of C, `at` from its start.
 template <class T>
-void finish(const Gemm<T>& g, T* c, int64_t row, int64_t col, T sum) {
+void finish(const Gemm<T>& g, int64_t at, int64_t row, int64_t col, T sum) {
   T v = sum * g.alpha;
-  if (g.beta != T(0)) v += *c * g.beta;
+  if (g.beta != T(0)) v += g.c[at] * g.beta;
   if (g.bias_row) v += g.bias_row[row];
   if (g.bias_col) v += g.bias_col[col];
-  *c = g.relu && v < T(0) ? T(0) : v;
+  if (g.relu && v < T(0)) v = T(0);
+  void* from = &v;
+  if (g.convert) g.convert(g.out + at * g.item, &from, 1);
+  else g.c[at] = v;
 }
 
 // c[rows, :] of product z, where rows of A are contiguous.
@@ -96,8 +100,8 @@ void dot_block(const Gemm<T>& g, int64_t z, Range rows) {
     for (int64_t i = 0; i < n; i++) row[i] = g.a + z * g.a_bs + (first + i) * g.a_rs;
     for (int64_t j = 0; j < g.n; j++) {
       row_dots(row, n, x + j * g.k, g.k, sum);
-      T* c = g.c + z * g.c_bs + first * g.c_rs + j * g.c_cs;
-      for (int64_t i = 0; i < n; i++) finish(g, c + i * g.c_rs, first + i, j, sum[i]);
+      const int64_t at = z * g.c_bs + first * g.c_rs + j * g.c_cs;
+      for (int64_t i = 0; i < n; i++) finish(g, at + i * g.c_rs, first + i, j, sum[i]);
     }
   }
 }
@@ -122,9 +126,8 @@ void sum_block(const Gemm<T>& g, int64_t z, Range rows) {
   pack(x, g.k, g.k, 1, g.k, g.b + z * g.b_bs, 0, g.b_rs);
   T* y = scratch<T>(Scratch::C, rows.size());
   kernel(x, g.k, g.a + z * g.a_bs + rows.begin, g.a_cs, rows.size(), y);
-  T* c = g.c + z * g.c_bs;
   for (int64_t i = rows.begin; i < rows.end; i++)
-    finish(g, c + i * g.c_rs, i, 0, y[i - rows.begin]);
+    finish(g, z * g.c_bs + i * g.c_rs, i, 0, y[i - rows.begin]);
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "runtime/parallel.h"
+#include "tensor/kernels/cast.h"
 #include "tensor/kernels/gemm_micro.h"
 #include "tensor/kernels/gemm_plan.h"
 #include "tensor/simd/isa.h"
@@ -140,27 +141,18 @@ Gemm<Word> product_of_words(const Gemm<E>& g, const Operand<Word>& a, const Oper
           .c_bs = g.m * g.n};
 }
 
-void round_row(BFloat16* __restrict dst, const float* src, int64_t n) {
-  for (int64_t j = 0; j < n; j++) dst[j] = src[j];
-}
-
 }  // namespace
 
 bool gemm_bfloat16(const Gemm<BFloat16>& g, const float* bias_col) {
   if (!has_bfloat16() || g.m <= kThin || g.n <= kThin || g.k <= 1 || g.batch <= 0) return false;
   const Words<BFloat16, float> a({g.a, g.a_rs, g.a_cs, g.a_bs}, g.m, g.k, g.batch);
   const Words<BFloat16, float> b({g.b, g.b_cs, g.b_rs, g.b_bs}, g.n, g.k, g.batch);
-  const CallMemory<float> c(g.batch * g.m * g.n);
-  Gemm<float> words = product_of_words<float>(g, *a, *b, c.get());
+  Gemm<float> words = product_of_words<float>(g, *a, *b, nullptr);
   words.bias_col = bias_col;
+  words.convert = cast_loop(Dtype::Float, Dtype::BFloat16);
+  words.out = reinterpret_cast<std::byte*>(g.c), words.item = sizeof(BFloat16);
+  words.c_rs = g.c_rs, words.c_bs = g.c_bs;
   gemm_blocks(fold_batch(words), kMicroBFloat16);
-  static const auto round = best_variant<&round_row>();
-  runtime::parallel_for(
-      g.batch * g.m, std::max<int64_t>(1, kChunkElements / g.n), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; i++) {
-          round(g.c + i / g.m * g.c_bs + i % g.m * g.c_rs, c.get() + i * g.n, g.n);
-        }
-      });
   return true;
 }
 

@@ -141,8 +141,12 @@ T max_row(const T* x, int64_t n) {
     b = t > b ? t : b;
   }
   a = b > a ? b : a;
-  T m = lowest;
-  for (int j = 0; j < W; j++) m = a[j] > m ? a[j] : m;
+  T lane[W];
+  std::memcpy(lane, &a, sizeof a);
+#pragma GCC unroll 4
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; j++) lane[j] = lane[j + half] > lane[j] ? lane[j + half] : lane[j];
+  T m = lane[0];
   for_tail(i, n, [&](int64_t e) { m = x[e] > m ? x[e] : m; });
   return m;
 }

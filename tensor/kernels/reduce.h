@@ -15,8 +15,11 @@ namespace gotorch::kernels {
 
 // Elements per state before the first merge: rows are cut into blocks of this many, columns into panels of this many
 // rows.
-inline constexpr int64_t kRowBlock = 1024;
+inline constexpr int64_t kRowBlock = 4096;
 inline constexpr int64_t kPanelRows = 16;
+// Columns of a panel that stays in the first-level cache with its states, and of one that is read but once, in the order
+// of memory.
+inline constexpr int64_t kPanelCols = 512, kOrderedCols = 2048;
 
 struct ReduceKernel {
   Dtype reads;           // the dtype of the elements
@@ -35,6 +38,7 @@ struct ReduceKernel {
   // y0[c], y1[c] = results of states of n elements. y1 is null unless there are two results.
   void (*finish)(const void* state, int64_t cols, int64_t room, double n, double option, void* y0,
                  void* y1);
+  int64_t panel_cols = kPanelCols;  // that panel() takes at most
 };
 
 // T is what PyTorch accumulates and returns: float, double or int64_t.

@@ -97,7 +97,8 @@ inline constexpr int kLane = 64 / sizeof(A);
 template <class A>
 inline constexpr int kMany = 4 * kLane<A>;
 
-// Folds partial results in halves. Each half is an array of its own, which stays in registers.
+// Folds partial results in halves. Each half is an array of its own, which stays in registers; what is no whole vector
+// any more is read back number by number, as gcc would take a vector apart by many shuffles.
 template <class A, int N, class Join>
 inline A fold(const A (&lane)[N], Join join) {
   if constexpr (N == 1) {
@@ -105,6 +106,7 @@ inline A fold(const A (&lane)[N], Join join) {
   } else {
     A half[N / 2];
     for (int i = 0; i < N / 2; i++) half[i] = join(lane[i], lane[i + N / 2]);
+    if constexpr (N * sizeof(A) == 64) asm volatile("" : "+m"(half));
     return fold(half, join);
   }
 }
@@ -160,13 +162,17 @@ struct Lanes<F, A, N> {
   }
 };
 
+// Elements that fill no row of N lanes go to the first of fewer, those that fill no kLane of these to the first.
 template <class F, class T, class A, int N>
 inline A row(const T* __restrict x, int64_t n) {
   Lanes<F, A, N> lanes;
   int64_t i = 0;
   for (; i + N <= n; i += N) lanes.add(x + i);
-  if (i < n) lanes.add(x + i, n - i);
-  return lanes.of_all();
+  if (i == n) return lanes.of_all();
+  Lanes<F, A, kLane<A>> rest;
+  for (; i + kLane<A> <= n; i += kLane<A>) rest.add(x + i);
+  if (i < n) rest.add(x + i, n - i);
+  return F::join(lanes.of_all(), rest.of_all());
 }
 
 template <class F, class T, class A, int N>
@@ -209,18 +215,46 @@ inline void rows(const void* x_, int64_t count, int64_t n, int64_t, void* state,
   }
 }
 
+// The states of columns, one row after the other: in the order of memory, which is what the processor fetches ahead.
+template <class F, class T, class A>
+struct Columns {
+  A* y;
+  Columns(A* y, int64_t cols) : y(y) { std::fill_n(y, cols, F::template start<A>()); }
+  void add(const T* __restrict row, int64_t cols) {
+    A* __restrict to = y;
+    for (int64_t c = 0; c < cols; c++) to[c] = F::join(to[c], F::map(static_cast<A>(row[c])));
+  }
+  void finish(int64_t) {}
+};
+template <class F, class T, class A>
+  requires(Picks<F> && std::is_floating_point_v<A>)
+struct Columns<F, T, A> {
+  using One = Lanes<F, A, 1>;
+  A* y;
+  math::Bits<A> size[kOrderedCols];
+  Columns(A* y, int64_t cols) : y(y) {
+    std::fill_n(y, cols, F::template start<A>());
+    std::fill_n(size, cols, math::Bits<A>(0));
+  }
+  void add(const T* __restrict row, int64_t cols) {
+    A* __restrict to = y;
+    for (int64_t c = 0; c < cols; c++) {
+      to[c] = F::pick(to[c], row[c]);
+      size[c] = One::larger(size[c], math::to_bits(math::abs(row[c])));
+    }
+  }
+  void finish(int64_t cols) {
+    for (int64_t c = 0; c < cols; c++) y[c] = One::watched(y[c], size[c]);
+  }
+};
+
 template <class F, class T, class A>
 inline void panel(const void* x_, int64_t rows, int64_t cols, int64_t stride, int64_t, void* state,
                   int64_t) {
   const T* x = static_cast<const T*>(x_);
-  A* y = static_cast<A*>(state);
-  // In the order of memory, which strips are not.
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t l = 0; l < cols; l += 64 / sizeof(T)) __builtin_prefetch(x + r * stride + l);
-  int64_t c = 0;
-  for (; c + kMany<A> <= cols; c += kMany<A>) strip<F, T, A, kMany<A>>(x + c, rows, stride, y + c);
-  for (; c + kLane<A> <= cols; c += kLane<A>) strip<F, T, A, kLane<A>>(x + c, rows, stride, y + c);
-  for (; c < cols; c++) strip<F, T, A, 1>(x + c, rows, stride, y + c);
+  Columns<F, T, A> columns(static_cast<A*>(state), cols);
+  for (int64_t r = 0; r < rows; r++) columns.add(x + r * stride, cols);
+  columns.finish(cols);
 }
 
 template <class F, class T>
@@ -260,7 +294,8 @@ ReduceKernel make(decltype(ReduceKernel::finish) finish, bool of_nothing = true)
           best_variant<&panel<F, T, A>>(),
           best_variant<&merge<F, A>>(),
           of_nothing ? &empty<F, A> : nullptr,
-          finish};
+          finish,
+          kOrderedCols};
 }
 
 template <class F>

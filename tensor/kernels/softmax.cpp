@@ -25,25 +25,33 @@ V at_most_zero(V d) {
 }
 
 template <class T, Kind kind>
-void forward_rows(const T* x, T* y, int64_t rows, int64_t n) {
-  for (int64_t r = 0; r < rows; r++, x += n) {
-    const T m = max_row(x, n);
-    const auto shifted = [&](auto at) { return at(x) - m; };
-    if constexpr (kind == Kind::Softmax) {
-      const T scale = 1 / exp_sum<true>(y, n, shifted);
-      map_row(y, n, [&](auto at) { return at(y) * scale; });
-      y += n;
-    } else if constexpr (kind == Kind::LogSoftmax) {
-      const T log_sum = math::log(exp_sum<false, T>(nullptr, n, shifted));
-      map_row(y, n, [&](auto at) { return (at(x) - m) - log_sum; });
-      y += n;
-    } else {
-      const T shift = finite_or_zero(m);
-      *y++ = math::log(exp_sum<false, T>(nullptr, n,
-                                         [&](auto at) { return at_most_zero(at(x) - shift); })) +
-             m;
-    }
+void forward_group(const T* x, T* y, int64_t rows, int64_t n) {
+  T m[kRows], sum[kRows] = {};
+  for (int64_t r = 0; r < rows; r++) m[r] = max_row(x + r * n, n);
+  for (int64_t r = 0; r < rows; r++) {
+    const T* xr = x + r * n;
+    const T shift = kind == Kind::LogSumExp ? finite_or_zero(m[r]) : m[r];
+    sum[r] = exp_sum<kind == Kind::Softmax>(kind == Kind::Softmax ? y + r * n : y, n, [&](auto at) {
+      if constexpr (kind == Kind::LogSumExp) return at_most_zero(at(xr) - shift);
+      else return at(xr) - shift;
+    });
   }
+  for (int64_t r = 0; r < kRows; r++)
+    sum[r] = kind == Kind::Softmax ? 1 / sum[r] : math::log(sum[r]);
+  for (int64_t r = 0; r < rows; r++, x += n, y += n) {
+    if constexpr (kind == Kind::Softmax) map_row(y, n, [&](auto at) { return at(y) * sum[r]; });
+    else if constexpr (kind == Kind::LogSoftmax)
+      map_row(y, n, [&](auto at) { return (at(x) - m[r]) - sum[r]; });
+    else *y = sum[r] + m[r], y -= n - 1;
+  }
+}
+
+template <class T, Kind kind>
+void forward_rows(const T* x, T* y, int64_t rows, int64_t n) {
+  const int64_t group = row_group(n);
+  for (int64_t r = 0; r < rows; r += group)
+    forward_group<T, kind>(x + r * n, y + r * (kind == Kind::LogSumExp ? 1 : n),
+                           std::min(group, rows - r), n);
 }
 
 template <class T, bool log>

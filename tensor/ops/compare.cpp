@@ -1,4 +1,6 @@
 // Comparisons, logic and selection.
+#include <cmath>
+
 #include "tensor/copy.h"
 #include "tensor/ops.h"
 #include "tensor/simd/math.h"
@@ -290,12 +292,35 @@ const Op clamp_max{{
     .samples = {{in(-1, 1), 0.25}, {in(-1, 1), in(-1, 1)}},
 }};
 
+const Op clamp_between{{
+    .sig = "_clamp_between(Tensor input, Operand min, Operand max) -> Tensor",
+    .doc = "input limited to [min, max], which are not NaN; where min > max, the result is max.",
+    .scope = Scope::Internal,
+    .dtypes = kNumbers,
+    .kernel = pointwise<kNumbers>(
+        [](auto x, auto lo, auto hi) {
+          const auto y = x < lo ? lo : x;
+          return y > hi ? hi : y;
+        }),
+    .grad = {wrt("input", "input",
+                 [](auto& s) {
+                   const Tensor inside = logical_and(ge(s[0], s.value(1)), le(s[0], s.value(2)));
+                   return where(inside, s.g(), 0);
+                 })},
+    .samples = {{in(-1, 1), -0.5, 0.5}},
+}};
+
 const Op clamp{{
     .sig = "clamp(Tensor input, Operand? min=None, Operand? max=None) -> Tensor",
     .doc = "input limited to [min, max]; where min > max, the result is max.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) -> Tensor {
       check(a.given(1) || a.given(2), "At least one of 'min' or 'max' must not be None");
+      const auto plain = [&](size_t i) {
+        return a.value(i).is_number() && !std::isnan(a.number(i));
+      };
+      if (plain(1) && plain(2))
+        return clamp_between(a[0], a.value(1), a.value(2));
       const Tensor low = a.given(1) ? clamp_min(a[0], a.value(1)) : a[0];
       return a.given(2) ? clamp_max(low, a.value(2)) : low;
     }),

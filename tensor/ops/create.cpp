@@ -3,6 +3,7 @@
 
 #include "runtime/parallel.h"
 #include "tensor/copy.h"
+#include "tensor/kernels/truncate.h"
 #include "tensor/ops.h"
 #include "tensor/promote.h"
 
@@ -28,8 +29,13 @@ Tensor generated(int64_t n, Dtype dtype, F value) {
   dispatch(dtype, [&]<class T>() {
     T* y = out.data<T>();
     runtime::parallel_for(n, 16384, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++)
-        y[i] = static_cast<T>(static_cast<Compute<T>>(static_cast<V>(value(i))));
+      for (int64_t i = begin; i < end; i++) {
+        const V v = static_cast<V>(value(i));
+        if constexpr (std::is_floating_point_v<V> && std::is_integral_v<T> &&
+                      !std::is_same_v<T, bool>)
+          y[i] = truncated<T>(v);
+        else y[i] = static_cast<T>(static_cast<Compute<T>>(v));
+      }
     });
   });
   return out;

@@ -70,8 +70,10 @@ const Op keep_mask{{
     .scope = Scope::Internal,
     .dtypes = kAll,
     .kernel = random([](auto& a) {
+      const double p = a.number(1);
+      check(p >= 0 && p <= 1, "a probability has to be between 0 and 1, but got ", p);
       const Tensor out = empty_in_order_of(a[0], Dtype::Bool);
-      fill_bernoulli(out.data<bool>(), out.numel(), a.number(1), default_generator());
+      fill_bernoulli(out.data<bool>(), out.numel(), p, default_generator());
       return out;
     }),
     .samples = {{in(-1, 1), 0.3}},

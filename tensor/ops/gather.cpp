@@ -364,6 +364,33 @@ const Op take{{
                 "tried to access index 15 on a tensor of 15 elements."}},
 }};
 
+const Op put{{
+    .sig = "put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor",
+    .doc = "input with source written, or added, at index of its flattened elements.",
+    .dtypes = kAll,
+    .kernel = compose([](auto& a) -> Tensor {
+      const Tensor &x = a[0], &source = a[2];
+      check(source.dtype() == x.dtype(), "put_(): self and source expected to have the same dtype, but got self.dtype = ",
+            x.dtype(), " and source.dtype = ", source.dtype());
+      check(a[1].dtype() == Dtype::Int64, "put_(): Expected a long tensor for index, but got ", a[1].dtype());
+      check(a[1].numel() == source.numel(), "put_(): Expected source and index to have the same number of elements, but got source.numel() = ",
+            source.numel(), ", index.numel() = ", a[1].numel());
+      const int64_t n = x.numel();
+      const Tensor index = packed(flatten(a[1]));
+      if (const auto bad = kernels::find_bad_index(index.data<int64_t>(), index.numel(), -n, n))
+        fail<IndexError>("out of range: tried to access index ", bad->value, " on a tensor of ", n, " elements.");
+      const Tensor place = where(lt(index, 0), index + n, index), flat = flatten(x), from = flatten(source);
+      return reshape(a.flag(3) ? index_add(flat, 0, place, from) : scatter(flat, 0, place, from), x.shape());
+    }),
+    .inplace = true,
+    .samples = {{in(-1, 1), indices(-3, -2, {1}), in(-1, 1, {1})},
+                {in(-1, 1), indices(0, 15, {2, 4}), in(-1, 1, {8}), true}},
+    .errors = {{{in(-1, 1), indices(15, 16, {1}), in(-1, 1, {1})},
+                "tried to access index 15 on a tensor of 15 elements."},
+               {{in(-1, 1), indices(1, 2, {2}), in(-1, 1, {1})},
+                "Expected source and index to have the same number of elements"}},
+}};
+
 const Op scatter{{
     .sig = "scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
     .doc = "input with src written at index along `dim` and at its own place in the others; of "

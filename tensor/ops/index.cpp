@@ -39,7 +39,7 @@ Tensor values_for(const Tensor& values, Dims shape) {
   return packed(expanded(v, shape));
 }
 
-void put(const Args& a, const Tensor& y) {
+void put_values(const Args& a, const Tensor& y) {
   const Tensor& values = a[2];
   check(values.dtype() == y.dtype(),
         "Index put requires the source and destination dtypes match, got ", y.dtype(),
@@ -90,7 +90,7 @@ const Op index_put{{
     .doc = "input with input[indices] replaced by values, or with values added. Of equal places "
            "the last value wins.",
     .dtypes = kAll,
-    .kernel = modify([](auto& a, auto& y) { put(a, y); }),
+    .kernel = modify([](auto& a, auto& y) { put_values(a, y); }),
     .grad = {wrt("input", "indices",
                  [](auto& s) {
                    return s.flag(3) ? s.g()

@@ -5,6 +5,7 @@
 #include "tensor/kernels/cross_entropy.h"
 #include "tensor/ops.h"
 #include "tensor/promote.h"
+#include "tensor/simd/math_base.h"
 
 namespace gotorch::ops {
 namespace {
@@ -35,6 +36,11 @@ Tensor weighted_loss(const Args& a, const Tensor& loss) {
   if (!a.given(5)) return reduced_loss(loss, reduction);
   const Tensor all = weighted(loss, a[0], a[5]);
   return reduction == "mean" ? sum(all) / sum(a[5]) : reduced_loss(all, reduction);
+}
+
+// Of _smooth_l1 to its input: d / beta, at most 1 in size.
+Tensor smooth_l1_slope(const GradArgs& s) {
+  return clamp((s[0] - s[1]) / s.scalar(2), -1, 1);
 }
 
 // [n, c, s] of logits and [n, s] of targets, checked.
@@ -323,6 +329,20 @@ const Op l1_loss{{
     .ulp = 8,
 }};
 
+const Op smooth_l1{{
+    .sig = "_smooth_l1(Tensor input, Tensor target, Scalar beta) -> Tensor",
+    .doc = "d^2 / (2 beta) where d = |input - target| < beta, d - beta / 2 elsewhere.",
+    .scope = Scope::Internal,
+    .kernel = pointwise<kFloats>([](auto x, auto t, auto beta) {
+      using T = decltype(x);
+      const T d = math::abs(x - t);
+      return d < beta ? d * d * (T(0.5) / beta) : d - T(0.5) * beta;
+    }),
+    .grad = {wrt("input", "input target", [](auto& s) { return s.g() * smooth_l1_slope(s); }),
+             wrt("target", "input target", [](auto& s) { return neg(s.g() * smooth_l1_slope(s)); })},
+    .samples = {{in(-2, 2), in(-2, 2), 0.5}},
+}};
+
 const Op smooth_l1_loss{{
     .sig = "smooth_l1_loss(Tensor input, Tensor target, bool? size_average=None, bool? "
            "reduce=None, str reduction='mean', float beta=1.0) -> Tensor",
@@ -331,9 +351,7 @@ const Op smooth_l1_loss{{
     .kernel = compose([](auto& a) -> Tensor {
       const double beta = a.number(5);
       check(beta >= 0, "smooth_l1_loss does not support negative values for beta, got ", beta);
-      const Tensor d = abs(a[0] - a[1]);
-      if (beta == 0) return reduced_loss(d, reduction_at(a, 4));
-      return reduced_loss(where(lt(d, beta), square(d) * (0.5 / beta), d - 0.5 * beta),
+      return reduced_loss(beta == 0 ? abs(a[0] - a[1]) : smooth_l1(a[0], a[1], beta),
                           reduction_at(a, 4));
     }),
     .samples = {{in(-2, 2), in(-2, 2)}, {in(-2, 2), in(-2, 2), none, none, "none", 0.5}},
@@ -348,9 +366,8 @@ const Op huber_loss{{
     .kernel = compose([](auto& a) -> Tensor {
       const double delta = a.number(3);
       check(delta > 0, "huber_loss does not support non-positive values for delta, got ", delta);
-      const Tensor d = abs(a[0] - a[1]);
-      const Tensor loss = where(lt(d, delta), square(d) * 0.5, (d - 0.5 * delta) * delta);
-      return reduced_loss(a.given(4) ? weighted(loss, a[0], a[4]) : loss, a.str(2));
+      if (!a.given(4)) return reduced_loss(smooth_l1(a[0], a[1], delta) * delta, a.str(2));
+      return reduced_loss(weighted(smooth_l1(a[0], a[1], delta) * delta, a[0], a[4]), a.str(2));
     }),
     .samples = {{in(-2, 2), in(-2, 2)},
                 {in(-2, 2), in(-2, 2), "sum", 0.5},

@@ -1,6 +1,7 @@
 // Matrix products.
 #include "runtime/parallel.h"
 #include "tensor/copy.h"
+#include "tensor/kernels/cast.h"
 #include "tensor/kernels/gemm.h"
 #include "tensor/ops.h"
 
@@ -50,7 +51,7 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
     g.b = y.data<T>();
     g.b_rs = y.strides()[r];
     g.b_cs = y.strides()[r + 1];
-    g.c = out.data<T>();
+    if (x.dtype() == out.dtype()) g.c = out.data<T>();
     g.c_rs = g.n;
     if (batched) {
       g.batch = x.size(0);
@@ -60,16 +61,19 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
     }
     return g;
   };
+  const Tensor out = gotorch::empty(shape, a.dtype());
   if (a.dtype() == Dtype::BFloat16) {
-    const Tensor out = gotorch::empty(shape, a.dtype());
     if (kernels::gemm_bfloat16(fill.template operator()<BFloat16>(a, b, out),
                                z.defined() ? z.data<float>() : nullptr))
       return out;
   }
   const Tensor x = in_compute_type(a), y = in_compute_type(b);
-  const Tensor out = gotorch::empty(shape, x.dtype());
   const auto multiply = [&]<class T>() {
     kernels::Gemm<T> g = fill.template operator()<T>(x, y, out);
+    if (x.dtype() != a.dtype()) {
+      g.convert = cast_loop(x.dtype(), a.dtype());
+      g.out = static_cast<std::byte*>(out.raw()), g.item = out.item_size();
+    }
     if constexpr (std::is_floating_point_v<T>) {
       if (z.defined()) g.bias_col = z.data<T>();
       kernels::gemm(g);
@@ -86,7 +90,7 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
     case Dtype::Int8: multiply.template operator()<int8_t>(); break;
     default: multiply.template operator()<uint8_t>(); break;
   }
-  return out.dtype() == a.dtype() ? out : copy_of(out, a.dtype());
+  return out;
 }
 
 // All leading dimensions of x as one.

@@ -90,11 +90,16 @@ Tensor padded_dim(const Tensor& x, std::string_view mode, int64_t dim, int64_t b
   return parts.size() == 1 ? parts[0] : cat(parts, dim);
 }
 
+// How many of `size` elements padding takes away, one more than there are if it is too many.
+int64_t cut_by(int64_t padding, int64_t size) {
+  return padding >= 0 ? 0 : padding < -size ? size + 1 : -padding;
+}
+
 // The part of x that negative padding leaves.
 Tensor cropped(const Tensor& x, int64_t dim, int64_t& before, int64_t& after) {
   if (before >= 0 && after >= 0) return x;
-  const int64_t start = std::max<int64_t>(0, -before);
-  const int64_t length = x.shape()[dim] - start - std::max<int64_t>(0, -after);
+  const int64_t size = x.shape()[dim], start = cut_by(before, size);
+  const int64_t length = size - start - cut_by(after, size);
   before = std::max<int64_t>(before, 0);
   after = std::max<int64_t>(after, 0);
   return narrow(x, dim, start, length);
@@ -237,9 +242,8 @@ const Op constant_pad_nd{{
         const int64_t d = n - 1 - static_cast<int64_t>(i), before = pad[2 * i],
                       after = pad[2 * i + 1];
         if (before == 0 && after == 0) continue;
-        const int64_t cut = std::max<int64_t>(0, -before);
-        const int64_t kept =
-            std::max<int64_t>(0, a[0].shape()[d] - cut - std::max<int64_t>(0, -after));
+        const int64_t was = a[0].shape()[d], cut = cut_by(before, was);
+        const int64_t kept = std::max<int64_t>(0, was - cut - cut_by(after, was));
         from = sliced(from, d, cut, kept);
         to = sliced(to, d, std::max<int64_t>(0, before), kept);
       }

@@ -201,13 +201,22 @@ const Op count_nonzero{{
                 {bools({2, 3, 4}), dims({0, 2})}},
 }};
 
+const Op numbers{{
+    .sig = "_numbers(Tensor input) -> Tensor",
+    .doc = "input with 0 for NaN.",
+    .scope = Scope::Internal,
+    .kernel = pointwise<kFloats>([](auto x) { return x == x ? x : decltype(x)(0); }),
+    .grad = {wrt("input", "input", [](auto& s) { return where(isnan(s[0]), 0, s.g()); })},
+    .samples = {{in(-1, 1)}},
+}};
+
 const Op nansum{{
     .sig = "nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> "
            "Tensor",
     .doc = "The sum with NaN taken as zero.",
     .dtypes = kAll,
     .kernel = compose([](auto& a) {
-      const Tensor x = is_floating(a[0].dtype()) ? masked_fill(a[0], isnan(a[0]), 0) : a[0];
+      const Tensor x = is_floating(a[0].dtype()) ? numbers(a[0]) : a[0];
       return sum(x, a.value(1), a.flag(2), a.value(3));
     }),
     .samples = {{in(-1, 1)}, {in(-1, 1), 0, true}},

@@ -5,7 +5,11 @@
 #include "tensor/allocator.h"
 #include "tensor/buffer.h"
 #include "tensor/copy.h"
+#include "tensor/kernels/bad_index.h"
+#include "tensor/kernels/resample.h"
 #include "tensor/ops.h"
+#include "tensor/ops/axis.h"
+#include "tensor/ops/expect.h"
 
 namespace gotorch::ops {
 namespace {
@@ -28,65 +32,108 @@ Mode mode_of(std::string_view mode, int64_t spatial) {
 
 // For each place along one dimension of the result: the places it is computed from, and their weights.
 struct Taps {
-  std::vector<Buffer<int64_t>> places;  // [tap][output]
-  std::vector<Buffer<double>> weights;  // the same; empty: one tap of weight 1
+  int64_t count, size;
+  Buffer<int64_t> places;  // [tap][output]
+  Buffer<double> weights;  // the same
+  Taps(int64_t count, int64_t size) : count(count), size(size), places(count * size), weights(count * size) {}
+  void put(int64_t tap, int64_t output, int64_t place, double weight) {
+    places[tap * size + output] = place;
+    weights[tap * size + output] = weight;
+  }
 };
 
-// Weights of the four points around x (Keys 1981), a = -0.75, for t in [0, 1) past the second.
-std::array<double, 4> cubic_weights(double t) {
-  constexpr double a = -0.75;
-  const auto near = [](double x) { return ((a + 2) * x - (a + 3)) * x * x + 1; };
-  const auto far = [](double x) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; };
-  return {far(t + 1), near(t), near(1 - t), far(2 - t)};
+// Weights by distance (Keys 1981): those of points less than one away, and of the others, up to two.
+double cubic_near(double x, double a) { return ((a + 2) * x - (a + 3)) * x * x + 1; }
+double cubic_far(double x, double a) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; }
+
+template <class T>
+T scale_of(int64_t in, int64_t out, std::optional<double> factor, bool align_corners) {
+  if (align_corners) return out > 1 ? T(in - 1) / T(out - 1) : T(0);
+  return factor ? T(1 / *factor) : T(in) / T(out);
 }
 
 // Positions are computed in float, as PyTorch does for all but double: a nearest place depends on it.
 template <class T>
 Taps taps(Mode mode, int64_t in, int64_t out, std::optional<double> factor, bool align_corners) {
-  const int64_t n = mode == Mode::Linear ? 2 : mode == Mode::Cubic ? 4 : 1;
-  Taps t;
-  t.places.resize(static_cast<size_t>(n));
-  t.weights.resize(n > 1 ? static_cast<size_t>(n) : 0);
-  const T scale = align_corners ? (out > 1 ? T(in - 1) / T(out - 1) : T(0))
-                  : factor      ? T(1 / *factor)
-                                : T(in) / T(out);
+  Taps t(mode == Mode::Linear ? 2 : mode == Mode::Cubic ? 4 : 1, out);
+  const T scale = scale_of<T>(in, out, factor, align_corners);
   for (int64_t i = 0; i < out; i++) {
     T at = mode == Mode::Nearest ? T(i) * scale
            : align_corners       ? scale * T(i)
                            : scale * (T(i) + T(0.5)) - T(mode == Mode::NearestExact ? 0 : 0.5);
     if (mode == Mode::Linear) at = std::max(at, T(0));
-    const T floor = std::floor(at);
+    const T floor = std::floor(at), past = at - floor;
+    const double x = past, a = -0.75;
+    const std::array<double, 4> cubic = {cubic_far(x + 1, a), cubic_near(x, a), cubic_near(1 - x, a),
+                                         cubic_far(2 - x, a)};
     const auto first = static_cast<int64_t>(floor) - (mode == Mode::Cubic ? 1 : 0);
-    for (int64_t k = 0; k < n; k++)
-      t.places[static_cast<size_t>(k)].push_back(std::clamp<int64_t>(first + k, 0, in - 1));
-    if (mode == Mode::Linear) {
-      const T past = at - floor;
-      t.weights[0].push_back(T(1) - past);
-      t.weights[1].push_back(past);
-    } else if (mode == Mode::Cubic) {
-      const auto w = cubic_weights(at - floor);
-      for (size_t k = 0; k < 4; k++) t.weights[k].push_back(w[k]);
+    for (int64_t k = 0; k < t.count; k++) {
+      const double weight = mode == Mode::Cubic ? cubic[k] : t.count == 1 ? 1.0 : k == 0 ? T(1) - past : past;
+      t.put(k, i, std::clamp<int64_t>(first + k, 0, in - 1), weight);
     }
   }
   return t;
 }
 
-Tensor resized(const Tensor& x, int64_t d, const Taps& t) {
-  const auto picked = [&](size_t k) {
-    const auto n = static_cast<int64_t>(t.places[k].size());
-    return index_select(x, d, tensor_of<int64_t>(t.places[k], n));
+// With a kernel as wide as what one place of a smaller result stands for, so that nothing is left out.
+template <class T>
+Taps smooth_taps(Mode mode, int64_t in, int64_t out, std::optional<double> factor, bool align_corners) {
+  const T scale = scale_of<T>(in, out, factor, align_corners), stretch = std::max(scale, T(1));
+  const T support = (mode == Mode::Cubic ? 2 : 1) * stretch;
+  const auto weight = [&](double x) {
+    x = std::abs(x);
+    if (mode == Mode::Linear) return x < 1 ? 1 - x : 0.0;
+    return x < 1 ? cubic_near(x, -0.5) : x < 2 ? cubic_far(x, -0.5) : 0.0;
   };
-  if (t.weights.empty()) return picked(0);
-  DimVector shape(static_cast<size_t>(x.dim()), 1);
-  shape[static_cast<size_t>(d)] = static_cast<int64_t>(t.places[0].size());
-  Tensor y;
-  for (size_t k = 0; k < t.places.size(); k++) {
-    const Tensor weight = as_dtype(tensor_of<double>(t.weights[k], shape), x.dtype());
-    const Tensor part = picked(k) * weight;
-    y = k == 0 ? part : y + part;
+  Taps t(std::min(in, static_cast<int64_t>(std::ceil(support)) * 2 + 1), out);
+  for (int64_t i = 0; i < out; i++) {
+    const T center = scale * (T(i) + T(0.5));
+    const int64_t first = std::max<int64_t>(static_cast<int64_t>(center - support + T(0.5)), 0);
+    const int64_t end = std::min(static_cast<int64_t>(center + support + T(0.5)), in);
+    const int64_t n = std::clamp<int64_t>(end - first, 0, t.count);
+    double total = 0;
+    for (int64_t k = 0; k < t.count; k++) {
+      const double w = k < n ? weight((static_cast<double>(first + k) - center + 0.5) / stretch) : 0.0;
+      t.put(k, i, std::min(first + k, in - 1), w);
+      total += w;
+    }
+    for (int64_t k = 0; k < n; k++) t.weights[k * out + i] /= total == 0 ? 1 : total;
   }
-  return y;
+  return t;
 }
+
+// Along dim `d`. One place alone is copied: nothing is rounded.
+Tensor resized(const Tensor& x, int64_t d, const Taps& t) {
+  const DimVector shape{t.count, t.size};
+  const Tensor places = tensor_of<int64_t>(t.places, shape);
+  if (t.count == 1) return index_select(x, d, flatten(places));
+  return resampled(x, d, places, tensor_of<double>(t.weights, shape));
+}
+
+// What the kernel takes of places and weights, checked.
+struct ResampleArgs {
+  Dtype compute;
+  Tensor places, weights;
+  ResampleArgs(const Tensor& x, int64_t in, const Tensor& p, const Tensor& w)
+      : compute(compute_dtype(x.dtype())), places(packed(p)), weights(packed(w, compute)) {
+    expect_dtype("places", p, Dtype::Int64);
+    check(p.dim() == 2 && p.size(0) > 0, "expected places of shape [taps, size], got ", p.shape());
+    expect_shape("weights", w, p.shape());
+    check<IndexError>(!kernels::any_bad_index(places.data<int64_t>(), p.numel(), 0, in),
+                      "places are out of range of a dimension of size ", in);
+  }
+  template <class F>
+  Tensor run(const Tensor& x, Dims shape, F f) const {
+    const Tensor from = packed(x, compute), y = gotorch::empty(shape, compute);
+    const auto in_type = [&]<class T>() {
+      f(kernels::Resample<T>{places.data<int64_t>(), weights.data<T>(), places.size(0), places.size(1)},
+        from.data<T>(), y.data<T>());
+    };
+    if (compute == Dtype::Float) in_type.template operator()<float>();
+    else in_type.template operator()<double>();
+    return as_dtype(y, x.dtype());
+  }
+};
 
 // The size of the result along spatial dim i.
 int64_t result_size(const Args& a, int64_t in, size_t i) {
@@ -109,7 +156,9 @@ void check_interpolation(const Args& a, int64_t spatial, Mode mode) {
   check<ValueError>(!a.given(4) || mode == Mode::Linear || mode == Mode::Cubic,
                     "align_corners option can only be set with the interpolating modes: linear | "
                     "bilinear | bicubic | trilinear");
-  check<NotImplementedError>(!a.flag(6), "antialias=True is not implemented");
+  check<ValueError>(!a.flag(6) || (spatial == 2 && (mode == Mode::Linear || mode == Mode::Cubic)),
+                    "Anti-alias option is restricted to bilinear and bicubic modes and requires a "
+                    "4-D tensor as input");
 }
 
 DimVector shuffled_shape(const Tensor& x, const char* op) {
@@ -127,6 +176,53 @@ DimVector last_five(size_t leading, std::initializer_list<int64_t> order) {
 }
 
 }  // namespace
+
+const Op resampled{{
+    .sig = "_resample(Tensor input, int dim, Tensor places, Tensor weights) -> Tensor",
+    .doc = "Along dim, output i is the sum over k of weights[k, i] * input[places[k, i]].",
+    .scope = Scope::Internal,
+    .kernel = function([](auto& a) {
+      const int64_t d = wrap_dim(a.integer(1), a[0].dim());
+      const Dims from = a[0].shape();
+      const ResampleArgs r(a[0], from.empty() ? 1 : from[d], a[2], a[3]);
+      check(!from.empty(), "expected at least one dimension");
+      DimVector shape(from);
+      shape[d] = r.places.size(1);
+      return r.run(a[0], shape, [&](const auto& p, auto* x, auto* y) {
+        kernels::resample(p, x, y, axis_of(from, d));
+      });
+    }),
+    .grad = {wrt("input", "places weights",
+                 [](auto& s) {
+                   const int64_t d = wrap_dim(s.integer(1), s.g().dim());
+                   return resampled_backward(s.g(), d, s.shape(0)[d], s[2], s[3]);
+                 })},
+    .samples = {{in(-1, 1, {2, 3, 4}), 1, indices(0, 3, {2, 5}), in(0, 1, {2, 5})}},
+    .ulp = 16,
+}};
+
+const Op resampled_backward{{
+    .sig = "_resample_backward(Tensor grad, int dim, int size, Tensor places, Tensor weights) -> "
+           "Tensor",
+    .doc = "The gradient of _resample for an input of `size` along dim.",
+    .scope = Scope::Internal,
+    .kernel = function([](auto& a) {
+      const int64_t d = wrap_dim(a.integer(1), a[0].dim());
+      check(a[0].dim() > 0 && a.integer(2) >= 0, "expected at least one dimension, and a size");
+      DimVector shape(a[0].shape());
+      const ResampleArgs r(a[0], a.integer(2), a[3], a[4]);
+      check(shape[d] == r.places.size(1), "expected grad of size ", r.places.size(1), " along dim ", d,
+            ", got shape ", shape);
+      shape[d] = a.integer(2);
+      return r.run(a[0], shape, [&](const auto& p, auto* g, auto* gx) {
+        kernels::resample_backward(p, g, gx, axis_of(shape, d));
+      });
+    }),
+    .grad = {wrt("grad", "places weights",
+                 [](auto& s) { return resampled(s.g(), s.integer(1), s[3], s[4]); })},
+    .samples = {{in(-1, 1, {2, 5, 4}), 1, 3, indices(0, 3, {2, 5}), in(0, 1, {2, 5})}},
+    .ulp = 16,
+}};
 
 const Op interpolate{{
     .sig = "interpolate(Tensor input, int[]? size=None, float? scale_factor=None, str "
@@ -159,9 +255,13 @@ const Op interpolate{{
       Tensor x = a[0];
       for (int64_t i = 0; i < spatial; i++) {
         const int64_t in = x.size(i + 2), out = size[static_cast<size_t>(i)];
+        const auto at = [&]<class T>() {
+          return a.flag(6) ? smooth_taps<T>(mode, in, out, factor, align)
+                           : taps<T>(mode, in, out, factor, align);
+        };
         x = resized(x, i + 2,
-                    x.dtype() == Dtype::Double ? taps<double>(mode, in, out, factor, align)
-                                               : taps<float>(mode, in, out, factor, align));
+                    x.dtype() == Dtype::Double ? at.template operator()<double>()
+                                               : at.template operator()<float>());
       }
       return x;
     }),
@@ -171,6 +271,8 @@ const Op interpolate{{
                 {in(-1, 1, {1, 2, 3, 4}), none, 1.5, "nearest-exact"},
                 {in(-1, 1, {1, 2, 3, 4}), 5, none, "bicubic"},
                 {in(-1, 1, {1, 2, 4, 4}), dims({2, 3}), none, "area"},
+                {in(-1, 1, {1, 2, 7, 9}), dims({3, 5}), none, "bilinear", none, none, true},
+                {in(-1, 1, {1, 2, 7, 9}), dims({3, 12}), none, "bicubic", none, none, true},
                 {in(-1, 1, {1, 1, 2, 3, 2}), none, 2.0, "trilinear"}},
     .errors = {{{in(-1, 1, {2, 3, 5})}, "either size or scale_factor should be defined"},
                {{in(-1, 1, {2, 3, 5}), dims({4}), 2.0}, "only one of size or scale_factor"},

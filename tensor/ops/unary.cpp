@@ -18,7 +18,7 @@ auto rounding() {
 // The sum of (x + k)^-s over all k >= 0, s = n + 1, times (-1)^s n!: term by term up to x + k >= 10, then by the formula
 // of Euler and Maclaurin.
 double digamma_derivative(double n, double x) {
-  const double s = n + 1, sign = static_cast<int64_t>(s) % 2 == 0 ? 1 : -1;
+  const double s = n + 1, sign = __builtin_fmod(s, 2) == 0 ? 1 : -1;
   if (x <= 0 && x == math::floor(x)) return sign * __builtin_inf();
   double a = x, sum = 0;
   for (int k = 0; a < 10 && k < 10000; k++, a += 1) sum += __builtin_pow(a, -s);
@@ -318,8 +318,7 @@ const Op round{{
     .kernel = compose([](auto& a) -> Tensor {
       const int64_t decimals = a.integer(1);
       if (decimals == 0) return round_even(a[0]);
-      const double scale =
-          __builtin_pow(10.0, static_cast<double>(decimals < 0 ? -decimals : decimals));
+      const double scale = __builtin_pow(10.0, __builtin_fabs(static_cast<double>(decimals)));
       return decimals > 0 ? round_even(a[0] * scale) / scale : round_even(a[0] / scale) * scale;
     }),
     .inplace = true,
@@ -402,6 +401,20 @@ const Op bitwise_not{{
     .samples = {{indices(-9, 9, {3, 5})}, {bools({7})}},
 }};
 
+const Op finite{{
+    .sig = "_finite(Tensor input, Scalar nan, Scalar posinf, Scalar neginf) -> Tensor",
+    .doc = "NaN and infinities replaced.",
+    .scope = Scope::Internal,
+    .kernel = pointwise<kFloats>([](auto x, auto nan, auto above, auto below) {
+      using T = decltype(x);
+      constexpr T inf = math::Layout<T>::kInf;
+      const T y = x == inf ? above : x == -inf ? below : x;
+      return x != x ? nan : y;
+    }),
+    .grad = {wrt("input", "input", [](auto& s) { return where(isfinite(s[0]), s.g(), 0); })},
+    .samples = {{in(-4, 4), 1.0, 2.0, 3.0}},
+}};
+
 const Op nan_to_num{{
     .sig = "nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> "
            "Tensor",
@@ -414,10 +427,8 @@ const Op nan_to_num{{
                              : a[0].dtype() == Dtype::Float    ? 0x1.fffffep127
                              : a[0].dtype() == Dtype::BFloat16 ? 0x1.fep127
                                                                : 65504.0;
-      const Tensor numbers = where(isnan(a[0]), a.given(1) ? a.number(1) : 0.0, a[0]);
-      const Tensor below =
-          where(eq(numbers, __builtin_inf()), a.given(2) ? a.number(2) : largest, numbers);
-      return where(eq(below, -__builtin_inf()), a.given(3) ? a.number(3) : -largest, below);
+      return finite(a[0], a.given(1) ? a.number(1) : 0.0, a.given(2) ? a.number(2) : largest,
+                    a.given(3) ? a.number(3) : -largest);
     }),
     .inplace = true,
     .samples = {{in(-4, 4)}},

@@ -71,6 +71,8 @@ TABLE = {
     "Identity": [(options(), X), (options(54, unused=0.1), X)],
     "Flatten": [(options(), IMAGE), (options(2, -1), IMAGE), (options(start_dim=0, end_dim=1), IMAGE)],
     "Unflatten": [(options(1, (2, 2)), IMAGE), (options(-1, [1, -1]), X)],
+    "Unfold": [(options((2, 3)), IMAGE), (options(2, 2, 1, (1, 2)), IMAGE)],
+    "Fold": [(options((3, 5), (2, 3)), (2, 12, 6)), (options(4, 2, padding=1, stride=2), (2, 8, 9))],
     "Embedding": [
         (options(7, 3), Ints(7, 4)),
         (options(7, 3, padding_idx=2), Ints(7, 4, 2)),

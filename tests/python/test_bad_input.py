@@ -376,3 +376,18 @@ def test_an_out_that_numpy_reads_is_not_moved():
         gotorch.add(gotorch.ones(100), 1, out=out)
     assert out.shape == (3,)
     assert seen.tolist() == [0, 0, 0]
+
+
+def test_numbers_at_the_end_of_their_range_are_no_undefined_behaviour():
+    """What the sanitizers found: sizes beside an empty dimension, padding, digits and orders that cannot be negated or counted."""
+    least, most = -(2**63), 2**63 - 1
+    x = gotorch.ones(2, 3, 4)
+    assert gotorch.zeros(0, 2**40, 2**40).numel() == 0
+    with pytest.raises(RuntimeError):
+        gotorch.nn.functional.pad(x, (-1, least), "replicate")
+    with pytest.raises(RuntimeError):
+        gotorch.nn.functional.pad(x, (least, 1))
+    assert gotorch.nn.functional.pad(x, (-3, 1))[0, 0].tolist() == [1, 0]
+    assert gotorch.round(x, decimals=least).shape == x.shape
+    assert gotorch.polygamma(most, x).shape == x.shape
+    assert gotorch.linspace(float("-inf"), 1, 5, dtype=gotorch.int8).shape == (5,)

@@ -73,6 +73,72 @@ TYPED_TEST(GemmRandomTest, operands_with_strides_of_pages_are_right) {
   }
 }
 
+// As bfloat16, C has the bits of C as T rounded afterwards, by whatever way it was computed.
+TYPED_TEST(GemmRandomTest, a_converted_result_is_the_rounded_one) {
+  using T = TypeParam;
+  using M = Matrix<T>;
+  const auto round = [](void* y, void* const* x, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+      static_cast<BFloat16*>(y)[i] = BFloat16(static_cast<float>(static_cast<const T*>(x[0])[i]));
+  };
+  Random random(15);
+  const M bias(1, 3000, M::kRows, 5);
+  for (int i = 0; i < 200; i++) {
+    auto [m, n, k] = random_shape(random);
+    if (i % 20 == 0) m = 20, n = 24, k = 20000;  // its depth is cut
+    if (i % 20 == 1) m = 1030, n = 70, k = 33;   // B is packed once
+    const bool turned = random.below(2);
+    const int64_t batch = m * n * k < 100'000 ? 1 + random.below(3) : 1;
+    const M a(m * batch, k, M::kRows, i), b(k, n, random.of(M::kAll), i + 1);
+    M c(turned ? n * batch : m * batch, turned ? m : n, M::kRows, i + 2);
+    Gemm<T> g = product(a, b, c);
+    g.m = m, g.n = n, g.batch = batch, g.a_bs = m * k, g.c_bs = m * n;
+    g.c_rs = turned ? 1 : n, g.c_cs = turned ? m : 1;
+    if (random.below(2)) g.bias_row = bias.origin;
+    if (random.below(2)) g.bias_col = bias.origin;
+    g.relu = random.below(2);
+    gemm(g);
+    std::vector<BFloat16> rounded(batch * m * n + 1, BFloat16(7));
+    Gemm<T> h = g;
+    h.c = nullptr, h.convert = round, h.item = sizeof(BFloat16);
+    h.out = reinterpret_cast<std::byte*>(rounded.data());
+    gemm(h);
+    for (int64_t e = 0; e < batch * m * n; e++)
+      ASSERT_EQ(rounded[e].bits, BFloat16(static_cast<float>(c.origin[e])).bits) << i << " " << e;
+    ASSERT_EQ(float(rounded.back()), 7) << i;
+  }
+}
+
+// Blocks of several rows use the same packed columns of B: those of this call and this matrix of the batch.
+TYPED_TEST(GemmRandomTest, packed_columns_that_are_kept_are_the_right_ones) {
+  using T = TypeParam;
+  using M = Matrix<T>;
+  const int before = runtime::num_workers();
+  const int64_t m = 260, n = 70, k = 400, batch = 2;
+  const M a(m, k, M::kColumns, 1);
+  M b(batch * k, n, M::kRows, 2);
+  std::vector<T> expected;
+  for (int workers : {1, 2, 3, 8}) {
+    runtime::set_num_workers(workers);
+    for (int call = 0; call < 2; call++) {  // the second time with other values at the same place
+      M c(batch * m, n, M::kRows, 3);
+      Gemm<T> g = product(a, b, c);
+      g.m = m, g.batch = batch, g.a_bs = 0, g.b_bs = k * n, g.c_bs = m * n;
+      const std::vector<T> old = c.data;
+      gemm(g);
+      if (workers == 1) {
+        for (int64_t z = 0; z < batch; z++) expect_product(g, old, c.data.data(), z);
+        ASSERT_FALSE(this->HasFatalFailure()) << call;
+        expected.insert(expected.end(), c.origin, c.origin + batch * m * n);
+      }
+      for (int64_t i = 0; i < batch * m * n; i++)
+        ASSERT_EQ(c.origin[i], expected[call * batch * m * n + i]) << workers;
+      for (int64_t i = 0; i < batch * k * n; i++) b.origin[i] = -b.origin[i] * (call ? 2 : T(0.5));
+    }
+  }
+  runtime::set_num_workers(before);
+}
+
 TYPED_TEST(GemmRandomTest, special_values_come_out_as_by_one_sum_after_the_other) {
   using T = TypeParam;
   using M = Matrix<T>;

@@ -2,7 +2,7 @@
 
 from gotorch import _C
 from gotorch._C import enable_grad, inference_mode, no_grad, set_grad_enabled
-from gotorch.autograd import grad_mode
+from gotorch.autograd import grad_mode, profiler
 from gotorch.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from gotorch.autograd.function import Function, once_differentiable
 from gotorch.autograd.gradcheck import gradcheck, gradgradcheck
@@ -21,6 +21,7 @@ __all__ = [
     "inference_mode",
     "no_grad",
     "once_differentiable",
+    "profiler",
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
