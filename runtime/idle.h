@@ -7,6 +7,8 @@
 //    passes a heavy one, then looks at every source of work again. One of the two sees the other.
 //  - Work that was published while a worker counted as searching is that worker's to pass on: when it finds work on its way
 //    to sleep it counts again, and whoever stops searching looks whether there is more, and wakes another.
+//  - A worker that keeps away (Worker::go_away) does not look at goroutines that were woken, and nobody wakes it for them: it
+//    sleeps for a short time only, and looks at them after that.
 //  - A waker counts the worker it wakes as searching, so that two submissions wake two workers.
 #include <algorithm>
 #include <atomic>
@@ -25,6 +27,8 @@ class IdleWorkers {
   struct Seat {
     std::atomic<uint32_t> signal{0};
     std::atomic<bool> polls{false};  // sleeps in the poller
+    bool away =
+        false;  // is not to be woken for goroutines that were woken; changed while off the list
   };
 
   IdleWorkers() { seats_.reserve(kMaxWorkers); }
@@ -32,7 +36,7 @@ class IdleWorkers {
   void enter(Seat& seat) {
     lock_.lock();
     seats_.push_back(&seat);
-    count_.store(static_cast<int>(seats_.size()), std::memory_order_relaxed);
+    recount();
     lock_.unlock();
   }
 
@@ -75,19 +79,22 @@ class IdleWorkers {
     return true;
   }
 
-  // Wakes the worker that fell asleep last (its caches are the warmest). False: none sleeps.
-  bool wake_one() {
-    if (count_.load(std::memory_order_relaxed) == 0) return false;
+  // Wakes the worker that fell asleep last (its caches are the warmest), or of those that are not away. False: none sleeps.
+  bool wake_one(bool also_away = true) {
+    if (also_away ? sleeping() == 0 : waiting() == 0) return false;
     lock_.lock();
-    Seat* seat = seats_.empty() ? nullptr : seats_.back();
-    if (seat) seats_.pop_back();
-    count_.store(static_cast<int>(seats_.size()), std::memory_order_relaxed);
+    auto last = seats_.rbegin();
+    while (last != seats_.rend() && (*last)->away && !also_away) ++last;
+    Seat* seat = last == seats_.rend() ? nullptr : *last;
+    if (seat) take_off(*seat);
     lock_.unlock();
     if (seat) signal(*seat);
     return seat;
   }
 
   int sleeping() const { return count_.load(std::memory_order_relaxed); }
+  // Those that sleep and are not away.
+  int waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
   alignas(64) std::atomic<int> searching{0};
 
@@ -113,12 +120,19 @@ class IdleWorkers {
     const auto found = std::find(seats_.begin(), seats_.end(), &seat);
     if (found == seats_.end()) return false;
     seats_.erase(found);
-    count_.store(static_cast<int>(seats_.size()), std::memory_order_relaxed);
+    recount();
     return true;
+  }
+  void recount() {
+    const auto away = std::count_if(seats_.begin(), seats_.end(), [](Seat* s) { return s->away; });
+    count_.store(static_cast<int>(seats_.size()), std::memory_order_relaxed);
+    waiting_.store(static_cast<int>(seats_.size()) - static_cast<int>(away),
+                   std::memory_order_relaxed);
   }
 
   alignas(64) SpinLock lock_;
   std::atomic<int> count_{0};  // seats_.size(), readable without the lock
+  std::atomic<int> waiting_{0};
   std::vector<Seat*> seats_;
 };
 

@@ -24,21 +24,22 @@ class mutex {
 
   void lock() {
     at_edge(Edge::Operation);
-    uint32_t unlocked = 0;
-    // acquire: pairs with the release in unlock.
-    if (!state_.compare_exchange_strong(unlocked, kLocked, std::memory_order_acquire))
-      lock_slowly();
+    if (!try_lock()) lock_slowly();
   }
   bool try_lock() {
     uint32_t state = state_.load(std::memory_order_relaxed);
+    // acquire: pairs with the release in unlock.
     return !(state & kLocked) &&
            state_.compare_exchange_strong(state, state | kLocked, std::memory_order_acquire);
   }
   // std::logic_error if it is not locked.
   void unlock() {
-    uint32_t locked = kLocked;
-    // release: what was done under the lock is seen by the next one.
-    if (!state_.compare_exchange_strong(locked, 0, std::memory_order_release)) unlock_slowly();
+    uint32_t state = state_.load(std::memory_order_relaxed);
+    // If nobody waits, or one of those is on its way already. release: what was done under the lock is seen by the next one.
+    const bool simple = state & kLocked && (!(state & kWaited) || state & kWoken);
+    if (!simple ||
+        !state_.compare_exchange_strong(state, state & ~kLocked, std::memory_order_release))
+      unlock_slowly();
   }
 
  private:

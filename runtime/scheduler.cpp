@@ -148,13 +148,17 @@ void Scheduler::fire_timers() {
   if (backlog.timers.earliest() != kForever) backlog.timers.fire_due(now_ns(), ready);
 }
 
-bool Scheduler::has_work() {
+bool Scheduler::has_work(bool woken_too) {
   if (!backlog.inject.empty()) return true;
   const int n = started();
   for (int i = 0; i < n; i++) {
-    if (worker(i).has_stealable()) return true;
+    if (woken_too ? worker(i).has_stealable() : worker(i).has_unstarted()) return true;
   }
   return loops.find(0) && has_helper_place();
+}
+
+bool Scheduler::begin_away() {
+  return away_.fetch_add(1, std::memory_order_relaxed) + 1 < std::min(started(), num_workers());
 }
 
 bool Scheduler::become_keeper(Worker& worker) {
@@ -234,11 +238,11 @@ int Scheduler::spare_workers() const {
   return std::max(0, num_workers() - callers_.load(std::memory_order_relaxed));
 }
 
-void Scheduler::wake(int64_t count) {
+void Scheduler::wake(int64_t count, bool also_away) {
   light_fence();  // the work is visible before we look for searchers and sleepers, see IdleWorkers
   count -= idle.searching.load(std::memory_order_relaxed);
   for (; count > 0; count--) {
-    if (!idle.wake_one() && !start_worker()) return;
+    if (!idle.wake_one(also_away) && !start_worker()) return;
   }
 }
 

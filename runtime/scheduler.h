@@ -56,14 +56,18 @@ class Scheduler {
   bool help(const HelperPlace& place, unsigned start, FnRef<bool()> keep_on);
 
   // Work was published: sees to it that up to `count` workers look for it.
-  void wake(int64_t count);
-  // Whether wake() would do anything. Not ordered against the publication of work.
+  void wake(int64_t count, bool also_away = true);
+  // Whether a worker that is not away could be woken. Not ordered against the publication of work.
   bool could_wake() const {
-    return (idle.sleeping() > 0 || started_.load(std::memory_order_relaxed) <
-                                       wanted_workers.load(std::memory_order_relaxed)) &&
+    return (idle.waiting() > 0 || started_.load(std::memory_order_relaxed) <
+                                      wanted_workers.load(std::memory_order_relaxed)) &&
            idle.searching.load(std::memory_order_relaxed) == 0;
   }
-  bool has_work();
+  // woken_too: also goroutines that were woken, where they may stay.
+  bool has_work(bool woken_too = true);
+  // Around the time that a worker keeps away from such goroutines. False: all others are away.
+  bool begin_away();
+  void end_away() { away_.fetch_sub(1, std::memory_order_relaxed); }
   // Whether a worker neither sleeps nor is about to.
   bool anybody_awake() const;
 
@@ -118,6 +122,7 @@ class Scheduler {
   std::atomic<int64_t> keeper_looks_at_{kForever};  // the timer that the keeper will wake for
   std::atomic<bool> watched_{false};
   std::atomic<bool> polling_{false};
+  std::atomic<int> away_{0};
   std::mutex grow_;  // guards growth of workers_ and started_
   std::atomic<Worker*> workers_[kMaxWorkers]{};
 };

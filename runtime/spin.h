@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "runtime/edges.h"
+#include "runtime/ticks.h"
 
 namespace gotorch::runtime {
 
@@ -14,6 +15,12 @@ inline void cpu_relax() {
   asm volatile("yield");
 #endif
 }
+
+#if defined(GOTORCH_MODEL)
+inline void note_wait_for_lock(int64_t) {}
+#else
+void note_wait_for_lock(int64_t ticks);  // to the worker that this thread is
+#endif
 
 // One byte, for sections of a few dozen instructions that never park. Contenders look ever more rarely: who holds the lock
 // then runs several sections on lines that stay in its cache. In the end they give their processor away, as the holder may
@@ -31,6 +38,7 @@ class SpinLock {
  private:
   static constexpr int kLongest = 128;  // about three microseconds
   [[gnu::noinline]] void wait() {
+    const int64_t since = ticks();
     for (int pauses = 4; locked_.load(std::memory_order_relaxed); pauses *= 2) {
       if (pauses > kLongest) {
         sched_yield();
@@ -38,6 +46,7 @@ class SpinLock {
       }
       for (int i = 0; i < pauses; i++) cpu_relax();
     }
+    note_wait_for_lock(ticks() - since);
   }
   std::atomic<bool> locked_{false};
 };

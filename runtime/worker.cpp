@@ -67,11 +67,12 @@ void Worker::main_loop() {
       note_time(real_now_ns());
     const bool helped = run_loops();
     if (tick_.load(std::memory_order_relaxed) % kFairnessTicks == 0) poll_io();
+    if (fights() && go_away()) continue;
     Goroutine* g = pick_fairly();
     if (!g && poll_io()) g = pick_local();
     if (!g && !helped) g = steal();
     if (g) run(g);
-    else if (!helped) look_for_work();
+    else if (!helped && !(is_away() && go_away())) look_for_work(false);
   }
 }
 

@@ -67,6 +67,8 @@ class Worker {
   static void run_nested(Goroutine& g);
   // Leaves the calling fiber; returns when it is resumed, maybe on another worker.
   static void switch_out(const Intent& intent);
+  // A goroutine here has waited so long for a spin lock.
+  void count_fight(int64_t ticks) { fought_ += ticks; }
   // Whether anything else could run here at once.
   bool has_company();
   void enter_carrier(Carrier& carrier);
@@ -80,6 +82,7 @@ class Worker {
   Run& last_run() { return last_run_; }
 
   // By any thread:
+  bool has_unstarted() const { return !deque_.empty(); }
   bool has_stealable() const { return !ring_.empty() || !deque_.empty(); }
   int index() const { return index_; }
   // For reports only: may be old.
@@ -117,7 +120,7 @@ class Worker {
   Carrier* new_carrier(StackClass size);
   void keep_carrier(Carrier* carrier);
 
-  void look_for_work();
+  void look_for_work(bool away);
   bool poll_io();
   void ready_all(Goroutine* first);
   bool may_block_in_poll(bool watcher);
@@ -129,6 +132,12 @@ class Worker {
   void stop_searching(LooksAgain again = LooksAgain::Later);
   void learn_gap(int64_t gap_ns);
   void steal_paid_off(Worker& victim);
+  void keep_away();
+  bool is_away() const;
+  bool go_away();
+  void note_steal_of_woken();
+  void judge_last_steal();
+  bool fights();
 
   Scheduler& scheduler_;
   const int index_;
@@ -163,6 +172,10 @@ class Worker {
   Goroutine* watched_next_ = nullptr;
   uint32_t watched_tick_ = 0;
   Run last_run_;
+  // When this worker keeps away from goroutines that were woken, and what tells, in ticks; see judge_last_steal() and fights().
+  int64_t away_until_ns_ = 0, away_for_ns_ = 0;
+  int64_t stole_woken_at_ = 0, fights_since_ = 0, fought_ = 0;
+  uint32_t stole_woken_tick_ = 0;
   int64_t watched_since_ns_ = 0;
 
   alignas(64) std::atomic<Goroutine*> next_{nullptr};

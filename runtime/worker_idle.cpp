@@ -9,13 +9,10 @@
 #include "runtime/park.h"
 #include "runtime/process_threads.h"
 #include "runtime/scheduler.h"
+#include "runtime/ticks.h"
 #include "runtime/trace.h"
 #include "runtime/watchdog.h"
 #include "runtime/worker.h"
-
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 namespace gotorch::runtime {
 namespace {
@@ -33,14 +30,12 @@ constexpr int64_t kAgedNs = 4'000;
 // readied by a goroutine that computes on.
 constexpr int64_t kShortestNapNs = 50'000, kLongestNapNs = 10'000'000;
 
-// Clock for rare decisions on hot paths; about half a nanosecond each on x86.
-int64_t ticks() {
-#if defined(__x86_64__)
-  return static_cast<int64_t>(__rdtsc());
-#else
-  return 2 * real_now_ns();
-#endif
-}
+// In ticks. What was stolen should keep the thief busy for so long, or each goroutine of it at least for so long. How often
+// waits for locks are added up, and which part of the time is too much.
+constexpr int64_t kBusy = 20'000, kBusyEach = 3'000;
+constexpr int64_t kFightWindow = 60'000, kFightShare = 4;
+// How long a worker then keeps away from goroutines that were woken.
+constexpr int64_t kShortestAwayNs = 20'000, kLongestAwayNs = 400'000;
 constexpr int64_t kFirstWakeInterval = 50'000, kLastWakeInterval = 20'000'000;
 
 }  // namespace
@@ -55,7 +50,7 @@ void Worker::ready(Goroutine* g) {
         next_.exchange(g, std::memory_order_acq_rel);  // acquire: we pass on the one we displace
   if (displaced) {
     push_ring(displaced);
-    return scheduler_.wake(1);
+    return scheduler_.wake(1, false);
   }
   if (!scheduler_.could_wake()) return;
   // Two goroutines that talk through a channel come here each time, and waking another worker
@@ -67,7 +62,7 @@ void Worker::ready(Goroutine* g) {
   wake_interval_.store(std::clamp(2 * interval, kFirstWakeInterval, kLastWakeInterval),
                        std::memory_order_relaxed);
   last_wake_ = now;
-  scheduler_.wake(1);
+  scheduler_.wake(1, false);
 }
 
 void Worker::spawn(Goroutine* g) {
@@ -80,21 +75,75 @@ void Worker::steal_paid_off(Worker& victim) {
   victim.wake_interval_.store(0, std::memory_order_relaxed);
 }
 
+void Worker::keep_away() {
+  away_for_ns_ = std::clamp(2 * away_for_ns_, kShortestAwayNs, kLongestAwayNs);
+  away_until_ns_ = real_now_ns() + away_for_ns_;
+}
+
+bool Worker::is_away() const { return away_until_ns_ > 0 && real_now_ns() < away_until_ns_; }
+
+// Sleeps, unless this worker is the last that is there. Its own goroutines may be stolen meanwhile.
+bool Worker::go_away() {
+  const bool left = scheduler_.begin_away();
+  seat_.away = left;
+  if (left) look_for_work(true);
+  else away_until_ns_ = 0;  // somebody has to be there
+  seat_.away = false;
+  scheduler_.end_away();
+  return left;
+}
+
+// Goroutines that were woken, and taken from who woke them only to wait again at once, are better off there: those they talk to
+// run there, and else each word crosses from one processor's cache to another's. So who takes them in vain keeps away for a
+// while, ever longer.
+void Worker::judge_last_steal() {
+  if (stole_woken_at_ == 0) return;
+  const int64_t busy = ticks() - std::exchange(stole_woken_at_, 0);
+  const uint32_t switches = tick_.load(std::memory_order_relaxed) - stole_woken_tick_;
+  if (busy < kBusy && busy < (switches + 1) * kBusyEach) keep_away();
+  else away_for_ns_ = 0;
+}
+
+void Worker::note_steal_of_woken() {
+  stole_woken_at_ = ticks();
+  stole_woken_tick_ = tick_.load(std::memory_order_relaxed);
+}
+
+// The same where workers have goroutines enough, but wait for each other's spin locks: one of them alone is faster.
+bool Worker::fights() {
+  const int64_t now = ticks(), spent = now - fights_since_;
+  if (spent < kFightWindow) return false;
+  const bool much = fought_ > spent / kFightShare;
+  fights_since_ = now;
+  fought_ = 0;
+  if (much) keep_away();
+  return much;
+}
+
+#if !defined(GOTORCH_MODEL)
+void note_wait_for_lock(int64_t ticks) {
+  if (Worker* worker = this_worker()) worker->count_fight(ticks);
+}
+#endif
+
 Goroutine* Worker::steal() {
+  judge_last_steal();
+  const bool away = is_away();
   const int count = scheduler_.started();
   const auto start = static_cast<int>(random() % static_cast<uint64_t>(count));
   for (int i = 0; i < count; i++) {
     Worker& victim = scheduler_.worker((start + i) % count);
     if (&victim == this || !victim.has_stealable()) continue;
-    Goroutine* g = ring_.steal_from(victim.ring_);
-    if (!g) g = victim.deque_.steal_into(deque_);
+    Goroutine* g = away ? nullptr : ring_.steal_from(victim.ring_);
+    if (g) note_steal_of_woken();
+    else g = victim.deque_.steal_into(deque_);
     if (!g) continue;
     steal_paid_off(victim);
     counts_.steals.add();
     trace::event(trace::Kind::Steal, g);
     return g;
   }
-  return steal_aged_next();
+  return away ? nullptr : steal_aged_next();
 }
 
 Goroutine* Worker::steal_aged_next() {
@@ -113,6 +162,7 @@ Goroutine* Worker::steal_aged_next() {
     } else if ((hasty || real_now_ns() - watched_since_ns_ > kAgedNs) &&
                victim.next_.compare_exchange_strong(g, nullptr, std::memory_order_acquire)) {
       watched_ = nullptr;
+      note_steal_of_woken();
       steal_paid_off(victim);
       counts_.steals.add();
       trace::event(trace::Kind::Steal, g);
@@ -129,16 +179,16 @@ void Worker::stop_searching(LooksAgain again) {
   if (!searching_) return;
   searching_ = false;
   if (scheduler_.idle.searching.fetch_sub(1, std::memory_order_relaxed) != 1 ||
-      !scheduler_.could_wake())
+      (scheduler_.idle.sleeping() == 0 && !scheduler_.could_wake()))
     return;
   // The decrement comes before the look at the sources, see IdleWorkers. The fence interrupts the other processors, 9
   // microseconds on a virtual machine: too much for each loop. Who helps a loop looks at the sources again after a chunk,
   // and finds then what was still on its way now.
   if (again == LooksAgain::Later) heavy_fence();
-  if (scheduler_.has_work()) scheduler_.wake(1);
+  if (scheduler_.has_work()) scheduler_.wake(1, scheduler_.has_work(false));
 }
 
-void Worker::look_for_work() {
+void Worker::look_for_work(bool away) {
   IdleWorkers& idle = scheduler_.idle;
   if (!searching_) {
     searching_ = true;
@@ -147,7 +197,7 @@ void Worker::look_for_work() {
   const int64_t since = real_now_ns();
   note_time(since);
   if (since >= scheduler_.backlog.carriers.due_ns()) scheduler_.backlog.carriers.free_unused(since);
-  if (may_spin() && spin()) return learn_gap(real_now_ns() - since);
+  if (!away && may_spin() && spin()) return learn_gap(real_now_ns() - since);
   idle.enter(seat_);
   at_edge(Edge::Sleeping);
   searching_ = false;
@@ -157,13 +207,14 @@ void Worker::look_for_work() {
   // last time. Who publishes something, or starts to run goroutines, later finds us there.
   heavy_fence();
   const bool watcher = scheduler_.become_watcher();
-  const int64_t limit = sleep_limit(keeper, watcher);
+  int64_t limit = sleep_limit(keeper, watcher);
+  if (away) limit = std::min(limit, away_until_ns_ - real_now_ns());
   const bool polls = may_block_in_poll(watcher);
   Goroutine* found = nullptr;
   at_edge(Edge::Sleeping);
   const bool stay =
-      limit > 0 && !scheduler_.has_work() && !scheduler_.stopping() && index_ < num_workers();
-  if (stay ? !scheduler_.let_time_pass(seat_) : !idle.leave(seat_)) {
+      limit > 0 && !scheduler_.has_work(!away) && !scheduler_.stopping() && index_ < num_workers();
+  if (stay ? away || !scheduler_.let_time_pass(seat_) : !idle.leave(seat_)) {
     counts_.sleeps.add();
     if (polls) {
       searching_ = idle.sleep_polling(seat_, limit, &found);

@@ -55,6 +55,7 @@ class Machine {
     for (int i = 0; i < count_; i++) explorer::spawn([this, i, run] { work(*workers_[i], run); });
   }
   Scheduler& scheduler() { return scheduler_; }
+  Worker& worker(int i) { return *workers_[i]; }
   // Waits until `ran` is so many, then ends the workers.
   void stop_when(const int& ran, int expected) {
     explorer::wait_until([&] { return ran >= expected; });
@@ -69,6 +70,7 @@ class Machine {
  private:
   void work(Worker& me, FnRef<void(Worker&, Goroutine*)> run) {
     thread_state() = {.worker = &me};
+    if (me.is_away()) me.go_away();
     while (!scheduler_.stopping()) {
       scheduler_.fire_timers();
       Goroutine* g =
@@ -79,7 +81,7 @@ class Machine {
       if (!g) g = scheduler_.backlog.inject.pop();
       if (!g) g = me.steal();
       if (!g) {
-        me.look_for_work();
+        if (!(me.is_away() && me.go_away())) me.look_for_work(false);
         continue;
       }
       me.stop_searching();
@@ -144,6 +146,37 @@ void the_next_one_is_not_left_alone() {
   machine.stop_when(ran, 2);
 }
 
+// The other worker keeps away from the two that it wakes, but not for ever.
+void those_left_are_taken_in_the_end() {
+  Machine machine(2);
+  machine.worker(1).keep_away();
+  Goroutine first, second, third;
+  int ran = 0;
+  const auto run = [&](Worker& worker, Goroutine* g) {
+    if (g == &first) {
+      worker.ready(&second);
+      worker.ready(&third);
+      explorer::wait_until([&] { return ran == 2; });
+    }
+    ran++;
+  };
+  machine.start(run, &first);
+  machine.stop_when(ran, 3);
+}
+
+// A worker that is away has goroutines of its own, which run nevertheless, on it or on the other.
+void those_it_has_run_too() {
+  Machine machine(2);
+  Goroutine displaced, next;
+  check(machine.worker(1).ring_.push(&displaced), "there is room");
+  machine.worker(1).next_.store(&next, std::memory_order_relaxed);
+  machine.worker(1).keep_away();
+  int ran = 0;
+  const auto run = [&](Worker&, Goroutine*) { ran++; };
+  machine.start(run);
+  machine.stop_when(ran, 2);
+}
+
 struct Alarm : Timer {
   Goroutine g;
 };
@@ -183,6 +216,13 @@ TEST(IdleModel, TheNextOneIsNotLeftAlone) {
   holds(the_next_one_is_not_left_alone, {.preemptions = 1, .stale = 0});
   holds(the_next_one_is_not_left_alone, {.preemptions = 0, .stale = 1});
   fails(the_next_one_is_not_left_alone, {.no_heavy_fence = true});
+}
+
+TEST(IdleModel, ThoseLeftAreTaken) {
+  holds(those_left_are_taken_in_the_end, {.preemptions = 1, .stale = 0});
+  holds(those_left_are_taken_in_the_end, {.preemptions = 0, .stale = 1});
+  holds(those_it_has_run_too, {.preemptions = 1, .stale = 0});
+  holds(those_it_has_run_too, {.preemptions = 0, .stale = 1});
 }
 
 TEST(IdleModel, TimersAreKept) {
