@@ -56,7 +56,7 @@ def supported_activities():
     return {ProfilerActivity.CPU}
 
 
-class record_function(contextlib.ContextDecorator):
+class record_function(contextlib.ContextDecorator):  # noqa: N801 (PyTorch's name)
     """Names a region of the program in profiles and in `gotorch.runtime.trace`: a context manager, and a decorator."""
 
     def __init__(self, name, args=None):
@@ -307,7 +307,7 @@ class EventList(list):
         return self.table()
 
 
-class profile:
+class profile:  # noqa: N801 (PyTorch's name)
     """Records what runs in a `with` block, or between `start()` and `stop()`.
 
     `activities`: ProfilerActivity.CPU only. `schedule`: see `schedule()`; the program then calls `step()` after each step.

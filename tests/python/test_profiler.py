@@ -46,9 +46,8 @@ def test_nothing_is_listed_outside_of_a_profile():
 
 
 def test_parts_of_an_op_are_its_children_and_not_its_own_time():
-    with profile() as prof, record_function("outer"):
-        with record_function("inner"):
-            torch.mm(torch.ones(32, 32), torch.ones(32, 32))
+    with profile() as prof, record_function("outer"), record_function("inner"):
+        torch.mm(torch.ones(32, 32), torch.ones(32, 32))
     outer, inner = (next(e for e in prof.events() if e.name == n) for n in ("outer", "inner"))
     assert inner.cpu_parent is outer and outer.cpu_children == [inner]
     assert outer.self_cpu_time_total == pytest.approx(outer.cpu_time_total - inner.cpu_time_total)
@@ -95,7 +94,7 @@ def test_backward_and_optimizer_steps_are_listed():
         optimizer.step()
     keys = by_key(prof)
     assert {"aten::linear", "aten::relu", "aten::sum"} <= keys.keys()
-    assert any(k.startswith("Linear") or k.startswith("Addmm") for k in keys if "Backward" in k)
+    assert "LinearBackward0" in keys
     assert keys["Optimizer.step#SGD.step"].count == 1
     assert "AccumulateGrad" in keys
 
@@ -226,12 +225,10 @@ def test_two_profiles_at_once_are_refused():
 
 
 def test_an_error_ends_a_recording():
-    with pytest.raises(ZeroDivisionError):
-        with profile():
-            1 / 0
-    with profile() as prof:
-        with pytest.raises(RuntimeError):
-            torch.mm(torch.ones(2, 3), torch.ones(2, 3))
+    with pytest.raises(RuntimeError, match="mm"), profile():
+        torch.mm(torch.ones(2, 3), torch.ones(2, 3))
+    with profile() as prof, pytest.raises(RuntimeError, match="mm"):
+        torch.mm(torch.ones(2, 3), torch.ones(2, 3))
     assert by_key(prof)["aten::mm"].count == 1
 
 

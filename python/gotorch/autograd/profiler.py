@@ -6,7 +6,7 @@ from gotorch.profiler import record_function
 __all__ = ["profile", "record_function"]
 
 
-class profile(profiler.profile):
+class profile(profiler.profile):  # noqa: N801 (PyTorch's name)
     """Records what runs in a `with` block, unless `enabled` is false: `gotorch.profiler.profile` with the tables as methods."""
 
     def __init__(self, enabled=True, *, record_shapes=False, profile_memory=False, use_cpu=True, **others):
