@@ -9,6 +9,7 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "block_diag",
     "broadcast_shapes",
     "broadcast_tensors",
     "can_cast",
@@ -24,6 +25,7 @@ __all__ = [
     "is_nonzero",
     "is_storage",
     "is_tensor",
+    "meshgrid",
     "normal",
     "numel",
     "promote_types",
@@ -139,12 +141,23 @@ atleast_2d = _with_dims(lambda t: t.reshape(1, -1) if t.dim() < 2 else t)
 atleast_3d = _with_dims(lambda t: t.reshape(1, -1, 1) if t.dim() < 2 else t.unsqueeze(-1) if t.dim() == 2 else t)
 
 
+def block_diag(*tensors):
+    """The matrices one below the other along the diagonal, zeros around them; numbers and vectors are matrices of one row."""
+    return _C.block_diag(_each(*tensors))
+
+
+def meshgrid(*tensors, indexing=None):
+    """The coordinates of a grid, one tensor for each vector, which varies along its dimension: "ij" (the default), or with the first
+    two exchanged, "xy"."""
+    return _C.meshgrid(_each(*tensors), indexing=indexing)
+
+
 def cartesian_prod(*tensors):
     """All ways to take one element of each vector, one way a row; of one vector, itself."""
     tensors = _each(*tensors)
     if len(tensors) == 1:
         return tensors[0]
-    return _C.stack([grid.reshape(-1) for grid in _C.meshgrid(list(tensors), indexing="ij")], dim=1)
+    return _C.stack([grid.reshape(-1) for grid in meshgrid(*tensors, indexing="ij")], dim=1)
 
 
 def _letter(index):

@@ -165,3 +165,15 @@ def test_trigamma_is_precise_where_values_are_known():
     known = [square / 2, square / 6, square / 2 - 4, square / 6 - 1, square / 2 + 4]
     for got, value in zip(gotorch.polygamma(1, x).tolist(), known):
         assert got == pytest.approx(value, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", ["block_diag", "meshgrid"])
+def test_tensors_one_by_one_or_in_a_list(name):
+    options = {"indexing": "xy"} if name == "meshgrid" else {}
+    values = ([1.0, 2.0], [3.0, 4.0, 5.0])
+    expected = getattr(torch, name)(*(torch.tensor(v) for v in values), **options)
+    tensors = [gotorch.tensor(v) for v in values]
+    for given in (tensors, [tensors], [tuple(tensors)]):
+        got = getattr(gotorch, name)(*given, **options)
+        for g, e in zip(got, expected):
+            assert g.tolist() == e.tolist()
