@@ -26,12 +26,12 @@ class Accumulate : public Node {
     return (a.hooks && a.hooks->on_caller) || (a.after_hooks && a.after_hooks->on_caller);
   }
 
-  Tensors apply(Tensors& grads, bool create_graph) override {
+  Tensors apply(Tensors& grads, Wanted wanted) override {
     Autograd& a = *Autograd::of(leaf_);
     Tensor g = std::move(grads[0]);
     if (!g.defined()) return {};
     if (a.hooks) g = a.hooks->run(std::move(g));
-    add(a, std::move(g), create_graph);
+    add(a, std::move(g), wanted.graph);
     if (a.after_hooks) a.after_hooks->run(leaf_);
     return {};
   }

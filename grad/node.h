@@ -41,6 +41,12 @@ struct HookList {
   Tensor run(Tensor g) const;
 };
 
+// What is asked of a node: whether the gradients have gradients themselves, and which of the first 32 edges need none.
+struct Wanted {
+  bool graph = false;
+  uint32_t without = 0;
+};
+
 class Node : public RefCounted<Node> {
  public:
   static constexpr bool kObserved = true;  // accumulators are found through a plain pointer
@@ -49,7 +55,7 @@ class Node : public RefCounted<Node> {
   static void destroy(Node* node);
 
   // Gradients of the results in, gradients for the edges out (undefined: zero). Runs at most once at a time.
-  virtual Tensors apply(Tensors& grads, bool create_graph) = 0;
+  virtual Tensors apply(Tensors& grads, Wanted wanted) = 0;
   virtual std::string name() const = 0;
   // Lets saved tensors go; apply then throws.
   virtual void release_saved() {}

@@ -10,14 +10,14 @@ namespace gotorch {
 class OpNode::Formula : public GradArgs {
  public:
   Formula(std::span<const Value> values, std::span<const Tensor> grads,
-          std::span<const Tensor> results, const OpNode& node) {
+          std::span<const Tensor> results, const OpNode& node, uint32_t needs) {
     values_ = values.data();
     count_ = values.size();
     grads_ = grads.data();
     results_ = results.data();
     shapes_ = node.shapes_.data();
     elements_ = node.list_elements_;
-    needs_ = node.needs_;
+    needs_ = needs;
   }
 };
 
@@ -107,7 +107,7 @@ std::string OpNode::name() const {
   return s + "Backward0";
 }
 
-Tensors OpNode::apply(Tensors& grads, bool create_graph) {
+Tensors OpNode::apply(Tensors& grads, Wanted wanted) {
   check(!released_,
         "Trying to backward through the graph a second time (or directly access saved tensors "
         "after they "
@@ -127,7 +127,7 @@ Tensors OpNode::apply(Tensors& grads, bool create_graph) {
   const size_t n = values_.size();
   SmallVector<Tensor, 6> tensors(saved_.size(), Tensor());
   for (size_t i = 0; i < saved_.size(); i++)
-    if (saved_[i].defined()) tensors[i] = saved_[i].unpack(this, create_graph);
+    if (saved_[i].defined()) tensors[i] = saved_[i].unpack(this, wanted.graph);
   SmallVector<Value, 6> values(values_);
   for (size_t i = 0; i < n; i++)
     if (saved_[i].defined()) values[i] = Value(tensors[i]);
@@ -139,12 +139,14 @@ Tensors OpNode::apply(Tensors& grads, bool create_graph) {
   Tensors results_saved(saved_results_.size(), Tensor());
   for (size_t i = 0; i < saved_results_.size(); i++)
     if (saved_results_[i].defined())
-      results_saved[i] = saved_results_[i].unpack(this, create_graph);
+      results_saved[i] = saved_results_[i].unpack(this, wanted.graph);
 
-  const Formula formula(values, grads, results_saved, *this);
+  // The edges of arguments come first; those of a list's elements are not told apart.
+  const uint32_t needs = needs_ & ~(wanted.without & ((1u << n) - 1));
+  const Formula formula(values, grads, results_saved, *this, needs);
   for (size_t k = 0; k < op_.saves().size(); k++) {
     const Op::Saves& s = op_.saves()[k];
-    if (!(s.wrt & needs_)) continue;
+    if (!(s.wrt & needs)) continue;
     Tensors g = op_.def().grad[k].formula(formula);
     for (size_t j = 0; j < s.order.size(); j++) {
       if (op_.signature().params[s.order[j]].type == Param::Type::Tensors) {

@@ -12,7 +12,7 @@ class OpNode : public Node {
   void save_results(std::span<const Tensor> results);
 
   std::string name() const override;
-  Tensors apply(Tensors& grads, bool create_graph) override;
+  Tensors apply(Tensors& grads, Wanted wanted) override;
   void release_saved() override;
   const Op& op() const { return op_; }
 

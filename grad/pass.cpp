@@ -133,6 +133,15 @@ bool Pass::runs(const Node& node, const State& s) const {
   return node.accumulates() ? s.wanted && !captures_ : leads_on(node);
 }
 
+// The edges on which nothing that was asked for lies.
+uint32_t Pass::without(const Node& node) const {
+  uint32_t edges = 0;
+  if (!restricted_) return edges;
+  for (size_t i = 0; i < std::min<size_t>(node.edges.size(), 32); i++)
+    if (const Edge& e = node.edges[i]; e && !state_of(*e.node).needed) edges |= 1u << i;
+  return edges;
+}
+
 Tensors Pass::run(std::span<const Tensor> grads) {
   const GradModeGuard mode(options_.create_graph);
   for (size_t i = 0; i < roots_.size(); i++)
@@ -185,7 +194,7 @@ void Pass::step(Node& node) {
     const bool seen = runtime::trace::on() || profile::on();
     const profile::Span span(profile::Kind::Backward,
                              seen ? runtime::trace::keep(node.name()) : "");
-    out = node.apply(grads, options_.create_graph);
+    out = node.apply(grads, {options_.create_graph, without(node)});
     if (!options_.keep_graph && !options_.create_graph) node.release_saved();
     if (node.accumulates() && options_.ready) options_.ready.send({leaf_of(node)});
   }

@@ -55,6 +55,7 @@ class Pass {
 
   void count_uses();
   bool leads_on(const Node& node) const;
+  uint32_t without(const Node& node) const;
   bool runs(const Node& node, const State& s) const;
   State& state_of(const Node& node) { return states_.find(&node)->second; }
   const State& state_of(const Node& node) const { return states_.find(&node)->second; }

@@ -64,7 +64,7 @@ class SliceNode : public Node {
     edges.push_back(gradient_edge(base));
   }
   std::string name() const override { return "AsStridedBackward0"; }
-  Tensors apply(Tensors& grads, bool) override {
+  Tensors apply(Tensors& grads, Wanted) override {
     if (!grads[0].defined()) return Tensors{Tensor()};
     Tensor whole = zeros(base_);
     const Tensor slice = map_.slice(whole);
@@ -91,12 +91,12 @@ class CopySlices : public Node {
   bool on_caller() const override { return write_->on_caller(); }
   void release_saved() override { write_->release_saved(); }
 
-  Tensors apply(Tensors& grads, bool create_graph) override {
+  Tensors apply(Tensors& grads, Wanted wanted) override {
     if (!grads[0].defined()) return Tensors(edges.size(), Tensor());
     Tensor whole = ops::clone(grads[0]);
     Tensors inner;
     inner.push_back(ops::clone(map_.slice(whole)));
-    Tensors out = write_->apply(inner, create_graph);
+    Tensors out = write_->apply(inner, {wanted.graph, wanted.without & ~1u});
     const Tensor before = !out.empty() && out[0].defined() ? out[0] : zeros(write_->results[0]);
     const Tensor slice = map_.slice(whole);
     const Value values[] = {slice, before, false};

@@ -27,8 +27,8 @@ class IdleWorkers {
   struct Seat {
     std::atomic<uint32_t> signal{0};
     std::atomic<bool> polls{false};  // sleeps in the poller
-    bool away =
-        false;  // is not to be woken for goroutines that were woken; changed while off the list
+    // Is not to be woken for goroutines that were woken. Changed while off the list.
+    bool away = false;
   };
 
   IdleWorkers() { seats_.reserve(kMaxWorkers); }

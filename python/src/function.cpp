@@ -57,7 +57,7 @@ class FunctionNode : public Node {
   std::string name() const override { return name_; }
   bool on_caller() const override { return true; }
 
-  Tensors apply(Tensors& grads, bool) override {
+  Tensors apply(Tensors& grads, Wanted) override {
     const Locked gil;
     const bool materialize = context_of(ctx_.get()).materialize_grads;
     py::tuple args(grads.size() + 1);

@@ -483,3 +483,35 @@ def test_derivatives_of_products_with_zeros(product, values):
             derivatives.append([v for g in gradients for v in g.tolist()])
     for theirs, ours in zip(derivatives[:3], derivatives[3:]):
         assert ours == pytest.approx(theirs, abs=1e-12)
+
+
+def test_only_gradients_that_are_asked_for_are_computed():
+    x = gotorch.randn(2, 3, 8, 8, requires_grad=True)
+    w = gotorch.randn(4, 3, 3, 3, requires_grad=True)
+    bias = gotorch.randn(4, requires_grad=True)
+
+    def ops_of(*inputs):
+        y = gotorch.nn.functional.conv2d(x, w, bias).sum()
+        with gotorch.profiler.profile() as prof:
+            grads = gotorch.autograd.grad(y, inputs)
+        return grads, {e.name for e in prof.events()}
+
+    (both_x, both_w), all_ops = ops_of(x, w)
+    (only_x,), ops_for_x = ops_of(x)
+    (only_w,), ops_for_w = ops_of(w)
+    assert {"aten::_conv_data", "aten::_conv_weight"} <= all_ops
+    assert "aten::_conv_data" in ops_for_x and "aten::_conv_weight" not in ops_for_x
+    assert "aten::_conv_weight" in ops_for_w and "aten::_conv_data" not in ops_for_w
+    assert gotorch.equal(both_x, only_x) and gotorch.equal(both_w, only_w)
+
+
+def test_a_write_to_a_view_gives_the_gradients_that_are_asked_for():
+    def grads_of(t, which):
+        base = t.ones(4, requires_grad=True)
+        a, b = t.full((2,), 3.0, requires_grad=True), t.full((2,), 5.0, requires_grad=True)
+        y = base * 2
+        y[1:3].mul_(a).add_(b)
+        return [g.tolist() for g in t.autograd.grad((y * y).sum(), [(base, a, b)[i] for i in which])]
+
+    for which in ((0,), (1,), (2,), (0, 2), (1, 2), (0, 1, 2)):
+        assert grads_of(gotorch, which) == grads_of(torch, which)
