@@ -221,7 +221,10 @@ def merged(old, new, works):
     rows = together("rows", lambda r: (r["name"], r["threads"], r.get("compiled", False)))
     rows = [r for r in rows if r["name"] in places]
     rows.sort(key=lambda r: (places[r["name"]], r["threads"]))
-    return {"rows": rows, "other": together("other", lambda r: r["name"])}
+    other = together("other", lambda r: r["name"])
+    measures = list(dict.fromkeys(r["name"].split(", ")[0] for r in other))
+    other.sort(key=lambda r: (measures.index(r["name"].split(", ")[0]), places.get(r["name"].partition(", ")[2], 0)))
+    return {"rows": rows, "other": other}
 
 
 def ratios(rows, title):
