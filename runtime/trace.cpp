@@ -15,12 +15,9 @@
 #include "runtime/futex.h"
 #include "runtime/goroutine.h"
 #include "runtime/thread_state.h"
+#include "runtime/ticks.h"
 #include "runtime/trace_ring.h"
 #include "runtime/worker.h"
-
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 namespace gotorch::runtime::trace {
 namespace {
@@ -103,14 +100,6 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 }  // namespace
-
-int64_t ticks() {
-#if defined(__x86_64__)
-  return static_cast<int64_t>(__rdtsc());
-#else
-  return now_ns();
-#endif
-}
 
 void record(Kind kind, uint64_t a, uint64_t b) {
   if (kind == Kind::In) {

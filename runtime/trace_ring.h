@@ -68,8 +68,7 @@ class Ring {
   uint64_t first_ = 0;
 };
 
-// A clock that takes a few nanoseconds, and what it showed at a time of now_ns().
-int64_t ticks();
+// What runtime::ticks() showed at two times of now_ns().
 struct Calibration {
   int64_t ticks0, ns0, ticks1, ns1;
   double microseconds(int64_t t) const {
